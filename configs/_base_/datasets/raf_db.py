@@ -1,0 +1,44 @@
+"""RAF-DB basic at 224x224; classes surprise, fear, disgust, happiness, sadness, anger, neutral, in the order of its list.
+
+12,271 aligned faces for training, 3,068 for test, by EmoLabel/list_patition_label.txt. There is no validation part: as in
+the papers, the test part is evaluated after each epoch, so the best epoch is chosen on it; the last epoch is logged too.
+"""
+
+from mmcv.transforms import RandomFlip, Resize
+from mmengine.dataset import DefaultSampler
+from mmpretrain.datasets.transforms import RandomErasing
+
+from mmfer.datasets import RAFDB, ColorJitter, LoadImageFromFile, PackInputs
+from mmfer.evaluation import ExpressionMetric
+
+train_pipeline = [
+    dict(type=LoadImageFromFile),
+    dict(type=Resize, scale=(224, 224), backend='pillow'),
+    dict(type=RandomFlip, prob=0.5),
+    dict(type=ColorJitter, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1),
+    # filled with the mean colour (BGR), which the data preprocessor turns into 0
+    dict(type=RandomErasing, erase_prob=0.5, min_area_ratio=0.02, max_area_ratio=0.1, fill_color=(104, 116, 124)),
+    dict(type=PackInputs),
+]
+test_pipeline = [
+    dict(type=LoadImageFromFile),
+    dict(type=Resize, scale=(224, 224), backend='pillow'),
+    dict(type=PackInputs),
+]
+train_dataloader = dict(
+    batch_size=48,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type=DefaultSampler, shuffle=True),
+    dataset=dict(type=RAFDB, data_root='data/raf_db', split='train', pipeline=train_pipeline),
+)
+val_dataloader = dict(
+    batch_size=64,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type=DefaultSampler, shuffle=False),
+    dataset=dict(type=RAFDB, data_root='data/raf_db', split='test', pipeline=test_pipeline, test_mode=True),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type=ExpressionMetric)
+test_evaluator = val_evaluator

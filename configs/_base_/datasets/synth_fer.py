@@ -1,0 +1,29 @@
+"""SynthFER at 48x48: 6,000 drawn faces for training, 2,000 for test, rendered once and kept in memory (55 MB).
+
+The label is the majority of ten simulated votes; the true distribution reaches the test results as gt_distribution.
+"""
+
+from mmcv.transforms import RandomFlip
+from mmengine.dataset import DefaultSampler
+
+from mmfer.datasets import PackInputs, SynthFER
+from mmfer.evaluation import ExpressionMetric
+
+train_pipeline = [dict(type=RandomFlip, prob=0.5), dict(type=PackInputs)]
+test_pipeline = [dict(type=PackInputs, keep_score=True)]
+train_dataloader = dict(
+    batch_size=64,
+    num_workers=0,
+    drop_last=True,
+    sampler=dict(type=DefaultSampler, shuffle=True),
+    dataset=dict(type=SynthFER, split='train', size=48, cache=True, pipeline=train_pipeline),
+)
+val_dataloader = dict(
+    batch_size=250,
+    num_workers=0,
+    sampler=dict(type=DefaultSampler, shuffle=False),
+    dataset=dict(type=SynthFER, split='test', size=48, cache=True, pipeline=test_pipeline, test_mode=True),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type=ExpressionMetric)
+test_evaluator = val_evaluator

@@ -1,0 +1,24 @@
+from mmengine.hooks import CheckpointHook, DistSamplerSeedHook, IterTimerHook, LoggerHook, ParamSchedulerHook
+from mmengine.hooks import RuntimeInfoHook, SyncBuffersHook
+from mmengine.runner import LogProcessor
+
+from mmfer.engine import ProgressHook
+
+default_scope = 'mmfer'
+default_hooks = dict(
+    runtime_info=dict(type=RuntimeInfoHook),
+    timer=dict(type=IterTimerHook),
+    sampler_seed=dict(type=DistSamplerSeedHook),
+    logger=dict(type=LoggerHook, interval=50),
+    param_scheduler=dict(type=ParamSchedulerHook),
+    sync_buffers=dict(type=SyncBuffersHook),
+    checkpoint=dict(type=CheckpointHook, interval=1, max_keep_ckpts=2, save_best='accuracy', rule='greater'),
+)
+custom_hooks = [dict(type=ProgressHook)]
+env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))
+log_processor = dict(type=LogProcessor, window_size=50)
+log_level = 'INFO'
+load_from = None
+resume = False
+# A seed of its own for each process: with one seed for all, every process would draw the same noise in VICH.
+randomness = dict(seed=0, diff_rank_seed=True)

@@ -1,0 +1,15 @@
+"""The tiny POSTER-Var on the real faces of FER2013, trained from scratch on the CPU.
+
+Expected: see README.md beside this file.
+Labels: FER2013's own order, anger, disgust, fear, happiness, sadness, surprise, neutral.
+Needs: data/fer2013 (see README.md).
+Command: python tools/train.py configs/poster_var/fer2013_tiny.py
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.datasets.fer2013 import *
+    from .._base_.default_runtime import *
+    from .._base_.models.poster_var_tiny import *
+    from .._base_.schedules.tiny import *

@@ -1,0 +1,14 @@
+"""A tiny POSTER-Var on SynthFER, the data set that needs no files.
+
+Expected: see README.md beside this file.
+Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
+Command: python tools/train.py configs/poster_var/synth.py
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.datasets.synth_fer import *
+    from .._base_.default_runtime import *
+    from .._base_.models.poster_var_tiny import *
+    from .._base_.schedules.tiny import *

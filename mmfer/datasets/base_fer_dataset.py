@@ -1,0 +1,284 @@
+"""The base of all data sets of facial expressions: paths, labels and checks that each of them shares."""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import Optional, Union
+
+import numpy as np
+from mmengine.dataset import BaseDataset, force_full_init
+from mmengine.logging import print_log
+
+from mmfer.registry import DATASETS
+
+_LIMIT = 10  # names shown of each kind of problem
+
+
+def first_names(names: Sequence, limit: int = _LIMIT) -> str:
+    """Comma-separated first ``limit`` of ``names``, with the number of those left out."""
+    shown = ', '.join(str(name) for name in names[:limit])
+    return shown if len(names) <= limit else f'{shown}, ... ({len(names) - limit} more)'
+
+
+def _is_remote(path: str) -> bool:
+    return '://' in path
+
+
+@DATASETS.register_module()
+class FERDataset(BaseDataset):
+    """Base class of the data sets, and reader of annotation files in MMEngine's own JSON format.
+
+    A subclass sets the class attributes below and overrides :meth:`load_data_list`, which returns one dict a sample:
+
+    - ``img_path`` (str): the image file; leave it out for samples that lie in memory or are made on the fly and add
+      their ``img`` (uint8, (H, W) grey or (H, W, 3) BGR) in :meth:`get_data_info`;
+    - ``gt_label`` (int): index into ``classes``;
+    - ``gt_score`` (optional): (K,) float32 soft label, not negative; it may sum to less than one.
+
+    Whatever is wrong with a line or row it notes with ``self.report(kind, text)`` and goes on, so that all problems
+    of the whole list come in one error. This class then looks for missing files (each folder is listed once) and bad
+    labels, and raises one error with the count and the first ten names of each kind.
+
+    Class attributes:
+        METAINFO (dict): ``classes``, canonical names (see ``mmfer.datasets.expressions``) in the label order that the
+            data set was published with.
+        SPLITS (tuple): allowed values of ``split``; empty: any.
+        EXPECTED_TREE (str): the files below ``data_root``, shown when one is missing.
+        HOMEPAGE (str): the official page that the data set is obtained from.
+        PUBLISHED_COUNTS (dict): split -> number of samples of each class, in label order.
+
+    Args:
+        data_root (str): Folder of the data set. Defaults to ''.
+        ann_file (str): List file, absolute or below ``data_root``. Defaults to ''.
+        img_prefix (str): Folder of the images, absolute or below ``data_root``. Defaults to ''.
+        split (str): Part of the data set. Defaults to ''.
+        pipeline (Sequence): Transforms (dicts or callables). Defaults to ().
+        metainfo (Mapping, optional): More meta information. ``classes`` can be set only where METAINFO has none.
+        indices (int | Sequence[int], optional): Use the first (positive) or last (negative) few, or those named.
+        serialize_data (bool): Keep the list as bytes, which worker processes share. Defaults to True.
+        test_mode (bool): The pipeline must not drop samples. Defaults to False.
+        lazy_init (bool): Do not read the list before it is needed. Defaults to False.
+        max_refetch (int): How many other samples are tried where the pipeline drops one. Defaults to 1000.
+        validate (bool): Look for the image files and check the labels. ``False`` reads only the list: what cannot be
+            parsed is an error all the same. Defaults to True.
+
+    Raises:
+        FileNotFoundError: A folder, the list, or images that it names do not exist.
+        ValueError: The list is empty or has bad entries, or an argument is wrong.
+    """
+
+    METAINFO: dict = {}
+    SPLITS: tuple = ()
+    EXPECTED_TREE: str = ''
+    HOMEPAGE: str = ''
+    PUBLISHED_COUNTS: dict = {}
+
+    def __init__(
+        self,
+        data_root: str = '',
+        ann_file: str = '',
+        img_prefix: str = '',
+        split: str = '',
+        pipeline: Sequence = (),
+        metainfo: Optional[Mapping] = None,
+        indices: Optional[Union[int, Sequence[int]]] = None,
+        serialize_data: bool = True,
+        test_mode: bool = False,
+        lazy_init: bool = False,
+        max_refetch: int = 1000,
+        validate: bool = True,
+    ):
+        if self.SPLITS and split not in self.SPLITS:
+            raise ValueError(f'{type(self).__name__}: split={split!r} is not one of {", ".join(self.SPLITS)}')
+        own = tuple(self.METAINFO.get('classes', ()))
+        if own and metainfo is not None and tuple(metainfo.get('classes', own)) != own:
+            raise ValueError(
+                f'{type(self).__name__}: metainfo cannot change the classes, whose order is that of the labels: {own}'
+            )
+        self.split = split
+        self.validate = validate
+        self._problems: dict = {}
+        super().__init__(
+            ann_file=os.path.expanduser(ann_file),
+            metainfo=metainfo,
+            data_root=os.path.expanduser(data_root),
+            data_prefix=dict(img_path=os.path.expanduser(img_prefix)),
+            indices=indices,
+            serialize_data=serialize_data,
+            pipeline=list(pipeline),
+            test_mode=test_mode,
+            lazy_init=lazy_init,
+            max_refetch=max_refetch,
+        )
+
+    # ---- what users ask -------------------------------------------------------------------------------------------
+    @property
+    def classes(self) -> tuple:
+        """Canonical class names in label order."""
+        return tuple(self._metainfo.get('classes', ()))
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, K."""
+        return len(self.classes)
+
+    @force_full_init
+    def get_gt_labels(self) -> np.ndarray:
+        """Labels of all samples, int64 (N,)."""
+        labels = (FERDataset.get_data_info(self, i)['gt_label'] for i in range(len(self)))
+        return np.fromiter(labels, dtype=np.int64, count=len(self))
+
+    def class_counts(self) -> dict:
+        """Number of samples of each class: dict of class name -> int, in label order."""
+        counts = np.bincount(self.get_gt_labels(), minlength=self.num_classes)
+        return dict(zip(self.classes, counts.tolist()))
+
+    def get_cat_ids(self, idx: int) -> list:
+        """The label of sample ``idx`` as a list of one (what MMEngine's ClassBalancedDataset asks for)."""
+        return [int(FERDataset.get_data_info(self, idx)['gt_label'])]
+
+    def __repr__(self) -> str:
+        size = f'{len(self)} samples' if self._fully_initialized else 'not read yet'
+        return f'{type(self).__name__}(split={self.split!r}, data_root={self.data_root!r}, {size}, {self.classes})'
+
+    # ---- what subclasses use --------------------------------------------------------------------------------------
+    @property
+    def img_prefix(self) -> str:
+        """Folder of the images, joined with ``data_root``."""
+        return self.data_prefix['img_path']
+
+    def report(self, kind: str, text: str) -> None:
+        """Note a problem found while reading the list; ``kind`` completes the sentence '3 ...', e.g. 'bad lines'."""
+        self._problems.setdefault(kind, []).append(text)
+
+    def describe_source(self) -> str:
+        """What was searched for samples, for the error of an empty list."""
+        searched = self.ann_file or self.img_prefix or self.data_root
+        return f'{searched} (split {self.split!r})' if self.split else str(searched)
+
+    def source_error(self, what: str, path: str, option: str) -> FileNotFoundError:
+        """Error for a missing source: what is missing where, what is there, what is expected, where to get it."""
+        name = type(self).__name__
+        lines = [f'{name}: {what} not found: {path or "(empty path)"}']
+        above = os.path.dirname(os.path.abspath(path))
+        while not os.path.isdir(above):
+            above = os.path.dirname(above)
+        found = sorted(entry for entry in os.listdir(above) if not entry.startswith('.'))
+        lines.append(f'Found in {above}: {first_names(found) if found else "nothing"}')
+        lines += self._expectation()
+        lines.append(
+            f'Set the option `{option}` of {name}; on the command line '
+            f'--cfg-options train_dataloader.dataset.{option}=VALUE (likewise val_dataloader, test_dataloader).'
+        )
+        return FileNotFoundError('\n'.join(lines))
+
+    def _expectation(self) -> list:
+        lines = ['Expected:', self.EXPECTED_TREE.strip('\n')] if self.EXPECTED_TREE else []
+        return lines + ([f'The data set is obtained from {self.HOMEPAGE}'] if self.HOMEPAGE else [])
+
+    def check_source(self) -> None:
+        """Raise FileNotFoundError where a folder or the list does not exist."""
+        folders = [('folder of the data set', self.data_root, 'data_root')]
+        if self.img_prefix and os.path.normpath(self.img_prefix) != os.path.normpath(self.data_root or '.'):
+            folders.append(('folder of the images', self.img_prefix, 'img_prefix'))
+        ann_missing = self.ann_file and not _is_remote(self.ann_file) and not os.path.isfile(self.ann_file)
+        for what, path, option in folders[: 1 if ann_missing else 2]:
+            wanted = self.validate or (ann_missing and self.ann_file.startswith(path))
+            if path and wanted and not _is_remote(path) and not os.path.isdir(path):
+                raise self.source_error(what, path, option)
+        if ann_missing:
+            raise self.source_error('list file', self.ann_file, 'data_root')
+
+    # ---- reading --------------------------------------------------------------------------------------------------
+    def full_init(self) -> None:
+        """Read and check the whole list (see the class)."""
+        if self._fully_initialized:
+            return
+        self.check_source()
+        self._problems = {}
+        super().full_init()
+
+    def load_data_list(self) -> list:
+        """Read an annotation file of MMEngine's format, JSON only; subclasses override this."""
+        if not self.ann_file.endswith('.json'):  # pickles and MMEngine's YAML may run code when they are read
+            raise ValueError(f'{type(self).__name__}: the annotation file must be a .json file, not {self.ann_file!r}')
+        try:
+            data_list = super().load_data_list()
+        except (TypeError, ValueError, AssertionError) as error:
+            raise ValueError(
+                f'{type(self).__name__}: cannot read the annotation file {self.ann_file}: {error}'
+            ) from None
+        for info in data_list:
+            if info.get('gt_score') is not None:
+                info['gt_score'] = np.asarray(info['gt_score'], dtype=np.float32)
+        return data_list
+
+    def filter_data(self) -> list:
+        """Called by ``full_init`` with the freshly read list: checks it."""
+        self._check_list(self.data_list)
+        return self.data_list
+
+    def _check_list(self, data_list: list) -> None:
+        problems = dict(self._problems)
+        if not data_list and not problems:
+            raise ValueError(f'{type(self).__name__}: no samples found, searched {self.describe_source()}')
+        missing: list = []
+        if self.validate:
+            missing = _missing_files([info['img_path'] for info in data_list if 'img_path' in info])
+            bad = [text for i, info in enumerate(data_list) if (text := self._label_problem(i, info))]
+            if missing:
+                problems['image files that do not exist'] = missing
+            if bad:
+                problems['bad labels'] = bad
+        if problems:
+            read = len(data_list) + sum(map(len, self._problems.values()))
+            lines = [f'{type(self).__name__}: {read} entries read from {self.describe_source()}, with problems:']
+            lines += [f'  {len(texts)} {kind}: {first_names(texts)}' for kind, texts in problems.items()]
+            if missing:
+                lines += self._expectation() if len(missing) == len(data_list) else []
+                lines.append('(validate=False skips the search for image files)')
+            raise (FileNotFoundError if missing else ValueError)('\n'.join(lines))
+        present = {info['gt_label'] for info in data_list if 'gt_label' in info}
+        empty = [name for label, name in enumerate(self.classes) if label not in present]
+        if self.validate and empty:
+            text = f'{type(self).__name__}: no samples of {", ".join(empty)} in {self.describe_source()}'
+            print_log(text, logger='current', level=logging.WARNING)
+
+    def _label_problem(self, index: int, info: dict) -> str:
+        """What is wrong with the labels of a sample; '' where nothing is."""
+        name = info.get('img_path', f'sample {index}')
+        label = info.get('gt_label')
+        if isinstance(label, bool) or not isinstance(label, (int, np.integer)):
+            return f'{name} (gt_label {label!r} is no integer)'
+        if not 0 <= label < self.num_classes:
+            return f'{name} (gt_label {label} is not in 0..{self.num_classes - 1})'
+        score = info.get('gt_score')
+        if score is None:
+            return ''
+        score = np.asarray(score)
+        if score.shape != (self.num_classes,):
+            return f'{name} (gt_score has shape {score.shape} instead of ({self.num_classes},))'
+        if not np.isfinite(score).all():
+            return f'{name} (gt_score is not finite)'
+        if score.min() < 0:
+            return f'{name} (gt_score has negative values)'
+        return '' if score.any() else f'{name} (gt_score is all zero)'
+
+
+def _missing_files(paths: Sequence) -> list:
+    """Those of ``paths`` that do not exist. Lists each folder once, which is far faster than one look a file."""
+    listings: dict = {}
+    missing = []
+    for path in paths:
+        folder, name = os.path.split(path)
+        if _is_remote(folder):
+            continue
+        if folder not in listings:
+            try:
+                with os.scandir(folder or '.') as entries:
+                    listings[folder] = {entry.name for entry in entries}
+            except (FileNotFoundError, NotADirectoryError):
+                listings[folder] = set()
+        if name not in listings[folder]:
+            missing.append(path)
+    return missing

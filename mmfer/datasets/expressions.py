@@ -1,0 +1,46 @@
+"""Canonical names of the expressions. Results and models cross data sets by these names, never by index."""
+
+EXPRESSIONS = ('neutral', 'happiness', 'sadness', 'surprise', 'fear', 'disgust', 'anger', 'contempt')
+"""The canonical names, in the order in which they are listed where no data set prescribes another."""
+
+SYNONYMS = dict(
+    neutrality='neutral',
+    happy='happiness',
+    joy='happiness',
+    joyful='happiness',
+    sad='sadness',
+    surprised='surprise',
+    suprise='surprise',  # found in circulating folders; codespell:ignore suprise
+    fearful='fear',
+    afraid='fear',
+    scared='fear',
+    disgusted='disgust',
+    angry='anger',
+    contemptuous='contempt',
+)
+"""Other names, lower case, of the same expressions; words for another state (calm, none) are left out on purpose."""
+
+
+def canonical_name(name: str) -> str:
+    """Canonical name of an expression given by it or a synonym, in any case.
+
+    Args:
+        name (str): Such as ``'Happy'``.
+
+    Returns:
+        str: One of :data:`EXPRESSIONS`.
+
+    Raises:
+        ValueError: The name is unknown; the message lists the known ones.
+
+    Examples:
+        >>> canonical_name('Happy')
+        'happiness'
+    """
+    key = str(name).strip().lower()
+    key = SYNONYMS.get(key, key)
+    if key not in EXPRESSIONS:
+        raise ValueError(
+            f'unknown expression {name!r}; known are {", ".join(EXPRESSIONS)} and the synonyms {", ".join(SYNONYMS)}'
+        )
+    return key

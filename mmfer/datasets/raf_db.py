@@ -1,0 +1,95 @@
+"""RAF-DB with the seven basic expressions."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Optional, Union
+
+from mmfer.registry import DATASETS
+
+from .base_fer_dataset import FERDataset
+
+
+@DATASETS.register_module()
+class RAFDB(FERDataset):
+    """RAF-DB, basic part: 12,271 training and 3,068 test faces.
+
+    "Reliable Crowdsourcing and Deep Locality-Preserving Learning for Expression Recognition in the Wild", CVPR 2017,
+    https://openaccess.thecvf.com/content_cvpr_2017/html/Li_Reliable_Crowdsourcing_and_CVPR_2017_paper.html
+
+    The list has lines such as ``train_00001.jpg 5`` with labels 1..7 in the order of the classes below; the image is
+    ``train_00001_aligned.jpg``. Redistributions in folders named by numbers are not this layout, and some number the
+    classes differently: read those with ``FolderDataset`` and its ``class_map``.
+
+    Args:
+        data_root (str): Folder of the data set. Defaults to ''.
+        split (str): 'train' or 'test'. Defaults to 'train'.
+        ann_file (str): The list. Defaults to 'EmoLabel/list_patition_label.txt' (the spelling is theirs).
+        img_prefix (str): Folder of the images. Defaults to 'Image/aligned'.
+        img_suffix (str): What the names of the images add to those in the list. Defaults to '_aligned'; '' for
+            ``img_prefix='Image/original'``.
+        pipeline, metainfo, indices, serialize_data, test_mode, lazy_init, max_refetch, validate: See ``FERDataset``.
+    """
+
+    METAINFO = dict(classes=('surprise', 'fear', 'disgust', 'happiness', 'sadness', 'anger', 'neutral'))
+    SPLITS = ('train', 'test')
+    PUBLISHED_COUNTS = dict(train=(1290, 281, 717, 4772, 1982, 705, 2524), test=(329, 74, 160, 1185, 478, 162, 680))
+    HOMEPAGE = 'http://www.whdeng.cn/RAF/model1.html (on request, for research)'
+    EXPECTED_TREE = """
+  data_root/
+    EmoLabel/list_patition_label.txt
+    Image/aligned/train_00001_aligned.jpg ... train_12271_aligned.jpg, test_0001_aligned.jpg ... test_3068_aligned.jpg
+"""
+
+    def __init__(
+        self,
+        data_root: str = '',
+        split: str = 'train',
+        ann_file: str = 'EmoLabel/list_patition_label.txt',
+        img_prefix: str = 'Image/aligned',
+        img_suffix: str = '_aligned',
+        pipeline: Sequence = (),
+        metainfo: Optional[Mapping] = None,
+        indices: Optional[Union[int, Sequence[int]]] = None,
+        serialize_data: bool = True,
+        test_mode: bool = False,
+        lazy_init: bool = False,
+        max_refetch: int = 1000,
+        validate: bool = True,
+    ):
+        self.img_suffix = img_suffix
+        super().__init__(
+            data_root=data_root,
+            ann_file=ann_file,
+            img_prefix=img_prefix,
+            split=split,
+            pipeline=pipeline,
+            metainfo=metainfo,
+            indices=indices,
+            serialize_data=serialize_data,
+            test_mode=test_mode,
+            lazy_init=lazy_init,
+            max_refetch=max_refetch,
+            validate=validate,
+        )
+
+    def load_data_list(self) -> list:
+        """Read the list; malformed lines of either split are reported."""
+        with open(self.ann_file, encoding='utf-8-sig', errors='replace') as file:
+            lines = file.read().splitlines()
+        labels = {str(i + 1): i for i in range(self.num_classes)}
+        data_list = []
+        for number, line in enumerate(lines, 1):
+            fields = line.split()
+            if not fields:
+                continue
+            name = fields[0]
+            part = name.partition('_')[0]
+            if len(fields) != 2 or part not in self.SPLITS:
+                self.report('malformed lines (expected such as "train_00001.jpg 5")', f'line {number} {line[:60]!r}')
+            elif fields[1] not in labels:
+                self.report(f'labels that are not in 1..{self.num_classes}', f'line {number} {line[:60]!r}')
+            elif part == self.split:
+                stem, extension = os.path.splitext(name)
+                path = os.path.join(self.img_prefix, f'{stem}{self.img_suffix}{extension}')
+                data_list.append(dict(img_path=path, gt_label=labels[fields[1]]))
+        return data_list

@@ -1,0 +1,201 @@
+"""Synthetic faces with known label distributions: the data set that needs no files."""
+
+import numbers
+from collections.abc import Mapping, Sequence
+from typing import Optional, Union
+
+import numpy as np
+from mmengine.dataset import force_full_init
+
+from mmfer.registry import DATASETS
+
+from .base_fer_dataset import FERDataset
+from .expressions import EXPRESSIONS
+from .synth import Appearance, render_face, sample_appearance
+from .synth.annotators import label_distribution, majority, sample_intensities
+from .synth.progress import track
+from .synth.render import MIN_SIZE
+
+_LABELS, _LOOKS = 0, 1  # independent random streams of a face: what it expresses and is called, what it looks like
+
+
+@DATASETS.register_module()
+class SynthFER(FERDataset):
+    """Faces drawn on the fly, each a function of (seed, split, index) alone.
+
+    A face shows a vector of expression intensities: one strong or weak expression, a blend of two, or none. They move
+    facial action units (EMFACS), which move the drawing; identity, pose, light, background, blur, noise and occlusion
+    vary independently. The true label distribution is ``softmax(intensities / temperature)``; simulated annotators
+    vote from it and their majority is the label, ties going to the likelier class. A perfect observer, who answers
+    with the most likely class, is right for :attr:`observer_accuracy` of the labels; no model can expect more.
+
+    Each sample has, besides ``gt_label`` and ``gt_score`` (the true distribution, float32 (K,)): ``intensities``
+    (float32 (K,)), ``votes`` (int64 (K,)), ``face_index``, ``img`` (uint8 (size, size, 3) BGR), ``img_shape``,
+    ``ori_shape`` and a made-up ``img_path`` such as ``synth/test/000012.png``.
+
+    Args:
+        split (str): 'train', 'val' or 'test', which share no face. Defaults to 'train'.
+        num_samples (int, optional): Number of faces; a larger set begins with the faces of a smaller one. Defaults to
+            6000, 1000 and 2000 for train, val and test.
+        size (int): Side of the images in pixels; the same faces come out at every size. Defaults to 64.
+        seed (int): Another seed gives other faces. Defaults to 0.
+        num_classes (int): 7, or 8 with contempt. Defaults to 7.
+        temperature (float): Of the true label distribution; the higher, the more the annotators disagree. Defaults to
+            0.2, at which a perfect observer reaches about 94 %.
+        num_annotators (int): Votes a face. Defaults to 10.
+        cache (bool): Render all faces once, when the set is first used (so before data loading workers start), and
+            keep them: num_samples * size * size * 3 bytes. Defaults to False.
+        pipeline, metainfo, indices, serialize_data, test_mode, lazy_init, max_refetch: See ``FERDataset``.
+
+    Raises:
+        ValueError: An argument is out of range.
+
+    Examples:
+        >>> dataset = SynthFER(split='test', num_samples=20, size=32)
+        >>> dataset[3]['img'].shape, dataset.metainfo['classes'][1]
+        ((32, 32, 3), 'happiness')
+    """
+
+    METAINFO = dict(classes=EXPRESSIONS[:7])
+    SPLITS = ('train', 'val', 'test')
+    DEFAULT_SAMPLES = dict(train=6000, val=1000, test=2000)
+
+    def __init__(
+        self,
+        split: str = 'train',
+        num_samples: Optional[int] = None,
+        size: int = 64,
+        seed: int = 0,
+        num_classes: int = 7,
+        temperature: float = 0.2,
+        num_annotators: int = 10,
+        cache: bool = False,
+        pipeline: Sequence = (),
+        metainfo: Optional[Mapping] = None,
+        indices: Optional[Union[int, Sequence[int]]] = None,
+        serialize_data: bool = True,
+        test_mode: bool = False,
+        lazy_init: bool = False,
+        max_refetch: int = 1000,
+    ):
+        if num_classes not in (7, 8):
+            raise ValueError(f'SynthFER: num_classes={num_classes!r} must be 7, or 8 with contempt')
+        limits = dict(num_samples=(num_samples, 1), size=(size, MIN_SIZE), seed=(seed, 0))
+        limits['num_annotators'] = (num_annotators, 1)
+        for name, (value, low) in limits.items():
+            if name == 'num_samples' and value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
+                raise ValueError(f'SynthFER: {name}={value!r} must be an integer, {low} or more')
+        if not (isinstance(temperature, numbers.Real) and 0 < temperature < float('inf')):
+            raise ValueError(f'SynthFER: temperature={temperature!r} must be a number above 0')
+        self.METAINFO = dict(classes=EXPRESSIONS[:num_classes])
+        self.num_samples = self.DEFAULT_SAMPLES.get(split, 0) if num_samples is None else int(num_samples)
+        self.size, self.seed = int(size), int(seed)
+        self.temperature, self.num_annotators = float(temperature), int(num_annotators)
+        self.cache = cache
+        self._agrees = np.zeros(0, dtype=bool)
+        self._images: Optional[np.ndarray] = None
+        self._rows: dict = {}
+        super().__init__(
+            split=split,
+            pipeline=pipeline,
+            metainfo=dict(metainfo or {}, classes=self._checked_classes(metainfo)),
+            indices=indices,
+            serialize_data=serialize_data,
+            test_mode=test_mode,
+            lazy_init=lazy_init,
+            max_refetch=max_refetch,
+        )
+
+    @property
+    @force_full_init
+    def observer_accuracy(self) -> float:
+        """Share of the labels, in [0, 1], that equal the most likely class of the true distribution."""
+        if len(self) == len(self._agrees):
+            return float(self._agrees.mean())
+        faces = [FERDataset.get_data_info(self, i)['face_index'] for i in range(len(self))]
+        return float(self._agrees[faces].mean())
+
+    @property
+    def metainfo(self) -> dict:
+        """Meta information, with ``observer_accuracy`` once the labels are drawn."""
+        meta = super().metainfo
+        if self._fully_initialized:
+            meta['observer_accuracy'] = self.observer_accuracy
+        return meta
+
+    def full_init(self) -> None:
+        """Draw the labels and, with ``cache``, the faces."""
+        if self._fully_initialized:
+            return
+        super().full_init()
+        if self.cache:
+            self._fill_cache()
+
+    def load_data_list(self) -> list:
+        """Draw intensities, votes and labels of all faces; nothing is rendered."""
+        data_list = []
+        self._agrees = np.zeros(self.num_samples, dtype=bool)
+        for index in range(self.num_samples):
+            rng = self._generator(index, _LABELS)
+            intensities = sample_intensities(rng, self.num_classes)
+            distribution = label_distribution(intensities, self.temperature)
+            votes = rng.multinomial(self.num_annotators, distribution)
+            label = majority(votes, distribution)
+            self._agrees[index] = label == int(distribution.argmax())
+            score = distribution.astype(np.float32)
+            data_list.append(
+                dict(face_index=index, gt_label=label, gt_score=score, intensities=intensities, votes=votes)
+            )
+        return data_list
+
+    def get_data_info(self, idx: int) -> dict:
+        """The sample with its rendered ``img``."""
+        info = super().get_data_info(idx)
+        index = info['face_index']
+        row = self._rows.get(index)
+        # A copy of a cached face, as some transforms write into their image.
+        info['img'] = self.render(index, info['intensities']) if row is None else self._images[row].copy()
+        info['img_path'] = f'synth/{self.split}/{index:06d}.png'
+        info['img_shape'] = info['ori_shape'] = (self.size, self.size)
+        return info
+
+    def person(self, index: int) -> Appearance:
+        """Who face ``index`` of the split is, and how it is seen."""
+        return sample_appearance(self._generator(index, _LOOKS))
+
+    def render(self, index: int, intensities: Sequence, size: Optional[int] = None) -> np.ndarray:
+        """Draw the person of face ``index`` with any expression.
+
+        Args:
+            index (int): Which face of the split.
+            intensities (Sequence[float]): (K,); that of neutral is not used.
+            size (int, optional): Side in pixels. Defaults to the data set's.
+
+        Returns:
+            np.ndarray: (size, size, 3), uint8, BGR.
+        """
+        return render_face(self.person(index), dict(zip(self.classes, map(float, intensities))), size or self.size)
+
+    def describe_source(self) -> str:
+        """The settings that the faces follow from."""
+        return f'the generator (split {self.split!r}, seed {self.seed}, num_samples {self.num_samples})'
+
+    def _checked_classes(self, metainfo: Optional[Mapping]) -> tuple:
+        classes = self.METAINFO['classes']
+        if metainfo is not None and tuple(metainfo.get('classes', classes)) != classes:
+            raise ValueError(f'SynthFER: metainfo cannot change the classes, which num_classes gives: {classes}')
+        return classes
+
+    def _generator(self, index: int, stream: int) -> np.random.Generator:
+        entropy = (self.seed, self.SPLITS.index(self.split), index, stream)
+        return np.random.default_rng(np.random.SeedSequence(entropy))
+
+    def _fill_cache(self) -> None:
+        infos = [FERDataset.get_data_info(self, i) for i in range(len(self))]
+        faces = {info['face_index']: info['intensities'] for info in infos}
+        self._images = np.empty((len(faces), self.size, self.size, 3), dtype=np.uint8)
+        for row, index in enumerate(track(faces, len(faces), f'Drawing faces ({self.split})')):
+            self._images[row] = self.render(index, faces[index])
+        self._rows = {index: row for row, index in enumerate(faces)}

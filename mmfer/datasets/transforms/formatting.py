@@ -1,0 +1,91 @@
+"""Packing of a sample for the model."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmpretrain.structures import DataSample
+
+from mmfer.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class PackInputs(BaseTransform):
+    """Turn a sample into ``dict(inputs=..., data_samples=...)``.
+
+    ``inputs`` is the image as a contiguous uint8 tensor (3, H, W), still BGR. ``data_samples`` is an mmpretrain
+    ``DataSample`` with ``gt_label`` (1,), the meta information, and on request the soft label.
+
+    A head trains on ``gt_score`` wherever it is there, so whether it is there is chosen here.
+
+    Args:
+        soft_label (bool): Pack the data set's ``gt_score`` (K,), for training on it. Defaults to False.
+        keep_score (bool): Pack it as ``gt_distribution`` (K,), float32, which evaluators read and no head trains on.
+            Defaults to False.
+        meta_keys (Sequence[str]): Keys carried as meta information where the sample has them. Defaults to the path,
+            the index, and the shapes before and after the pipeline.
+
+    Raises:
+        ValueError: The image is not uint8 (H, W, 3), or the sample has no ``gt_score`` though it is asked for.
+    """
+
+    META_KEYS = ('img_path', 'sample_idx', 'ori_shape', 'img_shape')
+
+    def __init__(self, soft_label: bool = False, keep_score: bool = False, meta_keys: Sequence = META_KEYS):
+        if isinstance(meta_keys, str):
+            raise TypeError(f'PackInputs: meta_keys={meta_keys!r} must be a sequence of names')
+        self.soft_label = soft_label
+        self.keep_score = keep_score
+        self.meta_keys = tuple(meta_keys)
+
+    def transform(self, results: dict) -> dict:
+        """Pack the sample.
+
+        Args:
+            results (dict): The sample: ``img``, and ``gt_label``, ``gt_score`` and meta information where it has them.
+
+        Returns:
+            dict: ``inputs`` and ``data_samples``.
+        """
+        img = results['img']
+        if img.dtype != np.uint8 or img.ndim != 3 or img.shape[2] != 3:
+            raise ValueError(
+                f'PackInputs: {self._name(results)}: img must be uint8 (H, W, 3), not {img.dtype} {img.shape}; '
+                "normalisation is the model's data_preprocessor's work"
+            )
+        # ascontiguousarray undoes the negative strides of flips; permuting the tensor is faster than the array
+        inputs = torch.from_numpy(np.ascontiguousarray(img)).permute(2, 0, 1).contiguous()
+
+        sample = DataSample()
+        if results.get('gt_label') is not None:
+            sample.set_gt_label(int(results['gt_label']))
+        if self.soft_label or self.keep_score:
+            score = self._score(results)
+            if self.soft_label:
+                sample.set_gt_score(score)
+            if self.keep_score:
+                sample.set_field(score.clone(), 'gt_distribution', dtype=torch.Tensor)
+        meta = {key: results[key] for key in self.meta_keys if key in results}
+        sample.set_metainfo(meta)
+        return dict(inputs=inputs, data_samples=sample)
+
+    @staticmethod
+    def _name(results: dict) -> str:
+        return results.get('img_path') or f'sample {results.get("sample_idx", "?")}'
+
+    def _score(self, results: dict) -> torch.Tensor:
+        score = results.get('gt_score')
+        if score is None:
+            option = 'soft_label' if self.soft_label else 'keep_score'
+            raise ValueError(
+                f'PackInputs: {self._name(results)} has no gt_score: this data set gives no soft labels; '
+                f'set {option}=False or use a data set with votes or intensities'
+            )
+        return torch.tensor(np.asarray(score), dtype=torch.float32)
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(soft_label={self.soft_label}, keep_score={self.keep_score}, '
+            f'meta_keys={self.meta_keys})'
+        )

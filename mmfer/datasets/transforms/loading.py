@@ -1,0 +1,75 @@
+"""Loading of images."""
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmengine import fileio
+
+from mmfer.registry import TRANSFORMS
+
+
+def read_image(path: str) -> np.ndarray:
+    """Read an image file with OpenCV.
+
+    Args:
+        path (str): Any path, non-ASCII ones and addresses that MMEngine's file backends know included.
+
+    Returns:
+        np.ndarray: uint8 BGR (H, W, 3). Grey becomes three channels, alpha is dropped, 16 bits are scaled to 8, and the
+        EXIF orientation is applied.
+
+    Raises:
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is empty, damaged or no image; the message names it.
+    """
+    data = np.frombuffer(fileio.get(path), dtype=np.uint8) if '://' in path else np.fromfile(path, dtype=np.uint8)
+    if data.size == 0:
+        raise ValueError(f'empty image file: {path}')
+    try:
+        img = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise ValueError(f'cannot decode the image file {path}: {error}') from None
+    if img is None:
+        raise ValueError(f'cannot decode the image file {path} ({data.size} bytes): damaged, or no image')
+    return img
+
+
+@TRANSFORMS.register_module()
+class LoadImageFromFile(BaseTransform):
+    """Load the image of a sample, or take the one it brings in memory.
+
+    Required keys: ``img_path``, or ``img``: uint8 (H, W) or (H, W, 1) grey, or (H, W, 3) BGR.
+    Sets ``img`` (uint8 BGR (H, W, 3)), ``img_shape`` and ``ori_shape`` (both (H, W)).
+
+    Raises:
+        FileNotFoundError: The file does not exist.
+        ValueError: The file cannot be decoded, or the array in memory is no image. All errors name the file or sample.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Load the image.
+
+        Args:
+            results (dict): The sample.
+
+        Returns:
+            dict: The same dict with the keys above.
+        """
+        img = results.get('img')
+        img = read_image(results['img_path']) if img is None else self._from_memory(img, results)
+        results['img'] = img
+        results['img_shape'] = results['ori_shape'] = img.shape[:2]
+        return results
+
+    @staticmethod
+    def _from_memory(img: np.ndarray, results: dict) -> np.ndarray:
+        if img.dtype == np.uint8 and img.size:
+            if img.ndim == 2 or (img.ndim == 3 and img.shape[2] == 1):
+                return cv2.cvtColor(img, cv2.COLOR_GRAY2BGR)
+            if img.ndim == 3 and img.shape[2] == 3:
+                return img
+        name = results.get('img_path', f'sample {results.get("sample_idx", "?")}')
+        raise ValueError(f'{name}: img must be uint8 (H, W), (H, W, 1) or (H, W, 3), not {img.dtype} {img.shape}')
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}()'

@@ -1,0 +1,4 @@
+from .hooks import ProgressHook
+from .runner import FERRunner
+
+__all__ = ['FERRunner', 'ProgressHook']

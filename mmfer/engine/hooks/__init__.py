@@ -1,0 +1,3 @@
+from .progress_hook import ProgressHook
+
+__all__ = ['ProgressHook']

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import sys
+
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmfer.registry import HOOKS
+
+
+@HOOKS.register_module()
+class ProgressHook(Hook):
+    """A progress bar below the log while training, validating or testing on a terminal.
+
+    Where standard error is not a terminal it does nothing: the log lines of MMEngine's LoggerHook show the progress.
+    """
+
+    priority = 'VERY_LOW'
+
+    def __init__(self) -> None:
+        self._progress = None
+        self._task = None
+
+    @master_only
+    def _start(self, what: str, total: int) -> None:
+        if not sys.stderr.isatty():
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import TimeRemainingColumn as Remaining
+
+        columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), Remaining())
+        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._task = self._progress.add_task(what, total=total)
+        self._progress.start()
+
+    def _before_epoch(self, runner: Runner, mode: str = 'train') -> None:
+        if mode == 'train':
+            self._start(f'epoch {runner.epoch + 1}/{runner.max_epochs}', len(runner.train_dataloader))
+        else:
+            self._start(dict(val='validating', test='testing')[mode], len(getattr(runner, f'{mode}_dataloader')))
+
+    def _after_iter(self, runner: Runner, *args, **kwargs) -> None:
+        if self._progress is not None:
+            self._progress.advance(self._task)
+
+    def _after_epoch(self, runner: Runner, mode: str = 'train') -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None

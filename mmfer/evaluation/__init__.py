@@ -1,0 +1,3 @@
+from .metrics import ExpressionMetric, PredictionDump
+
+__all__ = ['ExpressionMetric', 'PredictionDump']

@@ -1,0 +1,4 @@
+from .expression_metric import ExpressionMetric
+from .prediction_dump import PredictionDump
+
+__all__ = ['ExpressionMetric', 'PredictionDump']

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+
+from mmfer.registry import METRICS
+from mmfer.utils.tables import render_table
+
+from .. import functional
+
+
+@METRICS.register_module()
+class ExpressionMetric(BaseMetric):
+    """Accuracy, mean class accuracy, macro F1 (all in %), and a table of each class with the confusion matrix.
+
+    Returns ``accuracy``, ``mean_class_accuracy`` and ``macro_f1``. Where the data set knows what a perfect observer
+    reaches (SynthFER), also ``observer_accuracy`` and ``share_of_observer``, both in %. The table goes to the log; the
+    last confusion matrix, rows true and columns predicted, stays in ``confusion_matrix``.
+
+    Args:
+        collect_device: Where results of several processes are gathered, ``'cpu'`` or ``'gpu'``.
+        prefix: Prefix of the names of the results.
+        table: Whether the table goes to the log.
+    """
+
+    def __init__(self, collect_device: str = 'cpu', prefix: str | None = None, table: bool = True) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self.table = table
+        self.confusion_matrix: np.ndarray | None = None
+
+    def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
+        """Keep predicted and true label of each sample."""
+        for sample in data_samples:
+            self.results.append((int(sample['pred_label']), int(sample['gt_label']), len(sample['pred_score'])))
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Results over all samples, in %."""
+        pred, target, num_classes = (np.array(column) for column in zip(*results))
+        matrix = functional.confusion_matrix(pred, target, int(num_classes.max()))
+        self.confusion_matrix = matrix
+        metrics = dict(
+            accuracy=functional.accuracy(matrix),
+            mean_class_accuracy=functional.mean_class_accuracy(matrix),
+            macro_f1=functional.macro_f1(matrix),
+        )
+        observer = (self.dataset_meta or {}).get('observer_accuracy')
+        if observer:
+            metrics.update(observer_accuracy=observer, share_of_observer=metrics['accuracy'] / observer)
+        metrics = {name: 100 * value for name, value in metrics.items()}
+        if self.table:
+            MMLogger.get_current_instance().info('\n' + self._table(matrix, metrics))
+        return metrics
+
+    def _table(self, matrix: np.ndarray, metrics: dict[str, float]) -> str:
+        names = (self.dataset_meta or {}).get('classes') or [str(i) for i in range(len(matrix))]
+        columns = zip(names, matrix.sum(1), functional.class_accuracy(matrix), functional.class_f1(matrix), matrix)
+        rows = [(name, count, f'{100 * acc:.1f}', f'{100 * f1:.1f}', *row) for name, count, acc, f1, row in columns]
+        text = render_table(('true \\ predicted', 'images', 'recall %', 'F1 %', *(n[:4] for n in names)), rows)
+        line = f'{matrix.sum()} images: accuracy {metrics["accuracy"]:.2f} %, '
+        line += f'mean class accuracy {metrics["mean_class_accuracy"]:.2f} %, macro F1 {metrics["macro_f1"]:.2f} %'
+        if 'share_of_observer' in metrics:
+            line += (
+                f'\nThat is {metrics["share_of_observer"]:.1f} % of the {metrics["observer_accuracy"]:.2f} % that a '
+                'perfect observer reaches on these labels.'
+            )
+        return text + line

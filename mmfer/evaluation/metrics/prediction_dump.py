@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.evaluator import BaseMetric
+from torch import Tensor
+
+from mmfer.registry import METRICS
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Tensor):
+        return value.item() if value.numel() == 1 else value.tolist()
+    return value
+
+
+@METRICS.register_module()
+class PredictionDump(BaseMetric):
+    """Keeps every prediction, to be written as JSON with the scores of each image.
+
+    Args:
+        collect_device: Where results of several processes are gathered, ``'cpu'`` or ``'gpu'``.
+    """
+
+    fields = ('gt_label', 'gt_score', 'gt_distribution', 'pred_label', 'pred_score', 'pred_mean', 'pred_std')
+    fields += ('uncertainty', 'aleatoric', 'epistemic')
+
+    def __init__(self, collect_device: str = 'cpu') -> None:
+        super().__init__(collect_device=collect_device)
+        self.predictions: list[dict] = []
+
+    def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
+        """Keep the fields of each sample as plain numbers."""
+        for sample in data_samples:
+            record = dict(img_path=sample.get('img_path'))
+            record.update((name, _plain(sample[name])) for name in self.fields if name in sample)
+            self.results.append(record)
+
+    def compute_metrics(self, results: list) -> dict:
+        """Keep the predictions of all processes; no figures."""
+        self.predictions = results
+        return {}
+
+    def write(self, path: str | Path, **header: object) -> None:
+        """Write ``header``, ``classes`` and ``predictions`` to ``path`` as JSON, whole or not at all."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f'.{path.name}.part')
+        classes = list((self.dataset_meta or {}).get('classes', ()))
+        part.write_text(json.dumps(dict(**header, classes=classes, predictions=self.predictions), indent=1))
+        os.replace(part, path)

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseModule
+from mmpretrain.structures import DataSample
+from torch import Tensor, nn
+
+from mmfer.registry import MODELS
+
+from ..losses import CrossEntropyLoss
+
+
+def entropy(probs: Tensor) -> Tensor:
+    """Shannon entropy in nats over the last axis: ``(..., K) -> (...)``."""
+    return torch.special.entr(probs).sum(-1)
+
+
+class BaseHead(BaseModule):
+    """Base of all heads: reads the last feature (B, C), computes losses or predictions over K classes.
+
+    A head implements ``forward`` (the logits) and, where it differs from a point estimate, ``losses`` and ``predictive``.
+    Soft labels are used whenever the samples carry ``gt_score``.
+
+    Args:
+        num_classes: K.
+        in_channels: C.
+        loss: Loss of logits (B, K) against labels (B,) or soft labels (B, K).
+        init_cfg: Initialisation.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        loss: dict | nn.Module | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        if num_classes < 2:
+            raise ValueError(f'num_classes={num_classes}: at least two classes are needed')
+        self.num_classes = num_classes
+        self.in_channels = in_channels
+        loss = dict(type=CrossEntropyLoss) if loss is None else loss
+        self.loss_module = loss if isinstance(loss, nn.Module) else MODELS.build(loss)
+
+    def pre_logits(self, feats: Sequence[Tensor] | Tensor) -> Tensor:
+        """The last of ``feats``, checked to be (B, C)."""
+        x = feats if isinstance(feats, Tensor) else feats[-1]
+        if x.ndim != 2 or x.shape[1] != self.in_channels:
+            raise ValueError(
+                f'{type(self).__name__} expects features of shape (B, {self.in_channels}), got {tuple(x.shape)}: set '
+                'in_channels to the width of the backbone or neck, and put a pooling neck behind a backbone of maps'
+            )
+        return x
+
+    @abstractmethod
+    def forward(self, feats: Sequence[Tensor] | Tensor) -> Tensor:
+        """The logits (B, K), deterministic."""
+
+    def losses(self, x: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Losses of features ``x`` (B, C); every key that contains ``loss`` is part of the total."""
+        return dict(loss_ce=self.loss_module(self((x,)), target))
+
+    def predictive(self, x: Tensor) -> dict[str, Tensor]:
+        """Predictions for features ``x`` (B, C): ``pred_score`` (B, K), ``uncertainty`` (B,) in nats, and more."""
+        score = self((x,)).softmax(-1)
+        return dict(pred_score=score, uncertainty=entropy(score))
+
+    def target(self, data_samples: Sequence[DataSample]) -> Tensor:
+        """Labels (B,), or soft labels (B, K) where the samples have them; checked against K."""
+        soft = ['gt_score' in sample for sample in data_samples]
+        if any(soft) and not all(soft):
+            raise ValueError('some samples of the batch have gt_score and some have not')
+        if soft[0]:
+            target = torch.stack([sample.gt_score for sample in data_samples])
+            if target.shape[1] != self.num_classes:
+                raise ValueError(f'gt_score has {target.shape[1]} entries, the head has num_classes={self.num_classes}')
+            return target
+        return torch.cat([sample.gt_label for sample in data_samples])
+
+    def loss(self, feats: Sequence[Tensor], data_samples: Sequence[DataSample]) -> dict[str, Tensor]:
+        """Losses of a batch; called by the classifier while training."""
+        return self.losses(self.pre_logits(feats), self.target(data_samples))
+
+    def predict(
+        self, feats: Sequence[Tensor], data_samples: Sequence[DataSample] | None = None
+    ) -> list[DataSample]:
+        """One DataSample an image with the fields of ``predictive`` and ``pred_label``; called by the classifier."""
+        outputs = self.predictive(self.pre_logits(feats))
+        scores = outputs.pop('pred_score')
+        labels = scores.argmax(-1)
+        samples = []
+        for i in range(len(scores)):
+            sample = (data_samples[i] if data_samples is not None else None) or DataSample()
+            sample.set_pred_score(scores[i]).set_pred_label(labels[i])
+            for name, value in outputs.items():
+                sample.set_field(value[i], name)
+            samples.append(sample)
+        return samples

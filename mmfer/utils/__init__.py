@@ -1,0 +1,13 @@
+from .checkpoint_reader import CheckpointError, find_state_dict, read_checkpoint
+from .released_weights import convert, detect_kind, fill, load_pretrained_part, to_mmfer
+
+__all__ = [
+    'CheckpointError',
+    'convert',
+    'detect_kind',
+    'fill',
+    'find_state_dict',
+    'load_pretrained_part',
+    'read_checkpoint',
+    'to_mmfer',
+]

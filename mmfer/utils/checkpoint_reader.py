@@ -1,0 +1,201 @@
+"""Reading checkpoints of unknown origin: tensors out, nothing executed."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from torch import Tensor
+
+from .pickle_machine import AGAIN, CheckpointError, Opaque, PickleMachine, require, show
+
+__all__ = ['CheckpointError', 'Opaque', 'find_state_dict', 'read_checkpoint']
+
+MAGIC_NUMBER = 0x1950A86A20F9469CFC6C  # first object of the stream format of torch < 1.6
+WRAPPERS = ('state_dict', 'model', 'model_state_dict', 'net')
+FOREIGN = (
+    (b'version https://git-lfs', 'is a Git LFS pointer, not the file itself. Run `git lfs pull` where it comes from.'),
+    (b'<!', 'is a web page, not a checkpoint. Download it again by its direct link.'),
+    (b'<html', 'is a web page, not a checkpoint. Download it again by its direct link.'),
+    (b'<?xml', 'is XML, not a checkpoint. Download it again by its direct link.'),
+    (b'\x1f\x8b', 'is a gzip archive. Unpack it first.'),
+    (b'\x89HDF', 'is an HDF5 file (Keras?), not a PyTorch checkpoint. Convert it with the framework that wrote it.'),
+)
+ENDIAN = ('it was written by a big-endian machine', 'Save it again on a little-endian one')
+
+
+def _read_into(stream: BinaryIO, data: bytearray) -> None:
+    view = memoryview(data)
+    while len(view):
+        count = stream.readinto(view[: 1 << 22])
+        require(count, 'it ends in the middle of a tensor: it is truncated')
+        view = view[count:]
+
+
+def _read_zip(stream: BinaryIO, size: int) -> Any:
+    """The zip format of torch >= 1.6: ``NAME/data.pkl``, and ``NAME/data/KEY`` for each storage."""
+    try:
+        archive = zipfile.ZipFile(stream)
+    except zipfile.BadZipFile:
+        raise CheckpointError(
+            f'it begins like a checkpoint, but its end is missing: it is truncated. {AGAIN}.'
+        ) from None
+    members = {info.filename: info for info in archive.infolist()}
+    stored = all(i.compress_type == zipfile.ZIP_STORED and i.file_size == i.compress_size for i in members.values())
+    require(
+        stored, 'it has compressed members, which torch.save never writes', 'Unpack it, or save it again with torch'
+    )
+    # this also refuses members that share their bytes
+    require(sum(i.file_size for i in members.values()) <= size, 'its members claim to be larger than the file')
+    pickles = [name for name in members if name.count('/') <= 1 and name.rsplit('/', 1)[-1] == 'data.pkl']
+    require(
+        len(pickles) == 1, 'it is a zip archive, but torch.save did not write it', 'Unpack it, or give another file'
+    )
+    prefix = pickles[0][: -len('data.pkl')]
+    script = f'{prefix}constants.pkl' in members
+    require(not script, 'it is a TorchScript program, not a checkpoint', 'Ask for the state dict it was made from')
+
+    def member(name: str, least: int = 0) -> bytearray:
+        info = members.get(f'{prefix}{name}')
+        require(info is not None, f'its part {show(name)} is missing')
+        require(info.file_size >= least, f'its part {show(name)} is shorter than its tensors')
+        data = bytearray(info.file_size)
+        with archive.open(info) as part:
+            _read_into(part, data)  # zipfile compares the checksum at the end
+        return data
+
+    order = bytes(member('byteorder')) if f'{prefix}byteorder' in members else b'little'
+    require(order == b'little', *ENDIAN)
+    # a read from BytesIO, unlike one from a file, is cut to what is there before it allocates
+    pickled = io.BytesIO(member('data.pkl'))
+    return PickleMachine(lambda key, nbytes, itemsize: member(f'data/{key}', nbytes)).run(pickled)
+
+
+class _Bounded:
+    """The file as a pickle stream: a read past the end fails before it allocates what the file claims to hold."""
+
+    def __init__(self, stream: BinaryIO, size: int) -> None:
+        self.stream, self.size, self.tell = stream, size, stream.tell
+
+    def read(self, count: int) -> bytes:
+        require(0 <= count <= self.size - self.tell(), 'it ends in the middle of an object: it is truncated')
+        return self.stream.read(count)
+
+    def readline(self) -> bytes:
+        return self.stream.readline(1 << 16)
+
+
+def _read_stream(stream: BinaryIO, size: int) -> Any:
+    """The format of torch < 1.6: five pickles (magic, version, system, object, storage keys), then the storages."""
+    bounded = _Bounded(stream, size)
+    magic = PickleMachine().run(bounded)
+    plain = 'it is a pickle that torch.save did not write'
+    require(magic == MAGIC_NUMBER, plain, 'Only files of torch.save and safetensors are read')
+    require(PickleMachine().run(bounded) == 1001, 'it has an unknown version of the format of torch < 1.6')
+    system = PickleMachine().run(bounded)
+    require(isinstance(system, dict) and isinstance(system.get('little_endian'), bool), 'its header is damaged')
+    require(system['little_endian'], *ENDIAN)
+    itemsizes: dict[str, int] = {}
+    left = size
+
+    def allocate(key: str, nbytes: int, itemsize: int) -> bytearray:
+        nonlocal left
+        left -= nbytes
+        require(left >= 0, 'its tensors claim to be larger than the file: it is truncated or damaged')
+        itemsizes[key] = itemsize
+        return bytearray(nbytes)  # filled below: the storages come after the object that uses them
+
+    machine = PickleMachine(allocate)
+    result = machine.run(bounded)
+    keys = PickleMachine().run(bounded)
+    valid = isinstance(keys, list) and all(isinstance(k, str) for k in keys) and set(keys) == set(machine.storages)
+    require(valid, 'its list of storages is damaged')
+    for key in keys:
+        (numel,) = struct.unpack('<q', bounded.read(8))
+        data = machine.storages[key]
+        require(numel * itemsizes[key] == len(data), f'storage {show(key)} has another size than its tensors')
+        _read_into(stream, data)
+    return result
+
+
+def read_checkpoint(path: str | os.PathLike) -> Any:
+    """The content of a file of ``torch.save`` (either format) or a ``.safetensors`` file, on the CPU.
+
+    Nothing of the file is executed or imported. Tensors come without autograd; those that share a storage in the file
+    share it here. Objects other than tensors, containers, numbers, text and plain numpy arrays become :class:`Opaque`.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: If the file is missing or may not be read.
+        CheckpointError: If it is empty, truncated, damaged, or no checkpoint; the message names it and the remedy.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise CheckpointError(f'{path} is a directory. Name the checkpoint file in it.')
+    with open(path, 'rb') as stream:
+        size = os.fstat(stream.fileno()).st_size
+        head = stream.read(64)
+        stream.seek(0)
+        if not head:
+            raise CheckpointError(f'{path} is empty. {AGAIN}.')
+        for magic, problem in FOREIGN:
+            if head.startswith(magic):
+                raise CheckpointError(f'{path} {problem}')
+        try:
+            if path.suffix == '.safetensors' or head[8:9] == b'{':
+                from safetensors.torch import load
+
+                return load(stream.read())
+            if head.startswith(b'PK'):
+                return _read_zip(stream, size)
+            if head.startswith(b'\x80'):
+                return _read_stream(stream, size)
+        except CheckpointError as error:
+            raise CheckpointError(f'{path} cannot be read: {error}') from None
+        except Exception as error:  # whatever a damaged or hostile file provokes, MemoryError included
+            problem = f'{type(error).__name__}: {show(str(error))}'
+            raise CheckpointError(f'{path} cannot be read: it is damaged or truncated ({problem}). {AGAIN}.') from error
+    raise CheckpointError(f'{path} is not a checkpoint: neither torch.save nor safetensors wrote it. {AGAIN}.')
+
+
+def find_state_dict(content: Any) -> dict[str, Tensor]:
+    """The state dict in what :func:`read_checkpoint` returned.
+
+    Looks through the wrappers ``state_dict``, ``model``, ``model_state_dict`` and ``net``, drops what is not a tensor,
+    and removes the prefixes of DataParallel (``module.``) and torch.compile (``_orig_mod.``).
+
+    Args:
+        content: The content of a checkpoint.
+
+    Raises:
+        CheckpointError: If there are no named tensors; the message lists what is there.
+    """
+    found = content
+    for _ in range(4):
+        inner = [found[k] for k in WRAPPERS if isinstance(found.get(k), dict)] if isinstance(found, dict) else []
+        found = inner[0] if inner else found
+    pairs = found.items() if isinstance(found, dict) else ()
+    tensors = {k: v for k, v in pairs if isinstance(k, str) and isinstance(v, Tensor)}
+    if not tensors:
+        types = {k: v.name if isinstance(v, Opaque) else type(v).__name__ for k, v in pairs}
+        entries = ', '.join(f'{show(str(k))} ({show(v)})' for k, v in list(types.items())[:10])
+        kind = content.name if isinstance(content, Opaque) else type(content).__name__
+        there = f'a dict of {len(types)} keys: {entries}' if isinstance(found, dict) else f'one object, {show(kind)}'
+        raise CheckpointError(
+            f'no state dict found: the file holds {there}. Save the model as '
+            "torch.save({'state_dict': model.state_dict()}, FILE), or give another file."
+        )
+    state: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        short = name.replace('_orig_mod.', '')
+        while short.startswith('module.'):
+            short = short[len('module.') :]
+        require(short not in state, f'two tensors are named {show(short)} without "module."', 'Give a single model')
+        state[short] = tensor
+    return state

@@ -1,0 +1,166 @@
+"""The names of released weights, and what mmfer calls the same tensors."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+from torch import Tensor
+
+from .pickle_machine import CheckpointError, show
+
+KINDS = {
+    'poster_var': 'POSTER-Var (the whole model)',
+    'poster_pp': 'POSTER++ (the whole model)',
+    'ir_net': 'IR-50 or another IR-Net (an image stream)',
+    'mobile_face_net': 'MobileFaceNet (a landmark stream)',
+    'mmfer': "a model under mmfer's own names",
+}
+
+# Released name -> mmfer's name. <n> is a number that counts from 1 there and from 0 here ({before}), or one that moves
+# up by one ({after}); <unit> is a number that stays; <rest> is all that follows. What no rule names is dropped.
+IR_NET = {
+    'input_layer.<rest>': 'stem.{rest}',
+    'body<n>.<unit>.res_layer.<rest>': 'stages.{before}.{unit}.residual.{rest}',
+    'body<n>.<unit>.shortcut_layer.<rest>': 'stages.{before}.{unit}.shortcut.{rest}',
+}
+MOBILE_FACE_NET = {
+    'conv1.<rest>': 'stem.0.{rest}',
+    'conv2_dw.<rest>': 'stem.1.{rest}',
+    'conv_6_sep.<rest>': 'expand.{rest}',
+}
+for _stage, (_first, _others) in enumerate((('conv_23', 'conv_3'), ('conv_34', 'conv_4'), ('conv_45', 'conv_5'))):
+    for _old, _new in (('conv', 'expand'), ('conv_dw', 'depthwise'), ('project', 'project')):
+        MOBILE_FACE_NET[f'{_first}.{_old}.<rest>'] = f'stages.{_stage}.0.{_new}.{{rest}}'
+        MOBILE_FACE_NET[f'{_others}.model.<n>.{_old}.<rest>'] = f'stages.{_stage}.{{after}}.{_new}.{{rest}}'
+LANDMARK_HEAD = {
+    'output_layer.conv_6_dw.<rest>': 'landmark_head.depthwise.{rest}',
+    'output_layer.linear.<rest>': 'landmark_head.linear.{rest}',
+    'output_layer.bn.<rest>': 'landmark_head.bn.{rest}',
+}
+# The whole models use no landmark head, and only part of what their code declares.
+POSTER = {
+    **{f'ir_back.{old}': f'backbone.image.{new}' for old, new in IR_NET.items()},
+    **{f'face_landback.{old}': f'backbone.landmark.{new}' for old, new in MOBILE_FACE_NET.items()},
+    'conv<n>.<rest>': 'neck.image_projections.{before}.{rest}',
+    'last_face_conv.<rest>': 'neck.landmark_projections.2.{rest}',
+    'window<n>.norm.<rest>': 'neck.fusions.{before}.norm1.{rest}',
+    'attn<n>.qkv.<rest>': 'neck.fusions.{before}.attn.kv.{rest}',
+    'attn<n>.proj.<rest>': 'neck.fusions.{before}.attn.proj.{rest}',
+    'attn<n>.relative_position_bias_table': 'neck.fusions.{before}.attn.relative_position_bias_table',
+    'ffn<n>.gamma1': 'neck.fusions.{before}.gamma1',
+    'ffn<n>.gamma2': 'neck.fusions.{before}.gamma2',
+    'ffn<n>.mlp.<rest>': 'neck.fusions.{before}.mlp.{rest}',
+    'ffn<n>.norm.<rest>': 'neck.fusions.{before}.norm2.{rest}',
+    'embed_q.0.<rest>': 'neck.token_embeds.0.convs.0.{rest}',
+    'embed_q.1.<rest>': 'neck.token_embeds.0.convs.1.{rest}',
+    'embed_q.2.<rest>': 'neck.token_embeds.0.convs.1.{rest}',  # POSTER-Var has a GELU at 1
+    'embed_k.0.<rest>': 'neck.token_embeds.1.convs.0.{rest}',
+    'embed_v.0.<rest>': 'neck.token_embeds.2.convs.0.{rest}',
+    'embed_v.proj.<rest>': 'neck.token_embeds.2.convs.0.{rest}',
+    'level_embeds': 'neck.level_embed',
+    'fusion_norm.<rest>': 'neck.token_norm.{rest}',
+    'VIT.cls_token': 'neck.encoder.cls_token',
+    'VIT.pos_embed': 'neck.encoder.pos_embed',
+    'VIT.norm.<rest>': 'neck.encoder.norm.{rest}',
+    **{f'VIT.blocks.<unit>.{p}.<rest>': f'neck.encoder.blocks.{{unit}}.{p}.{{rest}}' for p in ('norm1', 'norm2')},
+    **{f'VIT.blocks.<unit>.{p}.<rest>': f'neck.encoder.blocks.{{unit}}.{p}.{{rest}}' for p in ('attn', 'mlp')},
+    'VIT.se_block.linear1.<rest>': 'neck.gate.fc1.{rest}',
+    'VIT.se_block.linear2.<rest>': 'neck.gate.fc2.{rest}',
+}
+RULES = {
+    'poster_var': {  # its VIT.head.linear is a left-over that no forward pass reaches
+        **POSTER,
+        'VIT.head_vae.fc_mu.<rest>': 'head.fc_mean.{rest}',
+        'VIT.head_vae.fc_logvar.<rest>': 'head.fc_logvar.{rest}',
+    },
+    'poster_pp': {**POSTER, 'VIT.head.linear.<rest>': 'head.fc.{rest}'},
+    'ir_net': IR_NET,
+    'mobile_face_net': {**MOBILE_FACE_NET, **LANDMARK_HEAD},
+    'mmfer': {'<rest>': '{rest}'},
+}
+
+
+def own_part(names: Iterable[str]) -> str | None:
+    """The class, IRNet or MobileFaceNet, that has these names in mmfer; None if neither."""
+    names = set(names)
+    if 'stem.0.conv.weight' in names:
+        return 'MobileFaceNet'
+    return 'IRNet' if 'stem.0.weight' in names and any('.residual.' in name for name in names) else None
+
+
+def detect_kind(state: dict[str, Tensor]) -> str:
+    """What a state dict is, told by its names alone: a key of ``KINDS``.
+
+    Raises:
+        CheckpointError: If it is none of them; the message shows some of the names.
+    """
+
+    def has(pattern: str) -> bool:
+        return any(re.match(pattern, name) for name in state)
+
+    if has(r'ir_back\.body\d?\.') and has(r'VIT\.'):
+        if has(r'VIT\.head_vae\.fc_mu\.'):
+            return 'poster_var'
+        if has(r'VIT\.head\.linear\.'):
+            return 'poster_pp'
+    if has(r'input_layer\.') and has(r'body\d?\.\d+\.(\d+\.)?res_layer\.'):
+        return 'ir_net'
+    if has(r'conv2_dw\.conv\.') and has(r'conv_23\.conv_dw\.'):
+        return 'mobile_face_net'
+    if own_part(state) or has(r'backbone\.'):
+        return 'mmfer'
+    names = ', '.join(show(name) for name in list(state)[:8])
+    raise CheckpointError(
+        f'unknown weights: {len(state)} tensors, such as {names}. Known are: {"; ".join(KINDS.values())}.'
+    )
+
+
+def _staged(names: list[str]) -> list[str]:
+    """Names with ArcFace's flat numbering ``body.N.`` as ``bodyS.M.``: each unit with a shortcut opens a stage."""
+    flat = re.compile(r'(ir_back\.)?body\.(\d+)\.(.+)')
+    matches = [flat.fullmatch(name) for name in names]
+    opening = {int(m[2]) for m in matches if m and m[3].startswith('shortcut_layer.')}
+    starts = sorted(opening | {0})
+    staged = []
+    for name, match in zip(names, matches):
+        if match:
+            start = max(s for s in starts if s <= int(match[2]))
+            name = f'{match[1] or ""}body{starts.index(start) + 1}.{int(match[2]) - start}.{match[3]}'
+        staged.append(name)
+    return staged
+
+
+def to_mmfer(state: dict[str, Tensor], kind: str) -> tuple[dict[str, Tensor], list[str]]:
+    """``state`` under mmfer's names, and the released names that mmfer has no use for.
+
+    Args:
+        state: A state dict with released names.
+        kind: What :func:`detect_kind` says.
+
+    Raises:
+        CheckpointError: If two tensors would get the same name.
+    """
+    if kind not in RULES:
+        raise ValueError(f'kind={kind!r}: choose from {sorted(RULES)}')
+    rules = []
+    for old, new in RULES[kind].items():
+        pattern = re.escape(old).replace('<n>', r'(?P<n>\d+)').replace('<unit>', r'(?P<unit>\d+)')
+        rules.append((re.compile(pattern.replace('<rest>', '(?P<rest>.+)')), new))
+    renamed, dropped = {}, []
+    for name, staged in zip(state, _staged(list(state))):
+        for pattern, new in rules:
+            match = pattern.fullmatch(staged)
+            if match:
+                groups = match.groupdict()
+                n = int(groups.get('n') or 0)
+                rest = re.sub(r'^prelu\.', 'act.', groups.get('rest') or '')
+                renamed[name] = new.format(before=n - 1, after=n + 1, unit=groups.get('unit'), rest=rest)
+                break
+        else:
+            dropped.append(name)
+    twice = [name for name, count in Counter(renamed.values()).items() if count > 1]
+    if twice:
+        raise CheckpointError(f'two tensors of the file mean {show(twice[0])}: it is of an unknown variant')
+    return {new: state[name] for name, new in renamed.items()}, dropped

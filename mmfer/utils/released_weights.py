@@ -1,0 +1,264 @@
+"""Putting released weights into mmfer's models, all or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from .checkpoint import replace_synced
+from .checkpoint_reader import CheckpointError, find_state_dict, read_checkpoint
+from .pickle_machine import show
+from .released_names import KINDS, detect_kind, own_part, to_mmfer
+
+__all__ = [
+    'FillReport',
+    'check_pretrained_file',
+    'convert',
+    'detect_kind',
+    'fill',
+    'load_pretrained_part',
+    'read_released',
+    'to_mmfer',
+]
+
+# class: its stream in a config, its released file and where that comes from
+PARTS = {
+    'IRNet': (
+        'image',
+        'ir50.pth',
+        'IR-50 trained on MS-Celeb-1M, distributed with the POSTER and POSTER++ repositories '
+        '(https://github.com/zczcwh/POSTER, https://github.com/Talented-Q/POSTER_V2)',
+    ),
+    'MobileFaceNet': (
+        'landmark',
+        'mobilefacenet_model_best.pth.tar',
+        'MobileFaceNet trained for 68 landmarks, from https://github.com/cunjian/pytorch_face_landmark, also '
+        'distributed with POSTER (https://github.com/zczcwh/POSTER)',
+    ),
+}
+PART_OF_KIND = {'ir_net': 'IRNet', 'mobile_face_net': 'MobileFaceNet'}
+# What a smaller model may leave unused; anything else that is left over means that the file is of another network.
+SPARE = re.compile(r'(?:backbone\.(?:image|landmark)\.)?(?:stages\.\d+|expand|landmark_head)\.')
+
+
+@dataclass
+class FillReport:
+    """How many tensors and parameters (numbers) were filled, and which names of the file were not used."""
+
+    tensors: int
+    parameters: int
+    dropped: list[str] = field(default_factory=list)
+
+
+def _listed(lines: list[str], what: str) -> list[str]:
+    more = [f'    ... {len(lines) - 10} more'] if len(lines) > 10 else []
+    return [f'  {len(lines)} {what}:', *(f'    {line}' for line in lines[:10]), *more] if lines else []
+
+
+def _is_broken(tensor: Tensor, own: Tensor) -> bool:
+    """Whether ``tensor`` cannot stand for ``own``: not real numbers where those are due, or NaN or infinity."""
+    if not own.is_floating_point():
+        return tensor.is_complex()
+    if not tensor.is_floating_point():
+        return True
+    return tensor.numel() > 0 and not all(bound.isfinite() for bound in tensor.float().aminmax())
+
+
+def fill(target: nn.Module, state: dict[str, Tensor], source: str = 'the file') -> FillReport:
+    """Fills every parameter and buffer of ``target`` from ``state``, or none.
+
+    Only ``num_batches_tracked`` may be absent. Tensors are converted to the target's type and device.
+
+    Args:
+        target: The model.
+        state: Tensors by mmfer's names. Whole parts that the target was built without may be left over.
+        source: What errors call the origin of ``state``.
+
+    Raises:
+        CheckpointError: If an entry of the target stays unfilled, differs in shape or is not made of finite numbers, or
+            if the file belongs to another network. One message has it all.
+    """
+    own = target.state_dict()
+    used = {name: tensor for name, tensor in state.items() if name in own}
+    dropped = [name for name in state if name not in own]
+    missing = [f'{n} {tuple(t.shape)}' for n, t in own.items() if n not in used and 'num_batches_tracked' not in n]
+    shapes = {n: f'file {tuple(t.shape)}, config {tuple(own[n].shape)}' for n, t in used.items()}
+    shapes = {n: text for n, text in shapes.items() if used[n].shape != own[n].shape}
+    broken = [f'{n} ({t.dtype})' for n, t in used.items() if n not in shapes and _is_broken(t, own[n])]
+    foreign = []
+    for name in dropped:
+        spare = SPARE.match(name)
+        if not spare or any(n.startswith(spare[0]) for n in own):
+            foreign.append(f'{show(name)} {tuple(state[name].shape)}')
+    if missing or shapes or broken or foreign:
+        of_head = [n for n in shapes if n.startswith('head.') and used[n].ndim]
+        if of_head:
+            there, here = used[of_head[0]].shape[0], own[of_head[0]].shape[0]
+            hint = (
+                f'The file is for {there} classes, the config for {here}: set model.head.num_classes, or take the '
+                'config of the data set that the weights were trained on.'
+            )
+        elif broken and not (missing or shapes or foreign):
+            hint = 'The file is damaged: copy or download it again.'
+        else:
+            hint = 'Take the config of the network that was released: same head, depth, switches and input size.'
+        lines = [f'{source} does not fit {type(target).__name__}; nothing was loaded:']
+        lines += _listed(missing, 'entries of the model are not in the file')
+        lines += _listed([f'{n}: {text}' for n, text in shapes.items()], 'entries have another shape')
+        lines += _listed(broken, 'tensors of the file hold NaN, infinity or another kind of number')
+        lines += _listed(foreign, 'tensors of the file have no place in the model')
+        raise CheckpointError('\n'.join([*lines, hint]))
+    with torch.no_grad():
+        for name, tensor in used.items():
+            own[name].copy_(tensor)
+    return FillReport(len(used), sum(p.numel() for n, p in target.named_parameters() if n in used), dropped)
+
+
+def read_released(path: str | os.PathLike) -> tuple[dict[str, Tensor], str, list[str]]:
+    """Tensors of a released file by mmfer's names, its kind, and the released names that were dropped.
+
+    Raises:
+        OSError: If the file cannot be opened.
+        CheckpointError: If it cannot be read or is of no known kind.
+    """
+    content = read_checkpoint(path)
+    try:
+        released = find_state_dict(content)
+        kind = detect_kind(released)
+        state, dropped = to_mmfer(released, kind)
+    except CheckpointError as error:
+        raise CheckpointError(f'{path}: {error}') from None
+    return state, kind, dropped
+
+
+def check_pretrained_file(module: nn.Module, path: str | os.PathLike) -> None:
+    """Looks whether the pretrained weights of a module are there.
+
+    Raises:
+        FileNotFoundError: If not; says which file it is, where it comes from and how to train without it.
+    """
+    if Path(path).is_file():
+        return
+    part = own_part(module.state_dict())
+    if part is None:
+        raise FileNotFoundError(f'The pretrained weights of {type(module).__name__} are missing: {path}')
+    stream, file_name, origin = PARTS[part]
+    raise FileNotFoundError(
+        f'The pretrained weights of {part} are missing: {path}. What belongs there is {file_name}: {origin}. Put it '
+        f'there, name another place with --cfg-options model.backbone.{stream}.init_cfg.checkpoint=FILE, or train '
+        f'without it: --cfg-options model.backbone.{stream}.init_cfg=None'
+    )
+
+
+def load_pretrained_part(module: nn.Module, path: str | os.PathLike) -> FillReport:
+    """Fills an IRNet or a MobileFaceNet from its released file, or from one that already has mmfer's names.
+
+    Raises:
+        FileNotFoundError: If there is no such file, see :func:`check_pretrained_file`.
+        CheckpointError: If it cannot be read or belongs to another network.
+    """
+    check_pretrained_file(module, path)
+    part = own_part(module.state_dict())
+    if part is None:
+        raise TypeError(f'{type(module).__name__}: released weights are known for {" and ".join(PARTS)} only')
+    state, kind, dropped = read_released(path)
+    found = PART_OF_KIND.get(kind) or own_part(state) or KINDS[kind]
+    if found != part:
+        stream, file_name, _ = PARTS[part]
+        raise CheckpointError(
+            f'{path} holds {found}, not {part}. Name a file of {part} (such as {file_name}) in '
+            f'model.backbone.{stream}.init_cfg.checkpoint'
+        )
+    report = fill(module, state, str(path))
+    return FillReport(report.tensors, report.parameters, dropped + report.dropped)
+
+
+def _build_target(config: str | os.PathLike, part: str | None) -> tuple[nn.Module, list[str]]:
+    """The model of a config and the classes of its data set, or the backbone that is ``part`` and no classes."""
+    from mmengine.config import Config
+    from mmengine.registry import DefaultScope
+
+    from mmfer.registry import DATASETS, MODELS
+
+    cfg = Config.fromfile(config)
+    if not cfg.get('model'):
+        raise CheckpointError(f'{config} has no model. Give the config of a model, such as configs/poster_var/raf.py.')
+    model, classes = cfg.model, None
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        if part:
+            model = model.get('backbone') or model
+            model = model.get(PARTS[part][0]) or model
+        else:
+            data = (cfg.get('test_dataloader') or cfg.get('train_dataloader') or {}).get('dataset') or {}
+            while 'dataset' in data:  # repeated or class-balanced
+                data = data['dataset']
+            dataset = data.get('type')
+            dataset = DATASETS.get(dataset) if isinstance(dataset, str) else dataset
+            for metainfo in (data.get('metainfo'), getattr(dataset, 'METAINFO', None)):
+                classes = classes or (metainfo or {}).get('classes')
+        return MODELS.build(model), [str(name) for name in classes or ()]
+
+
+def _write(destination: Path, weights: dict[str, Tensor], meta: dict) -> None:
+    """Writes beside ``destination`` and renames, so that only a complete file ever has its name."""
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    part = destination.with_name(f'.{destination.name}.{os.getpid()}.part')
+    try:
+        if destination.suffix == '.safetensors':
+            from safetensors.torch import save_file
+
+            flat = {key: value if isinstance(value, str) else ','.join(value['classes']) for key, value in meta.items()}
+            save_file(weights, part, metadata=flat)
+        else:
+            torch.save({'state_dict': weights, 'meta': meta}, part)
+        replace_synced(part, destination)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def convert(source: str | os.PathLike, destination: str | os.PathLike, config: str, force: bool = False) -> str:
+    """Writes the weights of a released file under mmfer's names, and returns a report to print.
+
+    Args:
+        source: The released file.
+        destination: The new file: ``{'state_dict': ..., 'meta': ...}`` for ``torch.load(weights_only=True)``, or
+            safetensors where its name ends so. It appears complete or not at all.
+        config: The config whose model the weights fill. Weights of a single stream fill its ``model.backbone.image`` or
+            ``model.backbone.landmark``, or its backbone.
+        force: Whether an existing destination is replaced.
+
+    Raises:
+        OSError: If the source or the config is missing, or the destination exists.
+        CheckpointError: If the source cannot be read or does not fit.
+    """
+    source, destination = Path(source), Path(destination)
+    if destination.exists() and source.exists() and destination.samefile(source):
+        raise FileExistsError(f'{destination} is the source itself. Choose another name.')
+    if destination.exists() and not force:
+        raise FileExistsError(f'{destination} exists. Choose another name, or replace it with --force.')
+    state, kind, dropped = read_released(source)
+    target, classes = _build_target(config, PART_OF_KIND.get(kind) or own_part(state))
+    report = fill(target, state, str(source))
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    meta = dict(source=source.name, sha256=digest, kind=kind, config=Path(config).name)
+    if classes:
+        meta['dataset_meta'] = dict(classes=classes)
+    _write(destination, {name: tensor.contiguous() for name, tensor in target.state_dict().items()}, meta)
+    groups = Counter(re.sub(r'\d+', 'N', '.'.join(name.split('.')[:2])) for name in dropped + report.dropped)
+    return '\n'.join(
+        [
+            f'{source.name}: {KINDS[kind]}',
+            f'filled {report.tensors} tensors of {type(target).__name__}, {report.parameters / 1e6:.2f} M parameters',
+            f'dropped {sum(groups.values())} tensors without use',
+            *(f'  {count:4} {show(name)}' for name, count in sorted(groups.items())),
+            *([f'classes, by the config: {", ".join(classes)}'] if classes else []),
+            f'wrote {destination}',
+        ]
+    )

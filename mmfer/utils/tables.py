@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+
+
+def render_table(header: Sequence[str], rows: Iterable[Sequence], title: str | None = None) -> str:
+    """A text table: first column to the left, the others to the right.
+
+    >>> print(render_table(('class', 'images'), [('anger', 12)]).replace(' ', '.'))
+    ..class...images.
+    .────────────────
+    ..anger.......12.
+    <BLANKLINE>
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*header, box=box.SIMPLE, title=title, show_edge=False)
+    for column in table.columns[1:]:
+        column.justify = 'right'
+    for row in rows:
+        table.add_row(*map(str, row))
+    text = io.StringIO()
+    Console(file=text, width=10_000, color_system=None).print(table)
+    return '\n'.join(line.rstrip() if not line.strip() else line for line in text.getvalue().split('\n'))

@@ -1,0 +1,175 @@
+import json
+import pickle
+
+import cv2
+import numpy as np
+import pytest
+
+from mmfer.datasets import FERDataset
+from mmfer.datasets.base_fer_dataset import first_names
+from mmfer.registry import DATASETS
+
+CLASSES = ('neutral', 'happiness', 'anger')
+
+
+def write_list(root, samples, files=None):
+    """A list in MMEngine's format, and image files for the samples (or for `files`)."""
+    (root / 'imgs').mkdir(parents=True, exist_ok=True)
+    for name in [s['img_path'] for s in samples] if files is None else files:
+        cv2.imwrite(str(root / 'imgs' / name), np.zeros((4, 4, 3), np.uint8))
+    (root / 'list.json').write_text(json.dumps(dict(metainfo=dict(classes=CLASSES), data_list=samples)))
+    return dict(data_root=str(root), ann_file='list.json', img_prefix='imgs')
+
+
+def samples(*labels):
+    return [dict(img_path=f'{i}.png', gt_label=label) for i, label in enumerate(labels)]
+
+
+class Loose(FERDataset):
+    """A data set whose samples the test gives."""
+
+    METAINFO = dict(classes=CLASSES)
+    SPLITS = ('train', 'test')
+
+    def __init__(self, infos, problems=(), **kwargs):
+        self.infos, self.problems = infos, problems
+        super().__init__(**kwargs)
+
+    def load_data_list(self):
+        for kind, text in self.problems:
+            self.report(kind, text)
+        return self.infos
+
+
+def test_reads_mmengine_lists(tmp_path):
+    cfg = write_list(tmp_path, samples(0, 2, 2, 1))
+    dataset = DATASETS.build(dict(type='FERDataset', **cfg))
+    assert len(dataset) == 4
+    assert dataset.classes == CLASSES
+    assert dataset.num_classes == 3
+    assert dataset.class_counts() == dict(neutral=1, happiness=1, anger=2)
+    assert dataset.get_gt_labels().tolist() == [0, 2, 2, 1]
+    assert dataset.get_cat_ids(1) == [2]
+    info = dataset[3]
+    assert info['gt_label'] == 1
+    assert info['sample_idx'] == 3
+    assert info['img_path'] == str(tmp_path / 'imgs' / '3.png')
+    assert '4 samples' in repr(dataset)
+
+
+@pytest.mark.parametrize('serialize', [True, False])
+def test_subset_indices_and_pickling(tmp_path, serialize):
+    cfg = write_list(tmp_path, samples(0, 2, 2, 1))
+    dataset = FERDataset(**cfg, serialize_data=serialize, indices=[3, 0])
+    assert dataset.get_gt_labels().tolist() == [1, 0]
+    dataset = FERDataset(**cfg, serialize_data=serialize)
+    assert dataset.get_subset([1, 2]).class_counts() == dict(neutral=0, happiness=0, anger=2)
+    assert pickle.loads(pickle.dumps(dataset)).get_gt_labels().tolist() == [0, 2, 2, 1]
+
+
+def test_lazy_init_reads_nothing_before_it_is_needed(tmp_path):
+    dataset = FERDataset(data_root=str(tmp_path / 'absent'), ann_file='list.json', lazy_init=True)
+    assert 'not read yet' in repr(dataset)
+    with pytest.raises(FileNotFoundError, match='absent'):
+        len(dataset)
+
+
+def test_missing_files_and_bad_labels_come_in_one_error(tmp_path):
+    entries = samples(*[0] * 30, 3, -1, 1.5, None)
+    cfg = write_list(tmp_path, entries, files=[f'{i}.png' for i in range(30, 34)])
+    with pytest.raises(FileNotFoundError) as error:
+        FERDataset(**cfg)
+    text = str(error.value)
+    assert '34 entries' in text
+    assert '30 image files that do not exist' in text
+    assert '(20 more)' in text
+    assert '9.png' in text
+    assert '10.png' not in text
+    assert '4 bad labels' in text
+    assert '30.png (gt_label 3 is not in 0..2)' in text
+    assert 'gt_label None' in text
+
+
+def test_validate_false_reads_the_list_only(tmp_path):
+    cfg = write_list(tmp_path, samples(0, 1), files=[])
+    assert len(FERDataset(**dict(cfg, img_prefix='nowhere'), validate=False)) == 2
+
+
+def test_missing_source_names_path_tree_page_and_option(tmp_path):
+    class Published(FERDataset):
+        EXPECTED_TREE = '  data_root/list.json'
+        HOMEPAGE = 'https://example.org/faces'
+
+    (tmp_path / 'other.txt').touch()
+    for kwargs, wanted in (
+        (dict(data_root=str(tmp_path / 'no' / 'where')), 'where'),
+        (dict(data_root=str(tmp_path), ann_file='list.json'), 'list.json'),
+        (dict(data_root=str(tmp_path), img_prefix='imgs'), 'imgs'),
+    ):
+        with pytest.raises(FileNotFoundError) as error:
+            Published(**kwargs)
+        text = str(error.value)
+        assert wanted in text.splitlines()[0]
+        assert 'other.txt' in text  # what was found instead
+        assert 'data_root/list.json' in text
+        assert 'https://example.org/faces' in text
+        assert '--cfg-options' in text
+
+
+def test_empty_list_names_what_was_searched(tmp_path):
+    cfg = write_list(tmp_path, [])
+    with pytest.raises(ValueError, match=r'no samples found, searched .*list\.json'):
+        FERDataset(**cfg)
+
+
+def test_annotation_files_that_cannot_be_read(tmp_path):
+    (tmp_path / 'list.json').write_text('{"metainfo": ')
+    with pytest.raises(ValueError, match=r'cannot read the annotation file .*list\.json'):
+        FERDataset(ann_file=str(tmp_path / 'list.json'))
+    (tmp_path / 'list.pkl').write_bytes(pickle.dumps(dict(metainfo={}, data_list=[])))
+    with pytest.raises(ValueError, match=r'must be a \.json file'):
+        FERDataset(ann_file=str(tmp_path / 'list.pkl'))
+
+
+@pytest.mark.parametrize(
+    ('score', 'problem'),
+    [
+        ([0.5, 0.5], r'shape \(2,\)'),
+        ([0.5, np.nan, 0.5], 'not finite'),
+        ([1.5, -0.5, 0], 'negative'),
+        ([0, 0, 0], 'all zero'),
+    ],
+)
+def test_bad_soft_labels(score, problem):
+    infos = [dict(gt_label=0, gt_score=np.array([1, 0, 0], np.float32)), dict(gt_label=0, gt_score=score)]
+    with pytest.raises(ValueError, match=f'1 bad labels: sample 1 .*{problem}'):
+        Loose(infos, split='train')
+
+
+def test_soft_labels_may_sum_to_less_than_one():
+    score = np.array([0.5, 0.2, 0], np.float32)
+    dataset = Loose([dict(gt_label=0, gt_score=score)], split='train')
+    assert dataset[0]['gt_score'].dtype == np.float32
+    np.testing.assert_array_equal(dataset[0]['gt_score'], score)
+
+
+def test_problems_noted_while_reading_are_raised_with_the_rest():
+    problems = [('malformed lines', f'line {i}') for i in range(12)]
+    with pytest.raises(ValueError, match=r'12 malformed lines: line 0, .*line 9, \.\.\. \(2 more\)\n  1 bad labels'):
+        Loose([dict(gt_label=7)], problems, split='train')
+    with pytest.raises(ValueError, match='12 malformed lines'):
+        Loose([dict(gt_label=0)], problems, split='train', validate=False)
+
+
+def test_wrong_arguments():
+    with pytest.raises(ValueError, match="split='trian' is not one of train, test"):
+        Loose([], split='trian')
+    with pytest.raises(ValueError, match='cannot change the classes'):
+        Loose([], split='train', metainfo=dict(classes=CLASSES[::-1]))
+    with pytest.raises(TypeError, match='ann_fil'):
+        FERDataset(ann_fil='x')
+
+
+def test_first_names():
+    assert first_names(['a', 'b']) == 'a, b'
+    assert first_names(list('abc'), limit=2) == 'a, b, ... (1 more)'

@@ -1,0 +1,131 @@
+import cv2
+import numpy as np
+import pytest
+
+from mmfer.datasets import FolderDataset
+from mmfer.registry import DATASETS
+
+
+def make_tree(root, *files):
+    for file in files:
+        path = root / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix in ('.jpg', '.PNG', '.png'):
+            path.write_bytes(cv2.imencode('.png', np.zeros((4, 4, 3), np.uint8))[1].tobytes())
+        else:
+            path.touch()
+    return str(root)
+
+
+def test_synonyms_nested_folders_and_order(tmp_path):
+    root = make_tree(
+        tmp_path, 'Happy/b.jpg', 'Happy/a.PNG', 'Happy/person1/c.jpg', 'joy/a.jpg', 'angry/a.jpg', 'neutral/a.jpg'
+    )
+    dataset = DATASETS.build(dict(type='FolderDataset', data_root=root))
+    assert dataset.classes == ('neutral', 'happiness', 'anger')
+    assert dataset.class_counts() == dict(neutral=1, happiness=4, anger=1)
+    names = [info['img_path'][len(root) + 1 :] for info in dataset]
+    assert names == ['Happy/a.PNG', 'Happy/b.jpg', 'Happy/person1/c.jpg', 'angry/a.jpg', 'joy/a.jpg', 'neutral/a.jpg']
+
+
+def test_split_and_classes_fix_the_label_order(tmp_path):
+    root = make_tree(tmp_path, 'train/sad/a.jpg', 'train/fear/a.jpg', 'test/fear/a.jpg')
+    classes = ['fear', 'Sad', 'surprise']
+    train, test = (FolderDataset(root, split=split, classes=classes) for split in ('train', 'test'))
+    assert train.metainfo == test.metainfo
+    assert train.classes == ('fear', 'sadness', 'surprise')
+    assert train.get_gt_labels().tolist() == [0, 1]
+    assert test.get_gt_labels().tolist() == [0]
+
+
+def test_class_map(tmp_path):
+    root = make_tree(tmp_path, '1/a.jpg', '2/a.jpg', '2/b.jpg', 'junk/a.jpg', 'fear/a.jpg')
+    dataset = FolderDataset(root, class_map={'1': 'surprise', '2': 'happy', 'junk': None})
+    assert dataset.class_counts() == dict(happiness=2, surprise=1, fear=1)
+    with pytest.raises(ValueError, match='unknown expression'):
+        FolderDataset(root, class_map={'1': 'boredom'})
+
+
+def test_unknown_folders_are_all_listed_with_the_remedy(tmp_path):
+    root = make_tree(tmp_path, 'bored/a.jpg', 'sleepy/a.jpg', 'happy/a.jpg')
+    with pytest.raises(ValueError, match='2 folders .*: bored, sleepy') as error:
+        FolderDataset(root)
+    assert 'contempt' in str(error.value)
+    assert 'joy' in str(error.value)
+    assert 'class_map' in str(error.value)
+
+
+def test_folder_outside_classes(tmp_path):
+    root = make_tree(tmp_path, 'contempt/a.jpg', 'happy/a.jpg')
+    with pytest.raises(ValueError, match='contempt is not in classes'):
+        FolderDataset(root, classes=['happiness'])
+    assert len(FolderDataset(root, classes=['happiness'], class_map=dict(contempt=None))) == 1
+
+
+def test_forgotten_split_gets_a_hint(tmp_path):
+    root = make_tree(tmp_path, 'train/sad/a.jpg', 'test/sad/a.jpg')
+    with pytest.raises(ValueError, match="set split='test'"):
+        FolderDataset(root)
+
+
+def test_images_beside_the_folders(tmp_path):
+    root = make_tree(tmp_path, 'happy/a.jpg', 'x.jpg', 'y.png')
+    with pytest.raises(ValueError, match=r'2 images lie directly in .*\(x\.jpg, y\.png\)'):
+        FolderDataset(root)
+
+
+def test_hidden_and_other_files(tmp_path):
+    root = make_tree(
+        tmp_path, 'sad/a.jpg', 'sad/.b.jpg', 'sad/.cache/c.jpg', '.git/d.jpg', '__MACOSX/e.jpg', 'sad/readme.txt'
+    )
+    assert len(FolderDataset(root)) == 1
+    dataset = FolderDataset(root, extensions=['TXT'])
+    assert dataset[0]['img_path'].endswith('readme.txt')
+
+
+def test_other_files_are_counted_in_a_warning(tmp_path, monkeypatch):
+    texts = []
+    monkeypatch.setattr('mmfer.datasets.folder_dataset.print_log', lambda text, **kwargs: texts.append(text))
+    FolderDataset(make_tree(tmp_path, 'sad/a.jpg', 'sad/readme.txt', 'sad/x.csv'))
+    assert len(texts) == 1
+    assert '2 files' in texts[0]
+    assert 'readme.txt' in texts[0]
+
+
+def test_empty_trees(tmp_path):
+    with pytest.raises(ValueError, match='no folders in'):
+        FolderDataset(str(tmp_path))
+    (tmp_path / 'happy').mkdir()
+    (tmp_path / 'sad').mkdir()
+    make_tree(tmp_path, 'fear/a.jpg')
+    with pytest.raises(ValueError, match='2 folders without images: happy, sad'):
+        FolderDataset(str(tmp_path))
+    with pytest.raises(ValueError, match='leaves out all folders'):
+        FolderDataset(str(tmp_path), class_map=dict(happy=None, sad=None, fear=None))
+
+
+def test_missing_root_and_split(tmp_path):
+    with pytest.raises(FileNotFoundError, match='absent') as error:
+        FolderDataset(str(tmp_path / 'absent'))
+    assert 'happiness/*.jpg' in str(error.value)
+    assert 'data_root' in str(error.value)
+    make_tree(tmp_path, 'train/sad/a.jpg')
+    with pytest.raises(FileNotFoundError, match="split 'tset' not found.*\n.*train"):
+        FolderDataset(str(tmp_path), split='tset')
+
+
+def test_lazy_init_with_classes_looks_at_nothing(tmp_path):
+    dataset = FolderDataset(str(tmp_path / 'absent'), classes=['happy'], lazy_init=True)
+    assert dataset.classes == ('happiness',)
+    with pytest.raises(FileNotFoundError):
+        dataset.full_init()
+
+
+def test_wrong_arguments(tmp_path):
+    root = make_tree(tmp_path, 'sad/a.jpg')
+    with pytest.raises(TypeError, match="classes='sad'"):
+        FolderDataset(root, classes='sad')
+    with pytest.raises(ValueError, match='twice'):
+        FolderDataset(root, classes=['sad', 'sadness'])
+    with pytest.raises(ValueError, match='option `classes`'):
+        FolderDataset(root, metainfo=dict(classes=('sadness',)))

@@ -1,0 +1,83 @@
+"""The whole way from files to batches, with mmcv's and mmpretrain's transforms between ours, in worker processes."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import Compose, DefaultSampler, default_collate, pseudo_collate
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+
+from mmfer.datasets import ColorJitter, FolderDataset, LoadImageFromFile, PackInputs
+
+TRAIN = [
+    dict(type=LoadImageFromFile),
+    dict(type='Resize', scale=(32, 32)),
+    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type=ColorJitter, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1),
+    dict(type='mmpretrain.RandomErasing', erase_prob=0.5, min_area_ratio=0.02, max_area_ratio=0.1, mode='rand'),
+    dict(type=PackInputs),
+]
+
+
+@pytest.fixture
+def root(tmp_path):
+    rng = np.random.RandomState(0)
+    for folder in ('happy', 'sad', 'neutral'):
+        (tmp_path / folder).mkdir()
+        for i in range(4):
+            size = rng.randint(20, 60, 2)
+            cv2.imwrite(str(tmp_path / folder / f'{i}.jpg'), rng.randint(0, 256, (*size, 3), dtype=np.uint8))
+    return tmp_path
+
+
+def loader(root, workers, seed=0, pipeline=TRAIN, collate=pseudo_collate):
+    return Runner.build_dataloader(
+        dict(
+            batch_size=5,
+            num_workers=workers,
+            dataset=dict(type=FolderDataset, data_root=str(root), pipeline=pipeline),
+            sampler=dict(type=DefaultSampler, shuffle=True, seed=seed),
+            collate_fn=dict(type=collate),
+        ),
+        seed=seed,
+    )
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_batches(root, workers):
+    paths = []
+    for batch in loader(root, workers):
+        assert all(img.dtype == torch.uint8 and img.shape == (3, 32, 32) for img in batch['inputs'])
+        for data_sample in batch['data_samples']:
+            name = ('neutral', 'happiness', 'sadness')[int(data_sample.gt_label)]
+            assert name[:3] in data_sample.img_path
+            assert data_sample.img_shape == (32, 32)
+            assert data_sample.ori_shape != (32, 32)
+            paths.append(data_sample.img_path)
+    assert len(set(paths)) == 12
+
+
+def test_seed_reproduces_batches_in_workers(root):
+    runs = [[torch.stack(batch['inputs']) for batch in loader(root, 2, collate=pseudo_collate)] for _ in range(2)]
+    assert all(torch.equal(a, b) for a, b in zip(*runs))
+
+
+def test_default_collate_stacks(root):
+    batch = next(iter(loader(root, 2, collate=default_collate)))
+    assert batch['inputs'].shape == (5, 3, 32, 32)
+
+
+def test_names_resolve_in_the_scope_of_mmfer(root):
+    names = [step['type'] if isinstance(step['type'], str) else step['type'].__name__ for step in TRAIN]
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        pipeline = Compose([dict(step, type=name) for step, name in zip(TRAIN, names)])
+    assert isinstance(pipeline.transforms[0], LoadImageFromFile)
+    assert isinstance(pipeline.transforms[-1], PackInputs)
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_corrupt_image_is_named(root, workers):
+    (root / 'sad' / '2.jpg').write_bytes(b'\xff\xd8 nothing more')
+    with pytest.raises(ValueError, match=r'sad/2\.jpg'):
+        list(loader(root, workers))

@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mmfer.datasets import RAFDB
+
+REAL_LIST = Path(__file__).resolve().parents[2].parent / 'shared' / 'data' / 'rafdb_list_patition_label.txt'
+
+
+def make_tree(root, lines, skip=()):
+    (root / 'EmoLabel').mkdir(parents=True)
+    (root / 'Image' / 'aligned').mkdir(parents=True)
+    (root / 'EmoLabel' / 'list_patition_label.txt').write_text('\n'.join(lines) + '\n')
+    for line in lines:
+        stem = line.split('.')[0]
+        if stem not in skip:
+            cv2.imwrite(str(root / 'Image' / 'aligned' / f'{stem}_aligned.jpg'), np.full((10, 10, 3), 90, np.uint8))
+    return str(root)
+
+
+def test_published_layout(tmp_path):
+    lines = [f'train_{i:05d}.jpg {i}' for i in range(1, 8)] + ['test_0001.jpg 4', 'test_0002.jpg 1']
+    root = make_tree(tmp_path / 'raf', lines)
+    train, test = RAFDB(root), RAFDB(root, split='test')
+    assert train.classes == ('surprise', 'fear', 'disgust', 'happiness', 'sadness', 'anger', 'neutral')
+    assert train.get_gt_labels().tolist() == list(range(7))
+    assert train[0]['img_path'].endswith('Image/aligned/train_00001_aligned.jpg')
+    assert test.class_counts() == dict(surprise=1, fear=0, disgust=0, happiness=1, sadness=0, anger=0, neutral=0)
+    assert train.metainfo == test.metainfo
+
+
+def test_original_images_have_no_suffix(tmp_path):
+    root = make_tree(tmp_path / 'raf', ['train_00001.jpg 5'])
+    dataset = RAFDB(root, img_prefix='Image/original', img_suffix='', validate=False)
+    assert dataset[0]['img_path'].endswith('Image/original/train_00001.jpg')
+
+
+def test_windows_line_ends_bom_and_blank_lines(tmp_path):
+    root = make_tree(tmp_path / 'raf', ['train_00001.jpg 5'])
+    (tmp_path / 'raf/EmoLabel/list_patition_label.txt').write_bytes(b'\xef\xbb\xbftrain_00001.jpg 5\r\n\r\n')
+    assert RAFDB(root).get_gt_labels().tolist() == [4]
+
+
+def test_all_bad_lines_are_reported(tmp_path):
+    root = make_tree(tmp_path / 'raf', ['train_00001.jpg 5', 'train_00002.jpg 6', 'test_0001.jpg 2'], ['train_00002'])
+    with open(f'{root}/EmoLabel/list_patition_label.txt', 'a') as file:
+        file.write('train_00003.jpg\nval_0001.jpg 3\ntrain_00004.jpg 8\ntest_0002.jpg 0\ntrain_00005.jpg x\n')
+    with pytest.raises(FileNotFoundError) as error:
+        RAFDB(root)
+    text = str(error.value)
+    assert '2 malformed lines' in text
+    assert "line 4 'train_00003.jpg'" in text
+    assert "line 5 'val_0001.jpg 3'" in text
+    assert '3 labels that are not in 1..7' in text
+    assert "line 7 'test_0002.jpg 0'" in text
+    assert '1 image files that do not exist' in text
+    assert 'train_00002_aligned.jpg' in text
+
+
+@pytest.mark.parametrize('missing', ['root', 'list', 'images'])
+def test_missing_parts(tmp_path, missing):
+    root = tmp_path / 'raf'
+    if missing != 'root':
+        make_tree(root, ['train_00001.jpg 5'])
+    if missing == 'list':
+        (root / 'EmoLabel' / 'list_patition_label.txt').unlink()
+    if missing == 'images':
+        (root / 'Image').rename(root / 'Images')
+    with pytest.raises(FileNotFoundError) as error:
+        RAFDB(str(root))
+    text = str(error.value)
+    assert dict(root=str(root), list='list_patition_label.txt', images='Image/aligned')[missing] in text.splitlines()[0]
+    assert 'EmoLabel/list_patition_label.txt' in text
+    assert 'whdeng.cn/RAF' in text
+    assert 'data_root' in text
+
+
+def test_split_without_lines(tmp_path):
+    root = make_tree(tmp_path / 'raf', ['train_00001.jpg 5'])
+    with pytest.raises(ValueError, match=r"no samples found.*split 'test'"):
+        RAFDB(root, split='test')
+    with pytest.raises(ValueError, match='split'):
+        RAFDB(root, split='val')
+
+
+@pytest.mark.skipif(not REAL_LIST.is_file(), reason='needs the real list in ../shared/data')
+@pytest.mark.parametrize(('split', 'total'), [('train', 12271), ('test', 3068)])
+def test_counts_of_the_real_list(split, total):
+    dataset = RAFDB(split=split, ann_file=str(REAL_LIST), validate=False)
+    assert len(dataset) == total
+    assert tuple(dataset.class_counts().values()) == RAFDB.PUBLISHED_COUNTS[split]

@@ -1,0 +1,297 @@
+import io
+import os
+import random
+import re
+import struct
+import zipfile
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer, MessageHub
+from safetensors.torch import save_file
+
+from mmfer.utils.checkpoint_reader import CheckpointError, Opaque, find_state_dict, read_checkpoint
+
+FORMATS = pytest.mark.parametrize('zipped', [True, False], ids=['zip', 'stream'])
+DTYPES = 'float32 float64 float16 bfloat16 int64 int32 int16 int8 uint8 bool complex64 complex128'
+
+
+class RecorderMeter:  # as in the training scripts of POSTER++
+    def __init__(self):
+        self.epoch_losses = np.zeros((3, 2), np.float32)
+        self.total_epoch = 3
+
+
+class Hostile:
+    """Touches a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.open, (str(self.path), os.O_CREAT)
+
+
+def save(obj, path, zipped=True):
+    torch.save(obj, path, _use_new_zipfile_serialization=zipped)
+    return path
+
+
+def equal(a, b):
+    return a.dtype == b.dtype and a.shape == b.shape and torch.equal(a, b)
+
+
+@pytest.fixture
+def small(tmp_path):
+    """The bytes of a small checkpoint in both formats."""
+    content = {'state_dict': OrderedDict(w=torch.arange(6.0).view(2, 3), n=torch.tensor(3)), 'epoch': 4, 'best': 0.5}
+    return {zipped: save(content, tmp_path / f'small{zipped}', zipped).read_bytes() for zipped in (True, False)}
+
+
+@FORMATS
+@pytest.mark.parametrize('dtype', DTYPES.split())
+def test_tensors_of_every_kind(tmp_path, zipped, dtype):
+    base = (torch.randn(4, 6) * 50).to(getattr(torch, dtype))
+    tensors = dict(
+        plain=base.clone(),
+        transposed=base.t(),
+        strided=base[1:, ::2],
+        zero_dim=base[2, 3].clone(),
+        empty=base[:0],
+        never_allocated=torch.empty(0, 3, dtype=base.dtype),
+        expanded=base[:1].expand(5, 6),
+    )
+    path = save(tensors, tmp_path / 'a.pth', zipped)
+    read, loaded = read_checkpoint(path), torch.load(path, weights_only=True)
+    assert read.keys() == loaded.keys()
+    for name, tensor in loaded.items():
+        assert equal(read[name], tensor), name
+        assert read[name].stride() == tensor.stride(), name
+
+
+@pytest.mark.parametrize('dtype', ['uint16', 'uint32', 'float8_e4m3fn'])
+def test_tensors_without_a_storage_type_of_their_own(tmp_path, dtype):
+    if not hasattr(torch, dtype):
+        pytest.skip(f'this torch has no {dtype}')
+    tensor = torch.arange(12).to(getattr(torch, dtype))[3:9]
+    read = read_checkpoint(save({'x': tensor}, tmp_path / 'a.pth'))['x']
+    assert read.dtype == tensor.dtype
+    assert torch.equal(read.float(), tensor.float())
+
+
+@FORMATS
+def test_containers_parameters_and_ties(tmp_path, zipped):
+    weight = torch.randn(3, 4)
+    content = {
+        'tied': [weight, weight[1:], torch.nn.Parameter(weight)],
+        'plain': (1, -2, 3.5, True, None, 'text', b'bytes', 2**70, [1, [2]], (), {5: {'a'}}, frozenset({1})),
+        'ordered': torch.nn.Linear(2, 2).state_dict(),
+        'size': torch.Size([2, 3]),
+    }
+    read = read_checkpoint(save(content, tmp_path / 'a.pth', zipped))
+    assert read['plain'] == content['plain']
+    assert read['size'] == (2, 3)
+    assert list(read['ordered']) == ['weight', 'bias']
+    first, part, parameter = read['tied']
+    assert torch.equal(parameter, weight)
+    assert not parameter.requires_grad
+    first[1:] = 7
+    assert bool((part == 7).all())
+    assert bool((parameter[1:] == 7).all())
+
+
+@pytest.mark.parametrize('protocol', [0, 1, 2, 3, 4, 5])
+def test_pickle_protocols(tmp_path, protocol):
+    content = {'w': torch.arange(3), 'deep': [({'a': (1, 2, 3, 4)},), [[]], {7, 8}, 'ü', b'\x00\xff', 1e-3, -(2**40)]}
+    if protocol == 0:  # has text persistent ids only, which torch does not write
+        content.pop('w')
+    torch.save(content, tmp_path / 'a.pth', pickle_protocol=protocol)
+    read = read_checkpoint(tmp_path / 'a.pth')
+    assert read['deep'] == content['deep']
+    assert protocol == 0 or equal(read['w'], content['w'])
+
+
+@FORMATS
+def test_unknown_classes_stay_opaque_and_nothing_runs(tmp_path, zipped):
+    touched = tmp_path / 'touched'
+    content = {'recorder': RecorderMeter(), 'hostile': Hostile(touched), 'state_dict': {'w': torch.ones(2)}}
+    read = read_checkpoint(save(content, tmp_path / 'a.pth', zipped))
+    assert not touched.exists()
+    assert isinstance(read['recorder'], Opaque)
+    assert read['recorder'].name.endswith('.RecorderMeter')
+    assert read['recorder'].state['total_epoch'] == 3
+    assert isinstance(read['hostile'], Opaque)
+    assert read['hostile'].args[0] == str(touched)
+    assert equal(find_state_dict(read)['w'], torch.ones(2))
+
+
+def test_a_class_of_a_script_that_is_not_there(tmp_path):
+    RecorderMeter.__module__, module = '__main__', RecorderMeter.__module__
+    try:
+        import __main__
+
+        __main__.RecorderMeter = RecorderMeter
+        path = save({'recorder': RecorderMeter(), 'w': torch.ones(1)}, tmp_path / 'a.pth')
+        del __main__.RecorderMeter
+    finally:
+        RecorderMeter.__module__ = module
+    assert repr(read_checkpoint(path)['recorder']) == 'Opaque(__main__.RecorderMeter)'
+
+
+@FORMATS
+def test_mmengine_checkpoint(tmp_path, zipped):
+    hub = MessageHub.get_instance(str(tmp_path))
+    for i in range(5):
+        hub.update_scalar('train/loss', np.float64(i))
+    hub.update_info('array', np.arange(6, dtype=np.int32).reshape(2, 3))
+    net = torch.nn.Linear(2, 3)
+    optimizer = torch.optim.AdamW(net.parameters())
+    net(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    content = dict(
+        meta=dict(epoch=np.int64(3), cfg='model = 1', dataset_meta=dict(classes=('a', 'b'))),
+        state_dict=net.state_dict(),
+        message_hub=hub.state_dict(),
+        optimizer=optimizer.state_dict(),
+    )
+    read = read_checkpoint(save(content, tmp_path / 'epoch_3.pth', zipped))
+    assert read['meta']['epoch'] == 3
+    assert read['meta']['dataset_meta']['classes'] == ('a', 'b')
+    assert np.array_equal(read['message_hub']['runtime_info']['array'], [[0, 1, 2], [3, 4, 5]])
+    history = read['message_hub']['log_scalars']['train/loss']
+    assert isinstance(history, Opaque)
+    assert history.name.endswith(HistoryBuffer.__name__)
+    assert np.array_equal(history.state['_log_history'], np.arange(5.0))
+    assert equal(read['optimizer']['state'][0]['exp_avg'], optimizer.state[net.weight]['exp_avg'])
+    assert find_state_dict(read).keys() == {'weight', 'bias'}
+
+
+def test_safetensors(tmp_path):
+    tensors = {'a': torch.randn(2, 3).half(), 'b': torch.tensor([True, False])}
+    save_file(tensors, tmp_path / 'a.safetensors')
+    (tmp_path / 'renamed.pth').write_bytes((tmp_path / 'a.safetensors').read_bytes())
+    for name in ('a.safetensors', 'renamed.pth'):
+        read = read_checkpoint(tmp_path / name)
+        assert all(equal(read[k], v) for k, v in tensors.items())
+    (tmp_path / 'a.safetensors').write_bytes((tmp_path / 'renamed.pth').read_bytes()[:-3])
+    with pytest.raises(CheckpointError, match=r'a\.safetensors cannot be read.*again'):
+        read_checkpoint(tmp_path / 'a.safetensors')
+
+
+@FORMATS
+def test_truncated_anywhere(tmp_path, small, zipped):
+    path = tmp_path / 'cut.pth'
+    size = len(small[zipped])
+    for cut in [0, 1, 2, 8, size - 1, *random.Random(0).sample(range(size), 150)]:
+        path.write_bytes(small[zipped][:cut])
+        with pytest.raises(CheckpointError, match=re.escape(str(path))):
+            read_checkpoint(path)
+
+
+@FORMATS
+def test_flipped_bytes_never_crash(tmp_path, small, zipped):
+    rng = random.Random(1)
+    path = tmp_path / 'flipped.pth'
+    refused = 0
+    for _ in range(300):
+        data = bytearray(small[zipped])
+        for _ in range(rng.choice([1, 1, 2, 8])):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        path.write_bytes(data)
+        try:
+            find_state_dict(read_checkpoint(path))
+        except CheckpointError:
+            refused += 1
+    assert refused > 50
+
+
+@pytest.mark.parametrize(
+    ('data', 'problem'),
+    [
+        (b'', 'is empty'),
+        (b'version https://git-lfs.github.com/spec/v1\n', 'Git LFS'),
+        (b'<!DOCTYPE html><html>', 'web page'),
+        (b'\x1f\x8b\x08\x00', 'gzip'),
+        (b'hello world, no checkpoint', 'is not a checkpoint'),
+        (b'\x80\x04K\x01.', 'torch.save did not write'),
+        (b'PK\x03\x04 and no more', 'truncated'),
+    ],
+)
+def test_other_files_are_named(tmp_path, data, problem):
+    path = tmp_path / 'other.pth'
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match=re.escape(problem)) as error:
+        read_checkpoint(path)
+    assert str(path) in str(error.value)
+
+
+def test_missing_file_and_directory(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_checkpoint(tmp_path / 'missing.pth')
+    with pytest.raises(CheckpointError, match='directory'):
+        read_checkpoint(tmp_path)
+
+
+def rezip(data, path, change=None, compression=zipfile.ZIP_STORED, extra=()):
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(path, 'w', compression) as new:
+        for name in old.namelist():
+            new.writestr(name, (change or {}).get(name.split('/', 1)[1], old.read(name)))
+        for name in extra:
+            new.writestr(f'{old.namelist()[0].split("/")[0]}/{name}', b'')
+    return path
+
+
+def test_strange_archives(tmp_path, small):
+    path = tmp_path / 'a.pth'
+    assert read_checkpoint(rezip(small[True], path))['epoch'] == 4
+    with pytest.raises(CheckpointError, match='compressed'):
+        read_checkpoint(rezip(small[True], path, compression=zipfile.ZIP_DEFLATED))
+    with pytest.raises(CheckpointError, match='big-endian'):
+        read_checkpoint(rezip(small[True], path, {'byteorder': b'big'}))
+    with pytest.raises(CheckpointError, match='TorchScript'):
+        read_checkpoint(rezip(small[True], path, extra=['constants.pkl']))
+    with pytest.raises(CheckpointError, match='shorter than its tensors'):
+        read_checkpoint(rezip(small[True], path, {'data/0': b'\0' * 20}))
+    with zipfile.ZipFile(path, 'w') as archive:
+        archive.writestr('photos/face.jpg', b'')
+    with pytest.raises(CheckpointError, match='torch.save did not write it'):
+        read_checkpoint(path)
+
+
+def test_declared_sizes_are_not_believed(tmp_path, small):
+    data = bytearray(small[True])  # the directory at the end claims a member of 1 TB
+    at = data.rindex(b'PK\x01\x02')
+    data[at + 20 : at + 28] = struct.pack('<II', 0xFFFFFFF0, 0xFFFFFFF0)
+    (tmp_path / 'a.pth').write_bytes(data)
+    with pytest.raises(CheckpointError, match='larger than the file'):
+        read_checkpoint(tmp_path / 'a.pth')
+
+
+def test_big_endian_stream(tmp_path, small):
+    path = tmp_path / 'a.pth'
+    data = bytearray(small[False])
+    true = data.index(b'\x88', data.index(b'little_endian'))
+    data[true] = ord(b'\x89')  # NEWFALSE
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match='big-endian'):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize('wrapper', [None, 'state_dict', 'model', 'model_state_dict', 'net'])
+@pytest.mark.parametrize('prefix', ['', 'module.', '_orig_mod.', 'module._orig_mod.'])
+def test_find_state_dict_unwraps(wrapper, prefix):
+    state = {f'{prefix}a.weight': torch.ones(2), f'{prefix}b': torch.zeros(1), 'epoch': 3, 'o': Opaque('x.Y')}
+    content = {wrapper: state, 'best_acc': torch.tensor(0.9), 'epoch': 1} if wrapper else state
+    assert find_state_dict(content).keys() == {'a.weight', 'b'}
+    assert find_state_dict({'model': {'state_dict': state}}).keys() == {'a.weight', 'b'}
+
+
+def test_find_state_dict_says_what_is_there():
+    with pytest.raises(CheckpointError, match=r'2 keys: epoch \(int\), meter \(m\.Meter\)'):
+        find_state_dict({'epoch': 3, 'meter': Opaque('m.Meter')})
+    with pytest.raises(CheckpointError, match=r'one object, models\.Net'):
+        find_state_dict(Opaque('models.Net', ()))
+    with pytest.raises(CheckpointError, match='two tensors are named a'):
+        find_state_dict({'a': torch.ones(1), 'module.a': torch.ones(1)})

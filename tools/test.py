@@ -1,0 +1,39 @@
+#!/usr/bin/env python
+"""Test a checkpoint on the test data of a config."""
+
+import argparse
+
+from mmengine.config import DictAction
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file the checkpoint was trained with')
+    parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted')
+    parser.add_argument('--out', metavar='FILE.json', help='write the metrics and the scores of each image')
+    parser.add_argument('--work-dir', help='folder of the logs [work_dirs/<folder>/<config>]')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    from mmfer.apis import test_model
+
+    test_model(
+        args.config,
+        args.checkpoint,
+        out=args.out,
+        work_dir=args.work_dir,
+        launcher=args.launcher,
+        cfg_options=args.cfg_options,
+    )
+
+
+if __name__ == '__main__':
+    from mmfer.utils.errors import run_tool
+
+    run_tool(main)
