@@ -1,7 +1,7 @@
 """Weights and inputs behind the recorded outputs of the original code in ``data/golden``.
 
-Every tensor is a function of its released name alone: a normal draw seeded by the CRC-32 of the name, scaled by what kind
-of tensor it is. So the networks can be compared without the original code or its files.
+Every tensor is a function of its released name alone: a normal draw seeded by the CRC-32 of the name, scaled by what
+kind of tensor it is. So the networks can be compared without the original code or its files.
 """
 
 import json

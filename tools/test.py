@@ -2,8 +2,12 @@
 """Test a checkpoint on the test data of a config."""
 
 import argparse
+import os
 
-from mmengine.config import DictAction
+# Threads that spin while they wait starve the data workers where cores are few; read when PyTorch is imported.
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+
+from mmengine.config import DictAction  # noqa: E402
 
 
 def parse_args() -> argparse.Namespace:
@@ -21,9 +25,9 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    from mmfer.apis import test_model
+    from mmfer.apis import evaluate
 
-    test_model(
+    evaluate(
         args.config,
         args.checkpoint,
         out=args.out,

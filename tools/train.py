@@ -2,8 +2,12 @@
 """Train the model of a config."""
 
 import argparse
+import os
 
-from mmengine.config import DictAction
+# Threads that spin while they wait starve the data workers where cores are few; read when PyTorch is imported.
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+
+from mmengine.config import DictAction  # noqa: E402
 
 
 def parse_args() -> argparse.Namespace:

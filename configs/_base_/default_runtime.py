@@ -1,5 +1,12 @@
-from mmengine.hooks import CheckpointHook, DistSamplerSeedHook, IterTimerHook, LoggerHook, ParamSchedulerHook
-from mmengine.hooks import RuntimeInfoHook, SyncBuffersHook
+from mmengine.hooks import (
+    CheckpointHook,
+    DistSamplerSeedHook,
+    IterTimerHook,
+    LoggerHook,
+    ParamSchedulerHook,
+    RuntimeInfoHook,
+    SyncBuffersHook,
+)
 from mmengine.runner import LogProcessor
 
 from mmfer.engine import ProgressHook

@@ -1,4 +1,4 @@
-"""POSTER-Var on the real faces of FER2013, trained from scratch: both streams random, the landmark stream trained along.
+"""POSTER-Var on the real faces of FER2013, from scratch: both streams start at random, both are trained.
 
 Expected: not measured yet; it needs a GPU.
 With pretrained streams: --cfg-options model.backbone.image.init_cfg.checkpoint=FILE, likewise landmark, and
@@ -24,9 +24,9 @@ resize = dict(type=Resize, scale=(size, size))
 crop = dict(type=RandomResizedCrop, scale=size, crop_ratio_range=(0.7, 1.0), aspect_ratio_range=(0.9, 1.1))
 train_dataloader.dataset.pipeline[1] = crop
 for loader in (val_dataloader, test_dataloader):
-    loader.dataset.pipeline.insert(1, resize)
-    loader.num_workers = 8
-train_dataloader.num_workers = 8
+    loader.dataset.pipeline[1] = resize
+for loader in (train_dataloader, val_dataloader, test_dataloader):
+    loader.update(num_workers=8, persistent_workers=True)
 model.backbone.image.init_cfg = None
 model.backbone.landmark.init_cfg = None
 model.neck.layer_scale = 0.1

@@ -13,3 +13,7 @@ with read_base():
     from .._base_.default_runtime import *
     from .._base_.models.poster_var_tiny import *
     from .._base_.schedules.tiny import *
+
+max_epochs = 15
+param_scheduler[0].total_steps = max_epochs
+train_cfg.max_epochs = max_epochs

@@ -1,4 +1,4 @@
 from .model import init_model
-from .run import build_runner, load_config, test_model
+from .run import build_runner, evaluate, load_config
 
-__all__ = ['build_runner', 'init_model', 'load_config', 'test_model']
+__all__ = ['build_runner', 'evaluate', 'init_model', 'load_config']

@@ -9,7 +9,9 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from mmfer.registry import MODELS
-from mmfer.utils.checkpoint import load_checkpoint, load_weights
+from mmfer.utils import find_state_dict
+from mmfer.utils.checkpoint import load_checkpoint
+from mmfer.utils.released_weights import fill
 
 from .run import load_config
 
@@ -41,7 +43,7 @@ def init_model(
         warnings.warn('init_model without a checkpoint: the model has random weights', stacklevel=2)
     else:
         content = load_checkpoint(checkpoint)
-        load_weights(model, content, checkpoint)
+        fill(model, find_state_dict(content), str(checkpoint))
         meta = content.get('meta') or {}
         model.classes = (meta.get('dataset_meta') or {}).get('classes')
     model.to(device)

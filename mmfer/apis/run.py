@@ -65,7 +65,7 @@ def build_runner(
     return FERRunner.from_cfg(config)
 
 
-def test_model(
+def evaluate(
     config: str | Path | Config,
     checkpoint: str | Path,
     out: str | Path | None = None,
@@ -88,9 +88,7 @@ def test_model(
     """
     if out is not None and Path(out).suffix != '.json':
         raise ValueError(f'out={out}: the results are JSON, name a file that ends in .json')
-    runner = build_runner(
-        config, work_dir=work_dir, load_from=checkpoint, launcher=launcher, cfg_options=cfg_options
-    )
+    runner = build_runner(config, work_dir=work_dir, load_from=checkpoint, launcher=launcher, cfg_options=cfg_options)
     dump = PredictionDump()
     if out is not None:
         evaluator = runner.test_loop.evaluator
@@ -98,8 +96,6 @@ def test_model(
         evaluator.metrics.append(dump)
     metrics = runner.test()
     if out is not None and runner.rank == 0:
-        dump.write(
-            out, config=str(runner.cfg.filename), checkpoint=str(checkpoint), seed=runner.seed, metrics=metrics
-        )
+        dump.write(out, config=str(runner.cfg.filename), checkpoint=str(checkpoint), seed=runner.seed, metrics=metrics)
         runner.logger.info(f'{len(dump.predictions)} predictions written to {out}')
     return metrics

@@ -8,12 +8,12 @@ import numpy as np
 from mmengine.dataset import force_full_init
 
 from mmfer.registry import DATASETS
+from mmfer.utils.progress import track
 
 from .base_fer_dataset import FERDataset
 from .expressions import EXPRESSIONS
 from .synth import Appearance, render_face, sample_appearance
 from .synth.annotators import label_distribution, majority, sample_intensities
-from .synth.progress import track
 from .synth.render import MIN_SIZE
 
 _LABELS, _LOOKS = 0, 1  # independent random streams of a face: what it expresses and is called, what it looks like

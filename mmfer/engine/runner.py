@@ -8,13 +8,14 @@ import torch
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
-from torch import nn
 from torch import distributed as torch_dist
+from torch import nn
 
 from mmfer.models.layers import pretrained_file
 from mmfer.registry import RUNNERS
-from mmfer.utils.checkpoint import load_checkpoint, load_weights, replace_synced, restore_message_hub, to_plain
-from mmfer.utils.released_weights import check_pretrained_file
+from mmfer.utils import find_state_dict
+from mmfer.utils.checkpoint import load_checkpoint, replace_synced, restore_message_hub, to_plain
+from mmfer.utils.released_weights import check_pretrained_file, fill
 
 
 @RUNNERS.register_module()
@@ -53,7 +54,8 @@ class FERRunner(Runner):
 
     def _check_sources(self) -> None:
         problems = []
-        for name, module in self.model.named_modules():
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        for name, module in model.named_modules():
             path = pretrained_file(module)
             if path is not None and '://' not in path:
                 try:
@@ -101,7 +103,7 @@ class FERRunner(Runner):
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         model = self.model.module if is_model_wrapper(self.model) else self.model
         if strict or self._strict or self._resume:
-            load_weights(model, checkpoint, filename)
+            fill(model, find_state_dict(checkpoint), filename)
         else:  # fine-tuning may start from a model with another head: MMEngine's warnings say what is left out
             _load_checkpoint_to_model(model, checkpoint, revise_keys=revise_keys)
         self._has_loaded = True

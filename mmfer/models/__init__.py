@@ -1,11 +1,11 @@
 from .backbones import IRNet, MobileFaceNet, TwoStreamBackbone
 from .heads import BaseHead, LinearHead, VICHead
-from .losses import CrossEntropyLoss
+from .losses import SoftCrossEntropyLoss
 from .necks import PyramidFusionNeck
 
 __all__ = [
     'BaseHead',
-    'CrossEntropyLoss',
+    'SoftCrossEntropyLoss',
     'IRNet',
     'LinearHead',
     'MobileFaceNet',

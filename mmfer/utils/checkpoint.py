@@ -6,6 +6,7 @@ Files of other origin are read by ``mmfer.utils.checkpoint_reader``.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,15 @@ from mmengine.logging import HistoryBuffer
 
 def to_plain(obj: Any) -> Any:
     """``obj`` made of dict, list, tuple, tensor, number, string and None alone; anything else becomes its ``str``."""
-    if obj is None or isinstance(obj, (bool, int, float, str)):
+    if obj is None or type(obj) in (bool, int, float, str):
         return obj
     if isinstance(obj, torch.Tensor):
         return obj.detach()
-    if isinstance(obj, np.generic):
+    if isinstance(obj, np.generic):  # before the built-in types: np.float64 is a float, but not a plain one
         return obj.item()
+    for kind in (int, float, str):
+        if isinstance(obj, kind):
+            return kind(obj)
     if isinstance(obj, np.ndarray):
         return torch.from_numpy(obj.copy()) if obj.dtype.kind in 'biuf' else obj.tolist()
     if isinstance(obj, HistoryBuffer):
@@ -63,14 +67,14 @@ def load_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict:
             return dict(state_dict=load_file(path))
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)
     except Exception as error:
-        reason = str(error).strip().splitlines()
+        code = re.search(r'GLOBAL (\S+)', str(error))
+        reason = f'it holds Python objects that could run code ({code[1]})' if code else 'it is damaged or no checkpoint'
         raise ValueError(
-            f'{path} is not a checkpoint of mmfer: it is damaged, or holds Python objects that could run code '
-            f'({reason[0] if reason else type(error).__name__}). Weights released by others are read with '
+            f'{path} cannot be loaded: {reason}. Weights released by others are read, without running anything, by '
             'tools/model_converters/convert_released.py.'
         ) from None
     if not isinstance(checkpoint, dict):
-        raise ValueError(f'{path} is not a checkpoint of mmfer: it holds a {type(checkpoint).__name__}')
+        raise ValueError(f'{path} cannot be loaded: it holds a {type(checkpoint).__name__}, not a dict of weights')
     return checkpoint
 
 
@@ -79,32 +83,3 @@ def replace_synced(part: Path, path: Path) -> None:
     with open(part, 'rb+') as file:
         os.fsync(file.fileno())
     os.replace(part, path)
-
-
-def load_weights(model: torch.nn.Module, checkpoint: dict, source: str | Path) -> None:
-    """Fill ``model`` from ``checkpoint`` completely, or not at all.
-
-    Raises:
-        ValueError: If names or shapes differ; the first ten of each kind are listed.
-    """
-    state = checkpoint.get('state_dict', checkpoint)
-    state = {name[len('module.') :] if name.startswith('module.') else name: value for name, value in state.items()}
-    own = model.state_dict()
-    problems = {
-        'missing in the file': [k for k in own if k not in state],
-        'not in the model': [k for k in state if k not in own],
-        'of another shape': [
-            f'{k} (file {tuple(state[k].shape)}, model {tuple(own[k].shape)})'
-            for k in own
-            if k in state and state[k].shape != own[k].shape
-        ],
-    }
-    if any(problems.values()):
-        lines = [f'{source} does not fit the model of the config:']
-        for what, names in problems.items():
-            if names:
-                more = f', ... ({len(names) - 10} more)' if len(names) > 10 else ''
-                lines.append(f'  {len(names)} parameters {what}: {", ".join(names[:10])}{more}')
-        lines.append('Use the config the checkpoint was trained with; weights released by others are converted first.')
-        raise ValueError('\n'.join(lines))
-    model.load_state_dict(state)

@@ -182,12 +182,12 @@ def load_pretrained_part(module: nn.Module, path: str | os.PathLike) -> FillRepo
 
 def _build_target(config: str | os.PathLike, part: str | None) -> tuple[nn.Module, list[str]]:
     """The model of a config and the classes of its data set, or the backbone that is ``part`` and no classes."""
-    from mmengine.config import Config
     from mmengine.registry import DefaultScope
 
+    from mmfer.apis import load_config
     from mmfer.registry import DATASETS, MODELS
 
-    cfg = Config.fromfile(config)
+    cfg = load_config(config)
     if not cfg.get('model'):
         raise CheckpointError(f'{config} has no model. Give the config of a model, such as configs/poster_var/raf.py.')
     model, classes = cfg.model, None
@@ -251,7 +251,7 @@ def convert(source: str | os.PathLike, destination: str | os.PathLike, config: s
     if classes:
         meta['dataset_meta'] = dict(classes=classes)
     _write(destination, {name: tensor.contiguous() for name, tensor in target.state_dict().items()}, meta)
-    groups = Counter(re.sub(r'\d+', 'N', '.'.join(name.split('.')[:2])) for name in dropped + report.dropped)
+    groups = Counter(re.sub(r'\d+', '*', '.'.join(name.split('.')[:2])) for name in dropped + report.dropped)
     return '\n'.join(
         [
             f'{source.name}: {KINDS[kind]}',

@@ -98,7 +98,7 @@ def test_gradient_norms(run):
 
 
 def test_size(run):
-    """43.86 M are reached in the original, 96,016 of them by a landmark output that nobody reads and mmfer leaves out."""
+    """43.86 M are reached in the original, 96,016 of them for landmarks that nobody reads; mmfer leaves these out."""
     arch, model, _, _ = run
     size = sum(p.numel() for p in model.parameters())
     if arch == 'poster_var_7':

@@ -11,7 +11,6 @@ import argparse
 import csv
 import os
 import shutil
-import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +27,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--sheet-columns', type=int, default=8, help='faces a row of the contact sheet [8]')
     parser.add_argument('--sheet-size', type=int, default=112, help='side of its faces in pixels [112]')
     parser.add_argument(
-        '--plain-sheet', action='store_true', help='its faces without blur, noise and occlusion, in fewer shades: a much smaller file'
+        '--plain-sheet',
+        action='store_true',
+        help='its faces without blur, noise and occlusion, in fewer shades: a much smaller file',
     )
     return parser.parse_args()
 
@@ -67,14 +68,14 @@ def write_sheet(path: Path, dataset, infos: list, args: argparse.Namespace) -> N
 
 
 def write_folder(folder: Path, dataset, args: argparse.Namespace) -> None:
-    from mmfer.datasets.synth.progress import track
+    from mmfer.utils.progress import track
 
     (folder / 'images').mkdir()
     infos = []
-    header = ['file', 'label', *(f'{what}_{name}' for what in ('intensity', 'true', 'votes') for name in dataset.classes)]
+    columns = [f'{what}_{name}' for what in ('intensity', 'true', 'votes') for name in dataset.classes]
     with open(folder / 'labels.csv', 'w', newline='', encoding='utf-8') as file:
         writer = csv.writer(file)
-        writer.writerow(header)
+        writer.writerow(['file', 'label', *columns])
         for i in track(range(len(dataset)), len(dataset), 'Drawing faces'):
             info = dataset.get_data_info(i)
             name = f'images/{i:06d}.png'
@@ -108,16 +109,16 @@ def run(args: argparse.Namespace) -> None:
         os.replace(folder, out)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    print(f'{len(dataset)} faces in {args.out}; a perfect observer agrees with {dataset.observer_accuracy:.1%} of labels')
+    print(
+        f'{len(dataset)} faces in {args.out}; a perfect observer is right for {dataset.observer_accuracy:.1%} of them'
+    )
 
 
 def main() -> None:
-    args = parse_args()
-    try:
-        run(args)
-    except (OSError, ValueError) as error:
-        sys.exit(f'error: {error}')
+    run(parse_args())
 
 
 if __name__ == '__main__':
-    main()
+    from mmfer.utils.errors import run_tool
+
+    run_tool(main)

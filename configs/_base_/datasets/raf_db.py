@@ -1,7 +1,7 @@
-"""RAF-DB basic at 224x224; classes surprise, fear, disgust, happiness, sadness, anger, neutral, in the order of its list.
+"""RAF-DB basic at 224x224; surprise, fear, disgust, happiness, sadness, anger, neutral, in the order of its list.
 
-12,271 aligned faces for training, 3,068 for test, by EmoLabel/list_patition_label.txt. There is no validation part: as in
-the papers, the test part is evaluated after each epoch, so the best epoch is chosen on it; the last epoch is logged too.
+12,271 aligned faces for training, 3,068 for test, by EmoLabel/list_patition_label.txt. There is no validation part: as
+in the papers, the test part is evaluated after each epoch, so the best epoch is chosen on it. The last is logged too.
 """
 
 from mmcv.transforms import RandomFlip, Resize

@@ -209,7 +209,7 @@ def sample_appearance(rng: np.random.Generator) -> Appearance:
     ground = mix((grey, grey, grey), d.color(50, 225), 0.45)
     side = 1.0 if d.chance(0.5) else -1.0
     light = [[d.uniform(-30, 30) for _ in range(3)] for _ in range(3)]
-    background = np.array([[[c + d.uniform(-10, 10) + add for c in ground] for add in row] for row in light], np.float32)
+    background = [[[c + d.uniform(-10, 10) + add for c in ground] for add in row] for row in light]
     shapes = [_sample_shape(d, ground) for _ in range(int(d.uniform(0.0, 3.6)))]
     warmth, green = d.bell(0.03), d.bell(0.01)
     angle = d.uniform(-math.pi, 0.0)
@@ -264,7 +264,7 @@ def sample_appearance(rng: np.random.Generator) -> Appearance:
         light_slope=d.uniform(0.02, 0.2),
         brightness=1.0 + d.bell(0.07),
         tint=(1.0 - warmth, 1.0 + green, 1.0 + warmth),
-        background=background,
+        background=np.array(background, np.float32),
         shapes=shapes,
         blur=max(0.0, d.uniform(-0.5, 0.65)),
         noise=d.uniform(0.0, 6.0),

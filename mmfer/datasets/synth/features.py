@@ -20,9 +20,7 @@ TAPER = np.sqrt(np.clip(4.0 * T * (1.0 - T), 0.02, 1.0))
 BEZIER = np.stack(((1 - T) ** 2, 2 * T * (1 - T), T**2), axis=1)
 # Quadratic through the brow's inner end, its peak at 0.58 and its outer end.
 PEAK = 0.58
-BROW = np.stack(
-    ((T - PEAK) * (T - 1) / PEAK, T * (T - 1) / (PEAK * (PEAK - 1)), T * (T - PEAK) / (1 - PEAK)), axis=1
-)
+BROW = np.stack(((T - PEAK) * (T - 1) / PEAK, T * (T - 1) / (PEAK * (PEAK - 1)), T * (T - PEAK) / (1 - PEAK)), axis=1)
 BROW_WIDTH = np.interp(T, (0.0, 0.06, 0.35, 0.75, 1.0), (0.5, 0.9, 1.1, 0.75, 0.12))
 CUPID = ARCH**0.7 * (1.0 - 0.28 * np.exp(-((U / 0.16) ** 2)))
 

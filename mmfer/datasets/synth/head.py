@@ -145,9 +145,7 @@ def draw_beard(canvas: Canvas, p: Appearance, f: FaceShape) -> None:
         inner_x = np.concatenate((inner_x, (half + 0.02, half + 0.13, 0.8 * p.width, 0.93 * p.width)))
         inner_y = np.array((0.12, 0.38, left + 0.02, left - 0.04, top - 0.005, top, top - 0.005))
         inner_y = np.concatenate((inner_y, (right - 0.04, right + 0.02, 0.38, 0.12)))
-        canvas.polygon(
-            np.concatenate((x * grown, inner_x)), np.concatenate((0.1 + (y - 0.1) * grown, inner_y)), color
-        )
+        canvas.polygon(np.concatenate((x * grown, inner_x)), np.concatenate((0.1 + (y - 0.1) * grown, inner_y)), color)
         return
     if p.beard == 'goatee':
         low = p.mouth_y + f.open_lower + f.lip_lower + 0.04

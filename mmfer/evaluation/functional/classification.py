@@ -22,7 +22,7 @@ def confusion_matrix(pred: np.ndarray, target: np.ndarray, num_classes: int) -> 
     if pred.shape != target.shape or pred.ndim != 1:
         raise ValueError(f'pred {pred.shape} and target {target.shape} must be of one length')
     for name, labels in dict(pred=pred, target=target).items():
-        if len(labels) and not (0 <= labels.min() and labels.max() < num_classes):
+        if len(labels) and not (labels.min() >= 0 and labels.max() < num_classes):
             raise ValueError(f'{name} has labels {labels.min()}..{labels.max()}, expected 0..{num_classes - 1}')
     return np.bincount(target * num_classes + pred, minlength=num_classes**2).reshape(num_classes, num_classes)
 

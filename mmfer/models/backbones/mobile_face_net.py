@@ -80,7 +80,7 @@ class MobileFaceNet(PretrainedPart):
     normalised input and use its maps alone.
 
     Args:
-        out_indices: Stages whose maps are returned, of 0, 1, 2; later ones are not built unless landmarks are asked for.
+        out_indices: Stages whose maps are returned, of 0, 1, 2; later ones are built only for landmarks.
         with_landmarks: Also return the points, as last item of the tuple; needs 112x112 pixels.
         width: Multiplier of all widths, rounded to multiples of 8.
         num_blocks: Residual units in each stage.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mmfer.registry import MODELS
 
-from ..losses import CrossEntropyLoss
+from ..losses import SoftCrossEntropyLoss
 
 
 def entropy(probs: Tensor) -> Tensor:
@@ -21,8 +21,8 @@ def entropy(probs: Tensor) -> Tensor:
 class BaseHead(BaseModule):
     """Base of all heads: reads the last feature (B, C), computes losses or predictions over K classes.
 
-    A head implements ``forward`` (the logits) and, where it differs from a point estimate, ``losses`` and ``predictive``.
-    Soft labels are used whenever the samples carry ``gt_score``.
+    A head implements ``forward`` (the logits) and, where it is more than a point estimate, ``losses`` and
+    ``predictive``. Soft labels are used whenever the samples carry ``gt_score``.
 
     Args:
         num_classes: K.
@@ -43,7 +43,7 @@ class BaseHead(BaseModule):
             raise ValueError(f'num_classes={num_classes}: at least two classes are needed')
         self.num_classes = num_classes
         self.in_channels = in_channels
-        loss = dict(type=CrossEntropyLoss) if loss is None else loss
+        loss = dict(type=SoftCrossEntropyLoss) if loss is None else loss
         self.loss_module = loss if isinstance(loss, nn.Module) else MODELS.build(loss)
 
     def pre_logits(self, feats: Sequence[Tensor] | Tensor) -> Tensor:
@@ -85,9 +85,7 @@ class BaseHead(BaseModule):
         """Losses of a batch; called by the classifier while training."""
         return self.losses(self.pre_logits(feats), self.target(data_samples))
 
-    def predict(
-        self, feats: Sequence[Tensor], data_samples: Sequence[DataSample] | None = None
-    ) -> list[DataSample]:
+    def predict(self, feats: Sequence[Tensor], data_samples: Sequence[DataSample] | None = None) -> list[DataSample]:
         """One DataSample an image with the fields of ``predictive`` and ``pred_label``; called by the classifier."""
         outputs = self.predictive(self.pre_logits(feats))
         scores = outputs.pop('pred_score')

@@ -44,8 +44,8 @@ class WindowCrossAttention(nn.Module):
         b, h, w, c = x.shape
         if h % size or w % size:
             raise ValueError(
-                f'a {h}x{w} map cannot be cut into windows of {size}: set feature_sizes and window_sizes of the neck to '
-                'what the backbone gives at this input size'
+                f'a {h}x{w} map cannot be cut into windows of {size}: set feature_sizes and window_sizes of the neck '
+                'to what the backbone gives at this input size'
             )
         x = x.view(b, h // size, size, w // size, size, c).transpose(2, 3)
         return x.reshape(-1, size * size, c)

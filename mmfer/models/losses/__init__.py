@@ -1,3 +1,3 @@
-from .cross_entropy_loss import CrossEntropyLoss
+from .soft_cross_entropy_loss import SoftCrossEntropyLoss
 
-__all__ = ['CrossEntropyLoss']
+__all__ = ['SoftCrossEntropyLoss']

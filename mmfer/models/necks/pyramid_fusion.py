@@ -120,8 +120,7 @@ class PyramidFusionNeck(BaseModule):
         self.feature_sizes = tuple(feature_sizes)
         self.image_projections = nn.ModuleList(nn.Conv2d(c, c, 3, 2, 1) for c in image_channels)
         self.landmark_projections = nn.ModuleList(
-            nn.Identity() if a == b else nn.Conv2d(a, b, 3, 1, 1)
-            for a, b in zip(landmark_channels, image_channels)
+            nn.Identity() if a == b else nn.Conv2d(a, b, 3, 1, 1) for a, b in zip(landmark_channels, image_channels)
         )
         self.fusions = nn.ModuleList(
             CrossFusion(c, heads, window, mlp_ratio, drop, layer_scale)

@@ -10,12 +10,12 @@ from mmfer.registry import MODELS
 
 
 @MODELS.register_module()
-class CrossEntropyLoss(nn.Module):
+class SoftCrossEntropyLoss(nn.Module):
     """Cross entropy with hard or soft labels, averaged over the batch.
 
-    ``L = -1/B sum_b sum_k w_k t_bk log softmax(z_b)_k``. A soft label t may sum to less than one (votes without those for
-    "unknown"); the missing part then gives no gradient. With hard labels and class weights the sum is divided by the
-    weights of the labels, as in PyTorch.
+    ``L = -1/B sum_b sum_k w_k t_bk log softmax(z_b)_k``. A soft label t may sum to less than one (votes without those
+    for "unknown"); the missing part then gives no gradient. With hard labels and class weights the sum is divided by
+    the weights of the labels, as in PyTorch.
 
     Args:
         label_smoothing: Share of the target that is spread evenly over the classes.

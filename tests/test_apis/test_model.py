@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmfer.apis import init_model, load_config
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / 'configs/poster_var/synth.py'
+
+
+def test_without_checkpoint_warns():
+    with pytest.warns(UserWarning, match='random weights'):
+        model = init_model(CONFIG)
+    assert not model.training
+    assert model.classes is None
+    assert model(torch.randn(2, 3, 48, 48), mode='tensor').shape == (2, 7)
+
+
+def test_missing_files_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'(?s)syth\.py.*synth\.py'):
+        init_model(CONFIG.with_name('syth.py'))
+    with pytest.raises(FileNotFoundError, match='none.pth'):
+        init_model(CONFIG, tmp_path / 'none.pth')
+
+
+@pytest.mark.parametrize('config', ['raf', 'raf_linear'])
+def test_full_model_does_not_need_the_pretrained_parts(config):
+    config = load_config(ROOT / f'configs/poster_var/{config}.py')
+    assert not Path(config.model.backbone.image.init_cfg.checkpoint).exists()
+    with pytest.warns(UserWarning, match='random weights'):
+        model = init_model(config)
+    assert model.backbone.frozen
+
+
+def test_exportable():
+    with pytest.warns(UserWarning, match='random weights'):
+        model = init_model(CONFIG)
+    net = torch.nn.Sequential(model.backbone, model.neck, model.head)
+    images = torch.randn(2, 3, 48, 48)
+    program = torch.export.export(net, (images,))
+    assert torch.allclose(program.module()(images), model(images, mode='tensor'), atol=1e-5)

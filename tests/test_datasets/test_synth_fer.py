@@ -1,0 +1,167 @@
+import pickle
+
+import numpy as np
+import pytest
+from torch.utils.data import DataLoader
+
+from mmfer.datasets import FERDataset, SynthFER
+from mmfer.datasets.expressions import EXPRESSIONS
+from mmfer.registry import DATASETS
+
+
+def infos_of(dataset):
+    return [FERDataset.get_data_info(dataset, i) for i in range(len(dataset))]
+
+
+def same(a, b):
+    keys = ('gt_label', 'gt_score', 'votes', 'intensities', 'img')
+    return all(np.array_equal(a[key], b[key]) for key in keys)
+
+
+def test_sample():
+    dataset = DATASETS.build(dict(type='SynthFER', split='test', num_samples=13, size=48))
+    assert len(dataset) == 13
+    assert dataset.classes == EXPRESSIONS[:7]
+    sample = dataset[12]
+    assert sample['img'].shape == (48, 48, 3)
+    assert sample['img'].dtype == np.uint8
+    assert sample['img_shape'] == sample['ori_shape'] == (48, 48)
+    assert sample['img_path'] == 'synth/test/000012.png'
+    assert sample['sample_idx'] == sample['face_index'] == 12
+    assert sample['gt_score'].dtype == np.float32
+    assert isinstance(sample['gt_label'], int)
+
+
+def test_faces_depend_on_seed_split_and_index_alone():
+    few, many = SynthFER(num_samples=4, size=32), SynthFER(num_samples=9, size=32)
+    assert all(same(few[i], many[i]) for i in range(4))
+    images = [
+        SynthFER(split=split, seed=seed, num_samples=2, size=32)[i]['img'].tobytes()
+        for split in SynthFER.SPLITS
+        for seed in (0, 1)
+        for i in (0, 1)
+    ]
+    assert len(set(images)) == len(images)
+
+
+def test_labels_do_not_depend_on_size():
+    small, large = (SynthFER(num_samples=5, size=size) for size in (16, 64))
+    assert small.get_gt_labels().tolist() == large.get_gt_labels().tolist()
+
+
+@pytest.mark.parametrize('num_classes', [7, 8])
+def test_labels_are_the_majority_of_votes_from_the_true_distribution(num_classes):
+    dataset = SynthFER(split='test', num_samples=1500, num_classes=num_classes)
+    assert dataset.classes == dataset.metainfo['classes'] == EXPRESSIONS[:num_classes]
+    infos = infos_of(dataset)
+    votes, scores, x = (np.stack([info[key] for info in infos]) for key in ('votes', 'gt_score', 'intensities'))
+    labels = dataset.get_gt_labels()
+    assert votes.shape == scores.shape == x.shape == (1500, num_classes)
+    assert (votes.sum(axis=1) == 10).all()
+    assert (votes[np.arange(1500), labels] == votes.max(axis=1)).all()
+    assert np.allclose(scores.sum(axis=1), 1, atol=1e-6)
+    expected = np.exp(x.astype(float) / 0.2)
+    assert np.allclose(scores, expected / expected.sum(axis=1, keepdims=True), atol=1e-6)
+    # Votes come from the distribution: their mean over faces is its mean.
+    assert np.abs(votes.mean(axis=0) / 10 - scores.mean(axis=0)).max() < 0.015
+    observer = (scores.argmax(axis=1) == labels).mean()
+    assert dataset.observer_accuracy == pytest.approx(observer, abs=1e-12)
+    assert 0.9 < observer < 0.96
+    counts = np.array(list(dataset.class_counts().values()))
+    assert counts.min() > 0.6 * counts.max()
+
+
+def test_observer_accuracy_is_in_metainfo_and_follows_subsets():
+    dataset = SynthFER(split='val', num_samples=200, temperature=0.4)
+    assert type(dataset.metainfo['observer_accuracy']) is float
+    right = np.array([info['gt_score'].argmax() == info['gt_label'] for info in infos_of(dataset)])
+    assert dataset.metainfo['observer_accuracy'] == pytest.approx(right.mean())
+    part = dataset.get_subset(list(range(50, 90)))
+    assert part.metainfo['observer_accuracy'] == pytest.approx(right[50:90].mean())
+    last = SynthFER(split='val', num_samples=200, temperature=0.4, indices=-30)
+    assert last.observer_accuracy == pytest.approx(right[-30:].mean())
+
+
+def test_temperature_and_annotators():
+    accuracies = [SynthFER(num_samples=600, temperature=t).observer_accuracy for t in (0.02, 0.2, 0.6)]
+    assert accuracies[0] > 0.98
+    assert accuracies == sorted(accuracies, reverse=True)
+    alone, crowd = (SynthFER(num_samples=400, num_annotators=n).observer_accuracy for n in (1, 50))
+    assert alone < crowd
+
+
+def test_lazy_init():
+    dataset = SynthFER(num_samples=5, lazy_init=True)
+    assert 'observer_accuracy' not in dataset.metainfo
+    assert 0 <= dataset.observer_accuracy <= 1
+    assert 'observer_accuracy' in dataset.metainfo
+
+
+def test_cache_gives_the_same_faces():
+    plain, cached = (SynthFER(num_samples=6, size=24, cache=cache) for cache in (False, True))
+    assert all(same(plain[i], cached[i]) for i in range(6))
+    cached[0]['img'][:] = 0  # a transform that writes into its image must not reach the cache
+    assert same(plain[0], cached[0])
+    part = SynthFER(num_samples=6, size=24, cache=True, indices=[4, 1])
+    assert same(part[0], plain[4])
+    assert same(part[1], plain[1])
+    assert part._images.shape == (2, 24, 24, 3)
+    assert part._images.flags.c_contiguous
+    assert same(cached.get_subset([3])[0], plain[3])
+
+
+@pytest.mark.parametrize('cache', [False, True])
+def test_copies_and_workers_give_the_same_faces(cache):
+    dataset = SynthFER(num_samples=6, size=24, cache=cache)
+    copy = pickle.loads(pickle.dumps(dataset))
+    assert all(same(dataset[i], copy[i]) for i in range(6))
+    loader = DataLoader(dataset, batch_size=None, num_workers=2, collate_fn=lambda sample: sample)
+    assert [sample['img'].tobytes() for sample in loader] == [dataset[i]['img'].tobytes() for i in range(6)]
+
+
+def test_pipeline_gets_the_image():
+    dataset = SynthFER(num_samples=3, size=24, pipeline=[lambda info: info['img'].mean()])
+    assert 0 < dataset[2] < 255
+
+
+def test_render_other_expressions_of_a_person():
+    dataset = SynthFER(num_samples=2, size=32)
+    info = dataset[1]
+    assert np.array_equal(dataset.render(1, info['intensities']), info['img'])
+    assert dataset.render(1, [0, 1, 0, 0, 0, 0, 0], size=40).shape == (40, 40, 3)
+
+
+def test_labels_are_drawn_without_rendering(monkeypatch):
+    def fail(*args):
+        raise AssertionError('rendered')
+
+    monkeypatch.setattr('mmfer.datasets.synth_fer.render_face', fail)
+    dataset = SynthFER(num_samples=50)
+    dataset.get_gt_labels()
+    assert dataset.metainfo['observer_accuracy'] > 0
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(split='dev'), 'split'),
+        (dict(num_classes=6), 'num_classes'),
+        (dict(size=8), 'size'),
+        (dict(size=64.0), 'size'),
+        (dict(size=True), 'size'),
+        (dict(num_samples=0), 'num_samples'),
+        (dict(seed=-1), 'seed'),
+        (dict(temperature=0), 'temperature'),
+        (dict(temperature=float('nan')), 'temperature'),
+        (dict(num_annotators=0), 'num_annotators'),
+        (dict(metainfo=dict(classes=('happiness', 'neutral'))), 'classes'),
+    ],
+)
+def test_wrong_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        SynthFER(**dict(dict(num_samples=2), **arguments))
+
+
+def test_unknown_argument():
+    with pytest.raises(TypeError, match='sizes'):
+        SynthFER(sizes=3)

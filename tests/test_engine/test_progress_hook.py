@@ -1,0 +1,38 @@
+import io
+import sys
+from types import SimpleNamespace
+
+from mmfer.engine import ProgressHook
+
+RUNNER = SimpleNamespace(
+    epoch=0, max_epochs=2, train_dataloader=range(3), val_dataloader=range(2), test_dataloader=range(2)
+)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def run(hook):
+    for mode, loader in (('train', RUNNER.train_dataloader), ('val', RUNNER.val_dataloader)):
+        getattr(hook, f'before_{mode}_epoch')(RUNNER)
+        for i in loader:
+            getattr(hook, f'after_{mode}_iter')(RUNNER, i)
+            yield hook._progress
+        getattr(hook, f'after_{mode}_epoch')(RUNNER)
+
+
+def test_bar_counts_on_a_terminal(monkeypatch):
+    monkeypatch.setattr(sys, 'stderr', Terminal())
+    hook = ProgressHook()
+    done = [progress.tasks[0].completed for progress in run(hook)]
+    assert done == [1, 2, 3, 1, 2]
+    assert hook._progress is None
+    assert 'epoch 1/2' in sys.stderr.getvalue()
+
+
+def test_silent_without_a_terminal(monkeypatch):
+    monkeypatch.setattr(sys, 'stderr', io.StringIO())
+    assert list(run(ProgressHook())) == [None] * 5
+    assert sys.stderr.getvalue() == ''

@@ -1,0 +1,133 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmfer.apis import build_runner, evaluate, init_model, load_config
+from mmfer.datasets import SynthFER
+from mmfer.models import LinearHead
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def small_config(work_dir, epochs=1):
+    """configs/poster_var/synth.py, cut to a few faces and a narrow network."""
+    config = load_config(ROOT / 'configs/poster_var/synth.py')
+    config.work_dir = str(work_dir)
+    for loader, num in ((config.train_dataloader, 28), (config.val_dataloader, 14), (config.test_dataloader, 14)):
+        loader.batch_size = 14
+        loader.dataset.update(num_samples=num, size=32)
+    backbone, neck = config.model.backbone, config.model.neck
+    backbone.update(input_size=32)
+    backbone.image.update(channels=(8, 8, 8), num_blocks=(1, 1, 1))
+    backbone.landmark.update(width=0.125, num_blocks=(0, 0, 0))
+    neck.update(image_channels=(8, 8, 8), landmark_channels=(8, 16, 64), feature_sizes=(8, 4, 2), num_heads=(2, 2, 2))
+    neck.update(embed_dims=16)
+    config.model.head.in_channels = 16
+    config.train_cfg.max_epochs = epochs
+    config.param_scheduler[0].total_steps = epochs
+    return config
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    work_dir = tmp_path_factory.mktemp('work')
+    runner = build_runner(small_config(work_dir, epochs=2))
+    runner.train()
+    return work_dir, runner
+
+
+def test_training_saves_plain_checkpoints(trained):
+    work_dir, runner = trained
+    content = torch.load(work_dir / 'epoch_2.pth', weights_only=True)
+    assert content['meta']['epoch'] == 2
+    assert content['meta']['dataset_meta']['classes'] == SynthFER.METAINFO['classes']
+    own = runner.model.state_dict()
+    assert all(torch.equal(value, own[name]) for name, value in content['state_dict'].items())
+    assert list(work_dir.glob('best_accuracy_epoch_*.pth'))
+    assert not list(work_dir.glob('.*part'))
+
+
+def test_checkpoint_round_trip_through_init_model(trained):
+    work_dir, runner = trained
+    model = init_model(small_config(work_dir), work_dir / 'epoch_2.pth')
+    assert model.classes == SynthFER.METAINFO['classes']
+    assert not model.training
+    images = torch.randn(2, 3, 32, 32)
+    runner.model.eval()
+    with torch.no_grad():
+        assert torch.equal(model(images, mode='tensor'), runner.model(images, mode='tensor'))
+
+
+def test_testing_writes_scores(trained, tmp_path):
+    work_dir, _ = trained
+    out = tmp_path / 'results.json'
+    metrics = evaluate(small_config(tmp_path), work_dir / 'epoch_2.pth', out=out)
+    content = json.loads(out.read_text())
+    assert content['metrics'] == pytest.approx(metrics)
+    assert len(content['predictions']) == 14
+    first = content['predictions'][0]
+    assert sum(first['pred_score']) == pytest.approx(1, abs=1e-5)
+    assert len(first['pred_std']) == 7
+    assert sum(first['gt_distribution']) == pytest.approx(1, abs=1e-5)
+    hits = [p['pred_label'] == p['gt_label'] for p in content['predictions']]
+    assert metrics['accuracy'] == pytest.approx(100 * sum(hits) / 14)
+    with pytest.raises(ValueError, match=r'\.json'):
+        evaluate(small_config(tmp_path), work_dir / 'epoch_2.pth', out=tmp_path / 'results.pkl')
+
+
+def test_resume_continues(trained, tmp_path):
+    work_dir, _ = trained
+    runner = build_runner(small_config(tmp_path, epochs=3), load_from=work_dir / 'epoch_2.pth', resume=True)
+    runner.train()
+    assert torch.load(tmp_path / 'epoch_3.pth', weights_only=True)['meta']['iter'] == 6
+    assert not (tmp_path / 'epoch_1.pth').exists()
+
+
+def test_testing_with_another_head_is_an_error(trained, tmp_path):
+    work_dir, _ = trained
+    config = small_config(tmp_path)
+    config.model.head = dict(type=LinearHead, num_classes=7, in_channels=16)
+    with pytest.raises(
+        ValueError, match=r'(?s)not in the file:\s+head\.fc\.weight.*no place in the model:\s+head\.fc_mean'
+    ):
+        evaluate(config, work_dir / 'epoch_2.pth')
+
+
+def test_fine_tuning_may_change_the_head(trained, tmp_path):
+    work_dir, _ = trained
+    config = small_config(tmp_path)
+    config.model.head = dict(type=LinearHead, num_classes=7, in_channels=16)
+    config.optim_wrapper.optimizer.lr = 0.0
+    config.param_scheduler = []
+    runner = build_runner(config, load_from=work_dir / 'epoch_2.pth')
+    runner.train()
+    source = torch.load(work_dir / 'epoch_2.pth', weights_only=True)['state_dict']
+    assert torch.equal(runner.model.neck.gate.fc1.weight, source['neck.gate.fc1.weight'])
+
+
+def test_same_seed_same_weights(trained, tmp_path):
+    work_dir, _ = trained
+    build_runner(small_config(tmp_path / 'a', epochs=2)).train()
+    build_runner(small_config(tmp_path / 'b'), seed=1).train()
+    first = torch.load(work_dir / 'epoch_2.pth', weights_only=True)['state_dict']
+    same = torch.load(tmp_path / 'a/epoch_2.pth', weights_only=True)['state_dict']
+    other = torch.load(tmp_path / 'b/epoch_1.pth', weights_only=True)['state_dict']
+    assert all(torch.equal(first[name], same[name]) for name in first)
+    assert not torch.equal(first['head.fc_mean.weight'], other['head.fc_mean.weight'])
+
+
+def test_everything_missing_is_reported_at_once(tmp_path):
+    options = {
+        'train_dataloader.dataset.data_root': str(tmp_path / 'raf'),
+        'model.backbone.image.init_cfg.checkpoint': str(tmp_path / 'ir50.pth'),
+        'model.backbone.landmark.init_cfg.checkpoint': str(tmp_path / 'mobile.pth.tar'),
+    }
+    runner = build_runner(ROOT / 'configs/poster_var/raf.py', work_dir=tmp_path / 'work', cfg_options=options)
+    with pytest.raises(FileNotFoundError) as error:
+        runner.train()
+    text = str(error.value)
+    for part in (str(tmp_path / 'raf'), 'list_patition_label.txt', 'ir50.pth', 'mobile.pth.tar', 'init_cfg=None'):
+        assert part in text
+    assert not list((tmp_path / 'work').glob('*.pth'))

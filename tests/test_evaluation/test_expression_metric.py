@@ -1,0 +1,41 @@
+import pytest
+import torch
+from mmengine.logging import MMLogger
+
+from mmfer.evaluation import ExpressionMetric
+
+
+def sample(pred, target):
+    return dict(pred_label=torch.tensor([pred]), gt_label=torch.tensor([target]), pred_score=torch.zeros(3))
+
+
+def evaluate(meta, pairs=((0, 0), (1, 0), (1, 1), (1, 1))):
+    metric = ExpressionMetric()
+    metric.dataset_meta = meta
+    metric.process(None, [sample(*pair) for pair in pairs[:2]])
+    metric.process(None, [sample(*pair) for pair in pairs[2:]])
+    return metric, metric.evaluate(len(pairs))
+
+
+def test_figures_in_percent():
+    metric, result = evaluate(dict(classes=('a', 'b', 'c')))
+    assert result == dict(
+        accuracy=pytest.approx(75.0), mean_class_accuracy=pytest.approx(75.0), macro_f1=pytest.approx(220 / 3)
+    )
+    assert metric.confusion_matrix.tolist() == [[1, 1, 0], [0, 2, 0], [0, 0, 0]]
+
+
+def test_share_of_the_perfect_observer():
+    _, result = evaluate(dict(classes=('a', 'b', 'c'), observer_accuracy=0.8))
+    assert result['observer_accuracy'] == pytest.approx(80.0)
+    assert result['share_of_observer'] == pytest.approx(93.75)
+
+
+def test_table_names_classes(monkeypatch):
+    lines = []
+    monkeypatch.setattr(MMLogger.get_current_instance(), 'info', lines.append)
+    evaluate(dict(classes=('anger', 'fear', 'disgust'), observer_accuracy=0.8))
+    text = '\n'.join(lines)
+    assert 'anger' in text
+    assert 'accuracy 75.00 %' in text
+    assert '93.8 % of the 80.00 %' in text

@@ -1,0 +1,146 @@
+"""Every registered component and every config is built and run forward and backward, at a size fit for tests."""
+
+import copy
+import inspect
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import DefaultScope
+from mmpretrain.structures import DataSample
+
+import mmfer.models  # noqa: F401
+from mmfer import registry
+from mmfer.apis import load_config
+from mmfer.models import BaseHead
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('configs/[!_]*/*.py'))
+
+# One way to build each component, and inputs for it. A component without an entry fails the test below.
+SMALL_PARTS = dict(
+    IRNet=(dict(channels=(8, 16), num_blocks=(1, 1), out_indices=(0, 1)), [(2, 3, 16, 16)]),
+    MobileFaceNet=(dict(width=0.125, num_blocks=(1, 1, 1)), [(2, 3, 32, 32)]),
+    TwoStreamBackbone=(
+        dict(
+            image=dict(type='IRNet', channels=(8, 16, 16), num_blocks=(1, 1, 1)),
+            landmark=dict(type='MobileFaceNet', width=0.125, num_blocks=(1, 1, 1)),
+            norm_eval=False,
+            input_size=32,
+        ),
+        [(2, 3, 32, 32)],
+    ),
+    PyramidFusionNeck=(
+        dict(
+            image_channels=(8, 16, 16),
+            landmark_channels=(8, 16, 64),
+            feature_sizes=(8, 4, 2),
+            num_heads=(2, 2, 2),
+            embed_dims=16,
+        ),
+        [[(2, 8, 8, 8), (2, 16, 4, 4), (2, 64, 2, 2), (2, 8, 16, 16), (2, 16, 8, 8), (2, 16, 4, 4)]],
+    ),
+    SoftCrossEntropyLoss=(dict(), [(2, 7), (2, 7)]),
+)
+
+
+def own(name):
+    """Classes that mmfer itself registers in the registry of this name."""
+    getattr(registry, name).import_from_location()
+    return {k: v for k, v in getattr(registry, name).module_dict.items() if v.__module__.startswith('mmfer.')}
+
+
+def make(shapes):
+    return [make(s) if isinstance(s, list) else torch.randn(s) for s in shapes]
+
+
+def total(out):
+    return sum(map(total, out)) if isinstance(out, (tuple, list)) else out.square().sum()
+
+
+@pytest.mark.parametrize('name', sorted(own('MODELS')))
+def test_every_part_runs_forward_and_backward(name):
+    cls = own('MODELS')[name]
+    if issubclass(cls, BaseHead):
+        part = registry.MODELS.build(dict(type=name, num_classes=7, in_channels=16))
+        samples = [DataSample().set_gt_label(i) for i in (0, 6)]
+        losses = part.loss((torch.randn(2, 16),), samples)
+        loss = sum(v for k, v in losses.items() if 'loss' in k)
+        assert 'uncertainty' in part.predict((torch.randn(2, 16),))[0]
+    else:
+        assert name in SMALL_PARTS, f'{name}: add a small setting of it to SMALL_PARTS'
+        settings, shapes = SMALL_PARTS[name]
+        part = registry.MODELS.build(dict(type=name, **copy.deepcopy(settings)))
+        loss = total(part(*make(shapes)))
+    if any(p.requires_grad for p in part.parameters()):
+        loss.backward()
+    assert torch.isfinite(loss)
+    assert [n for n, p in part.named_parameters() if p.grad is None] == []
+
+
+@pytest.mark.parametrize('name', ['MODELS', 'DATASETS', 'TRANSFORMS', 'METRICS', 'HOOKS', 'RUNNERS'])
+def test_constructors_take_no_unnamed_arguments(name):
+    for cls in own(name).values():
+        if name == 'RUNNERS':
+            continue
+        kinds = {p.kind for p in inspect.signature(cls.__init__).parameters.values()}
+        assert inspect.Parameter.VAR_KEYWORD not in kinds, f'{cls.__name__} swallows typos'
+        assert inspect.Parameter.VAR_POSITIONAL not in kinds, cls.__name__
+
+
+@pytest.mark.parametrize('path', CONFIGS)
+def test_every_config_runs_forward_and_backward(path):
+    config = load_config(ROOT / path)
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        model = registry.MODELS.build(config.model)
+    size = model.backbone.input_size
+    samples = [DataSample().set_gt_label(i) for i in (0, 3)]
+    batch = dict(inputs=list(torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8)), data_samples=samples)
+    data = model.data_preprocessor(batch, training=True)
+    loss, _ = model.parse_losses(model(**data, mode='loss'))
+    loss.backward()
+    assert torch.isfinite(loss)
+    unused = [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
+    assert unused == []
+    model.eval()
+    with torch.no_grad():
+        first = model(**model.data_preprocessor(batch), mode='predict')[0]
+    assert first.pred_score.sum() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize('path', CONFIGS)
+def test_every_config_builds_its_pipelines_and_says_what_it_is(path):
+    config = load_config(ROOT / path)
+    for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
+        for step in loader.dataset.pipeline:
+            registry.TRANSFORMS.build(step)
+    lines = (ROOT / path).read_text().splitlines()
+    assert len(lines) < 60
+    head = '\n'.join(lines[:14])
+    assert f'python tools/train.py {path}' in head
+    assert 'Labels:' in head
+    assert 'Expected' in head
+
+
+@pytest.mark.parametrize('path', CONFIGS)
+def test_every_config_dumps_and_reloads(path, tmp_path):
+    config = load_config(ROOT / path)
+    config.dump(str(tmp_path / 'dumped.py'))
+    again = load_config(tmp_path / 'dumped.py')
+    assert again.to_dict() == config.to_dict()
+
+
+def test_parts_of_mmpretrain_are_found_by_name():
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        model = registry.MODELS.build(
+            dict(
+                type='ImageClassifier',
+                backbone=dict(type='ResNet', depth=18),
+                neck=dict(type='GlobalAveragePooling'),
+                head=dict(type='VICHead', num_classes=7, in_channels=512),
+            )
+        )
+        reference = registry.MODELS.build(dict(type='LinearClsHead', num_classes=7, in_channels=512))
+    samples = [DataSample().set_gt_label(1)] * 2
+    assert torch.isfinite(model(torch.randn(2, 3, 32, 32), samples, mode='loss')['loss_ce'])
+    assert torch.isfinite(reference.loss((torch.randn(2, 512),), samples)['loss'])

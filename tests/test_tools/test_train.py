@@ -1,0 +1,169 @@
+"""The tools as users run them: in processes of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = [
+    'train_dataloader.batch_size=8',
+    'train_dataloader.dataset.num_samples=16',
+    'val_dataloader.dataset.num_samples=10',
+    'test_dataloader.dataset.num_samples=10',
+    'train_cfg.max_epochs=1',
+]
+
+
+def run(*args, cwd=ROOT, env=()):
+    env = dict(os.environ, OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='', **dict(env))
+    env['PYTHONPATH'] = os.pathsep.join([str(ROOT), env.get('PYTHONPATH', '')])
+    args = [str(a) for a in args]
+    return subprocess.run(args, cwd=cwd, env=env, capture_output=True, text=True, timeout=600)
+
+
+def python(*args, **kwargs):
+    return run(sys.executable, *args, **kwargs)
+
+
+def make_raf_db(folder, train=16, test=8):
+    """A stand-in for RAF-DB: its list format and layout, images of plain noise."""
+    rng = np.random.default_rng(0)
+    (folder / 'EmoLabel').mkdir(parents=True)
+    (folder / 'Image/aligned').mkdir(parents=True)
+    lines = []
+    for split, number, width in (('train', train, 5), ('test', test, 4)):
+        for i in range(number):
+            name = f'{split}_{i + 1:0{width}d}'
+            lines.append(f'{name}.jpg {i % 7 + 1}')
+            image = rng.integers(0, 256, (100, 100, 3), dtype=np.uint8)
+            cv2.imwrite(str(folder / f'Image/aligned/{name}_aligned.jpg'), image)
+    (folder / 'EmoLabel/list_patition_label.txt').write_text('\n'.join(lines) + '\n')
+
+
+def test_raf_without_data_stops_with_what_is_expected(tmp_path):
+    result = python('tools/train.py', 'configs/poster_var/raf.py', '--work-dir', tmp_path)
+    assert result.returncode == 1
+    message = result.stderr[result.stderr.index('error:') :]
+    assert 'Traceback' not in message
+    for part in ('data/raf_db', 'EmoLabel/list_patition_label.txt', 'Image/aligned', 'ir50.pth'):
+        assert part in message
+
+
+def test_raf_trains_on_its_layout(tmp_path):
+    make_raf_db(tmp_path / 'raf')
+    options = [f'{part}_dataloader.dataset.data_root={tmp_path}/raf' for part in ('train', 'val', 'test')]
+    options += [f'{part}_dataloader.num_workers=0' for part in ('train', 'val', 'test')]
+    options += [f'{part}_dataloader.persistent_workers=False' for part in ('train', 'val', 'test')]
+    options += ['train_dataloader.batch_size=8', 'train_cfg.max_epochs=1']
+    options += ['model.backbone.image.init_cfg=None', 'model.backbone.landmark.init_cfg=None']
+    work = tmp_path / 'work'
+    result = python('tools/train.py', 'configs/poster_var/raf.py', '--work-dir', work, '--cfg-options', *options)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert '8 images: accuracy' in result.stderr + result.stdout
+    checkpoint = torch.load(work / 'epoch_1.pth', weights_only=True)
+    assert checkpoint['meta']['iter'] == 2
+    assert checkpoint['meta']['dataset_meta']['classes'][0] == 'surprise'
+
+
+def test_train_then_test_with_scores(tmp_path):
+    config = 'configs/poster_var/synth_linear.py'
+    result = python('tools/train.py', config, '--work-dir', tmp_path, '--seed', 3, '--cfg-options', *SMALL)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert 'perfect observer' in result.stderr + result.stdout
+    out = tmp_path / 'results.json'
+    args = ['tools/test.py', config, tmp_path / 'epoch_1.pth', '--out', out, '--work-dir', tmp_path / 'test']
+    result = python(*args, '--cfg-options', *SMALL)
+    assert result.returncode == 0, result.stderr[-3000:]
+    content = json.loads(out.read_text())
+    assert len(content['predictions']) == 10
+    assert content['predictions'][0]['img_path'].startswith('synth/test/')
+
+
+def test_plug_in_outside_the_package(tmp_path):
+    (tmp_path / 'plug').mkdir()
+    (tmp_path / 'plug/my_heads.py').write_text(
+        'from mmfer.models import LinearHead\n'
+        'from mmfer.registry import MODELS\n\n\n'
+        '@MODELS.register_module()\n'
+        'class ScaledHead(LinearHead):\n'
+        '    def forward(self, feats):\n'
+        '        return super().forward(feats) / 2\n'
+    )
+    text = (ROOT / 'configs/poster_var/synth.py').read_text().replace('.._base_', f'{"." * 1}base')
+    (tmp_path / 'plug/base').symlink_to(ROOT / 'configs/_base_')
+    text += "\ncustom_imports = dict(imports=['my_heads'])\n"
+    text += "model.head = dict(type='ScaledHead', num_classes=7, in_channels=96)\n"
+    (tmp_path / 'plug/mine.py').write_text(text)
+    result = python(
+        'tools/train.py',
+        tmp_path / 'plug/mine.py',
+        '--work-dir',
+        tmp_path / 'work',
+        '--cfg-options',
+        *SMALL,
+        env=dict(PYTHONPATH=str(tmp_path / 'plug')),
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    state = torch.load(tmp_path / 'work/epoch_1.pth', weights_only=True)['state_dict']
+    assert 'head.fc.weight' in state
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason='this PyTorch has no torch.distributed')
+def test_two_processes_end_with_equal_weights(tmp_path):
+    script = tmp_path / 'compare.py'
+    script.write_text(
+        'import sys, torch\n'
+        'from mmengine.hooks import Hook\n'
+        'from mmfer.registry import HOOKS\n\n\n'
+        '@HOOKS.register_module()\n'
+        'class KeepWeights(Hook):\n'
+        "    priority = 'LOWEST'\n\n"
+        '    def after_train(self, runner):\n'
+        "        torch.save(runner.model.module.state_dict(), f'{runner.work_dir}/rank{runner.rank}.pth')\n"
+    )
+    config = tmp_path / 'two.py'
+    text = (ROOT / 'configs/poster_var/synth.py').read_text().replace('.._base_', '.base')
+    (tmp_path / 'base').symlink_to(ROOT / 'configs/_base_')
+    text += "\ncustom_imports = dict(imports=['compare'])\ncustom_hooks.append(dict(type='KeepWeights'))\n"
+    config.write_text(text)
+    work = tmp_path / 'work'
+    result = run(
+        'tools/dist_train.sh',
+        config,
+        2,
+        '--work-dir',
+        work,
+        '--cfg-options',
+        *SMALL[1:],
+        'train_dataloader.batch_size=4',
+        env=dict(PYTHONPATH=str(tmp_path), PATH=f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'),
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    first, second = (torch.load(work / f'rank{i}.pth', weights_only=True) for i in (0, 1))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    saved = torch.load(work / 'epoch_1.pth', weights_only=True)['state_dict']
+    assert all(torch.equal(first[name], saved[name]) for name in first)
+    assert '10 images: accuracy' in result.stderr + result.stdout
+
+
+@pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh'])
+def test_shell_tools_say_how_they_are_called(script):
+    result = run(f'tools/{script}')
+    assert result.returncode == 2
+    assert f'tools/{script}' in result.stderr
+
+
+@pytest.mark.parametrize('tool', ['train.py', 'test.py'])
+def test_help_and_wrong_arguments(tool):
+    assert 'config' in python(f'tools/{tool}', '--help').stdout
+    result = python(f'tools/{tool}', 'configs/poster_var/nothing.py', *(['x.pth'] if tool == 'test.py' else []))
+    assert result.returncode == 1
+    assert 'synth.py' in result.stderr
+    assert 'Traceback' not in result.stderr
