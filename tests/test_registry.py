@@ -78,12 +78,10 @@ def test_every_part_runs_forward_and_backward(name):
     assert [n for n, p in part.named_parameters() if p.grad is None] == []
 
 
-@pytest.mark.parametrize('name', ['MODELS', 'DATASETS', 'TRANSFORMS', 'METRICS', 'HOOKS', 'RUNNERS'])
+@pytest.mark.parametrize('name', ['MODELS', 'DATASETS', 'TRANSFORMS', 'METRICS', 'HOOKS'])
 def test_constructors_take_no_unnamed_arguments(name):
     for cls in own(name).values():
-        if name == 'RUNNERS':
-            continue
-        kinds = {p.kind for p in inspect.signature(cls.__init__).parameters.values()}
+        kinds = {p.kind for p in inspect.signature(cls).parameters.values()}
         assert inspect.Parameter.VAR_KEYWORD not in kinds, f'{cls.__name__} swallows typos'
         assert inspect.Parameter.VAR_POSITIONAL not in kinds, cls.__name__
 

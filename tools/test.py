@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import sys
 
 # Threads that spin while they wait starve the data workers where cores are few; read when PyTorch is imported.
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
@@ -23,8 +24,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    args = parse_args()
+def run(args: argparse.Namespace) -> None:
     from mmfer.apis import evaluate
 
     evaluate(
@@ -37,7 +37,12 @@ def main() -> None:
     )
 
 
-if __name__ == '__main__':
+def main() -> int:
+    args = parse_args()
     from mmfer.utils.errors import run_tool
 
-    run_tool(main)
+    return run_tool(lambda: run(args))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,20 +1,25 @@
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.utils import import_modules_from_strings
 
 from mmfer.engine import FERRunner
 from mmfer.evaluation import PredictionDump
 
 
 def load_config(path: str | Path, cfg_options: Mapping | None = None) -> Config:
-    """Read a config file and set ``cfg_options`` (dotted names to values) in it.
+    """Read a config file, set ``cfg_options`` (dotted names to values) in it, and import its ``custom_imports``.
+
+    Modules are imported from the current folder as well as from PYTHONPATH.
 
     Raises:
         FileNotFoundError: If there is no such file; the configs beside it are listed.
-        KeyError: If an option lies below a name that the config does not have.
+        ValueError: If a module of ``custom_imports`` cannot be imported.
     """
     path = Path(path)
     if not path.is_file():
@@ -24,7 +29,23 @@ def load_config(path: str | Path, cfg_options: Mapping | None = None) -> Config:
     config = Config.fromfile(str(path))
     if cfg_options:
         config.merge_from_dict(dict(cfg_options))
+    _import_modules(config.get('custom_imports'))
     return config
+
+
+def _import_modules(custom_imports: Mapping | None) -> None:
+    # MMEngine does this for configs of the old style only.
+    if not custom_imports:
+        return
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        import_modules_from_strings(**custom_imports)
+    except ImportError as error:
+        raise ValueError(
+            f'custom_imports={dict(custom_imports)}: {error.__cause__ or error}. Modules are looked for in the current '
+            f'folder ({os.getcwd()}) and on PYTHONPATH.'
+        ) from error
 
 
 def build_runner(

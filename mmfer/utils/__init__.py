@@ -1,9 +1,8 @@
 from .checkpoint_reader import CheckpointError, find_state_dict, read_checkpoint
-from .released_weights import convert, detect_kind, fill, load_pretrained_part, to_mmfer
+from .released_weights import detect_kind, fill, load_pretrained_part, to_mmfer
 
 __all__ = [
     'CheckpointError',
-    'convert',
     'detect_kind',
     'fill',
     'find_state_dict',

@@ -68,7 +68,9 @@ def load_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict:
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)
     except Exception as error:
         code = re.search(r'GLOBAL (\S+)', str(error))
-        reason = f'it holds Python objects that could run code ({code[1]})' if code else 'it is damaged or no checkpoint'
+        reason = (
+            f'it holds Python objects that could run code ({code[1]})' if code else 'it is damaged or no checkpoint'
+        )
         raise ValueError(
             f'{path} cannot be loaded: {reason}. Weights released by others are read, without running anything, by '
             'tools/model_converters/convert_released.py.'

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mmfer.apis import init_model
-from mmfer.utils.released_weights import convert
+from mmfer.apis import convert, init_model
+from mmfer.utils import to_mmfer
 
 CONFIGS = {'poster_var_7': 'configs/poster_var/raf.py', 'poster_pp_7': 'configs/poster_pp/raf.py'}
 ROOT = golden.GOLDEN.parents[2]
@@ -83,8 +83,6 @@ def test_encoder_tokens(run):
 def test_gradient_norms(run):
     arch, model, _, _ = run
     recorded = json.loads((golden.GOLDEN / f'{arch}_gradnorms.json').read_text())
-    from mmfer.utils.released_weights import to_mmfer
-
     # a tensor holding its position finds each recorded name's place in mmfer
     order = {name: torch.tensor(i) for i, name in enumerate(recorded)}
     names = list(recorded)

@@ -23,15 +23,12 @@ def tool():
 
 
 @pytest.fixture
-def run(tool, monkeypatch):
+def run(tool, monkeypatch, capsys):
     """Calls the tool in this process; returns its error message, or None."""
 
     def call(*arguments):
-        monkeypatch.setattr(sys, 'argv', ['render_synth_fer.py', *map(str, arguments)])
-        try:
-            return tool.main()
-        except SystemExit as error:
-            return str(error.code)
+        monkeypatch.setattr(sys, 'argv', [tool.__file__, *map(str, arguments)])
+        return capsys.readouterr().err if tool.main() else None
 
     return call
 

@@ -12,7 +12,6 @@ from mmfer.models.necks import PyramidFusionNeck
 from mmfer.utils.released_weights import (
     CheckpointError,
     check_pretrained_file,
-    convert,
     fill,
     load_pretrained_part,
     read_released,
@@ -190,12 +189,3 @@ def test_real_landmark_weights():
     net = MobileFaceNet(with_landmarks=True)
     assert load_pretrained_part(net, path).dropped == []
     assert load_pretrained_part(MobileFaceNet(), path).dropped
-
-
-def test_convert_names_an_unfit_config(tmp_path):
-    torch.save(tiny_ir_net().state_dict(), tmp_path / 'a.pth')
-    (tmp_path / 'empty.py').write_text('x = 1\n')
-    with pytest.raises(CheckpointError, match=r'empty\.py has no model'):
-        convert(tmp_path / 'a.pth', tmp_path / 'b.pth', str(tmp_path / 'empty.py'))
-    with pytest.raises(FileNotFoundError, match=r'missing\.py'):
-        convert(tmp_path / 'a.pth', tmp_path / 'b.pth', str(tmp_path / 'missing.py'))

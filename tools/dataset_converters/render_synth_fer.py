@@ -11,6 +11,7 @@ import argparse
 import csv
 import os
 import shutil
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -114,11 +115,12 @@ def run(args: argparse.Namespace) -> None:
     )
 
 
-def main() -> None:
-    run(parse_args())
+def main() -> int:
+    args = parse_args()
+    from mmfer.utils.errors import run_tool
+
+    return run_tool(lambda: run(args))
 
 
 if __name__ == '__main__':
-    from mmfer.utils.errors import run_tool
-
-    run_tool(main)
+    sys.exit(main())

@@ -6,21 +6,21 @@ The source is read without unpickling it, so that it may come from anywhere::
 """
 
 import argparse
+import sys
 
-from mmfer.utils.errors import run_tool
 
-
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description='Convert released weights to a checkpoint of mmfer.')
     parser.add_argument('src', metavar='SRC', help='the released file')
     parser.add_argument('dst', metavar='DST', help='the checkpoint to write: .pth or .safetensors')
     parser.add_argument('--config', required=True, help='config of the model that the weights fill')
     parser.add_argument('--force', action='store_true', help='replace DST if it exists')
     args = parser.parse_args()
-    from mmfer.utils.released_weights import convert
+    from mmfer.apis import convert
+    from mmfer.utils.errors import run_tool
 
-    print(convert(args.src, args.dst, args.config, args.force))
+    return run_tool(lambda: print(convert(args.src, args.dst, args.config, args.force)))
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    sys.exit(main())
