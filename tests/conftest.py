@@ -4,9 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 
-# One thread, and threads that sleep rather than spin while they wait: the tests share few cores with subprocesses.
+# One thread a process: the tests share few cores with their subprocesses.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
-os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
 torch.set_num_threads(1)
 
 

@@ -5,8 +5,8 @@ import argparse
 import os
 import sys
 
-# Threads that spin while they wait starve the data workers where cores are few; read when PyTorch is imported.
-os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+# Threads that spin long while they wait starve other processes where cores are few; read when PyTorch is imported.
+os.environ.setdefault('GOMP_SPINCOUNT', '1000')
 
 from mmengine.config import DictAction  # noqa: E402
 

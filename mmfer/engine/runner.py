@@ -38,6 +38,8 @@ class FERRunner(Runner):
             if self.launcher == 'slurm':
                 names = dict(RANK='SLURM_PROCID', WORLD_SIZE='SLURM_NTASKS', LOCAL_RANK='SLURM_LOCALID')
                 os.environ.update({name: os.environ[source] for name, source in names.items()})
+                os.environ.setdefault('MASTER_ADDR', '127.0.0.1')  # one node; several need the first one's name
+                os.environ.setdefault('MASTER_PORT', '29500')
             torch_dist.init_process_group('gloo')
         super().setup_env(env_cfg)
 

@@ -153,6 +153,24 @@ def test_two_processes_end_with_equal_weights(tmp_path):
     assert '10 images: accuracy' in result.stderr + result.stdout
 
 
+def test_slurm_starts_a_step_of_the_job(tmp_path):
+    srun = tmp_path / 'srun'
+    srun.write_text(
+        '#!/usr/bin/env bash\n'
+        'for option in "$@"; do echo "srun $option"; done\n'
+        'while [ "${1#-}" != "$1" ]; do [ "$1" = -p ] && shift; shift; done\n'
+        'export SLURM_PROCID=0 SLURM_NTASKS=1 SLURM_LOCALID=0 MASTER_PORT=29517\n'
+        'exec "$@"\n'
+    )
+    srun.chmod(0o755)
+    path = os.pathsep.join([str(tmp_path), str(Path(sys.executable).parent), os.environ['PATH']])
+    args = ['part', 'job', 'configs/poster_var/synth.py', '--work-dir', tmp_path / 'work', '--cfg-options', *SMALL]
+    result = run('tools/slurm_train.sh', *args, env=dict(PATH=path, GPUS='1'))
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert {'srun part', 'srun --job-name=job', 'srun --ntasks=1'} <= set(result.stdout.splitlines())
+    assert (tmp_path / 'work/epoch_1.pth').is_file()
+
+
 @pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh'])
 def test_shell_tools_say_how_they_are_called(script):
     result = run(f'tools/{script}')

@@ -4,7 +4,7 @@ from mmengine.optim import OneCycleLR, OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop, TestLoop, ValLoop
 from torch.optim import AdamW
 
-max_epochs = 9
+max_epochs = 7
 optim_wrapper = dict(
     type=OptimWrapper,
     optimizer=dict(type=AdamW, lr=2e-3, weight_decay=0.05),

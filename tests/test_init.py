@@ -1,0 +1,34 @@
+import subprocess
+import sys
+import warnings
+from importlib import metadata
+
+import pytest
+
+import mmfer
+
+
+@pytest.mark.parametrize('version', ['2.0.1', '2.13.0+cu130', '3.0rc1'])
+def test_untried_versions_warn(monkeypatch, version):
+    monkeypatch.setattr(metadata, 'version', lambda name: version if name == 'torch' else '0')
+    monkeypatch.setattr(mmfer, '_TRIED', dict(torch=('2.1', '2.13')))
+    with pytest.warns(UserWarning, match=r'torch >= 2\.1, < 2\.13'):
+        mmfer._warn_untried_versions()
+
+
+def test_tried_and_missing_versions_do_not(monkeypatch):
+    def version(name):
+        if name == 'torch':
+            return '2.12.1+cpu'
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, 'version', version)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        mmfer._warn_untried_versions()
+
+
+def test_import_is_cheap():
+    code = 'import sys, mmfer; print(any(m in sys.modules for m in ("torch", "mmengine", "mmpretrain", "cv2")))'
+    out = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == 'False'
