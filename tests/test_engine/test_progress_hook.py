@@ -1,6 +1,10 @@
 import io
+import logging
 import sys
 from types import SimpleNamespace
+
+import pytest
+from mmengine.logging import MMLogger
 
 from mmfer.engine import ProgressHook
 
@@ -36,3 +40,21 @@ def test_silent_without_a_terminal(monkeypatch):
     monkeypatch.setattr(sys, 'stderr', io.StringIO())
     assert list(run(ProgressHook())) == [None] * 5
     assert sys.stderr.getvalue() == ''
+
+
+@pytest.mark.parametrize('piped', [False, True])
+def test_log_lines_do_not_tear_the_bar(monkeypatch, piped):
+    """The log goes through rich while a bar is shown, but stays in the pipe where standard output is one."""
+    out = io.StringIO() if piped else Terminal()
+    monkeypatch.setattr(sys, 'stdout', out)
+    monkeypatch.setattr(sys, 'stderr', Terminal())
+    logger = MMLogger.get_current_instance()
+    handler = logging.StreamHandler(out)
+    logger.addHandler(handler)
+    try:
+        hook = ProgressHook()
+        for _ in run(hook):
+            assert (handler.stream is out) is piped
+        assert handler.stream is out
+    finally:
+        logger.removeHandler(handler)

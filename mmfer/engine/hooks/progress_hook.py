@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import logging
 import sys
 
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
 from mmfer.registry import HOOKS
@@ -21,6 +23,7 @@ class ProgressHook(Hook):
     def __init__(self) -> None:
         self._progress = None
         self._task = None
+        self._handlers: list = []  # of (handler, the stream it had)
 
     @master_only
     def _start(self, what: str, total: int) -> None:
@@ -37,9 +40,25 @@ class ProgressHook(Hook):
             TimeElapsedColumn(),
             Remaining(),
         )
-        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        before = (sys.stdout, sys.stderr)
+        console = Console(stderr=True)
+        self._progress = Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())
         self._task = self._progress.add_task(what, total=total)
         self._progress.start()
+        # rich prints above the bar what goes to the present streams, but the log still holds the former ones
+        for handler in MMLogger.get_current_instance().handlers:
+            for old, new in zip(before, (sys.stdout, sys.stderr)):
+                if isinstance(handler, logging.StreamHandler) and handler.stream is old is not new:
+                    handler.stream = new
+                    self._handlers.append((handler, old))
+
+    def _stop(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+            for handler, stream in self._handlers:
+                handler.stream = stream
+            self._handlers.clear()
 
     def _before_epoch(self, runner: Runner, mode: str = 'train') -> None:
         if mode == 'train':
@@ -52,6 +71,7 @@ class ProgressHook(Hook):
             self._progress.advance(self._task)
 
     def _after_epoch(self, runner: Runner, mode: str = 'train') -> None:
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
+        self._stop()
+
+    def after_run(self, runner: Runner) -> None:
+        self._stop()
