@@ -45,7 +45,7 @@ def init_model(
         content = load_checkpoint(checkpoint)
         fill(model, find_state_dict(content), str(checkpoint))
         meta = content.get('meta') or {}
-        model.classes = (meta.get('dataset_meta') or {}).get('classes')
+        model.classes = tuple((meta.get('dataset_meta') or {}).get('classes') or ()) or None
     model.to(device)
     model.eval()
     return model

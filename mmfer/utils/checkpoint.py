@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
+from safetensors import safe_open
 
 
 def to_plain(obj: Any) -> Any:
@@ -62,9 +63,7 @@ def load_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict:
         raise FileNotFoundError(f'checkpoint not found: {path}')
     try:
         if path.suffix == '.safetensors':
-            from safetensors.torch import load_file
-
-            return dict(state_dict=load_file(path))
+            return _load_safetensors(path)
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)
     except Exception as error:
         code = re.search(r'GLOBAL (\S+)', str(error))
@@ -78,6 +77,15 @@ def load_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict:
     if not isinstance(checkpoint, dict):
         raise ValueError(f'{path} cannot be loaded: it holds a {type(checkpoint).__name__}, not a dict of weights')
     return checkpoint
+
+
+def _load_safetensors(path: Path) -> dict:
+    with safe_open(path, 'pt') as file:
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (a file is no mapping)
+        meta = dict(file.metadata() or {})
+    if 'dataset_meta' in meta:
+        meta['dataset_meta'] = dict(classes=tuple(meta['dataset_meta'].split(',')))
+    return dict(state_dict=state, meta=meta)
 
 
 def replace_synced(part: Path, path: Path) -> None:
