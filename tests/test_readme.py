@@ -7,7 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 import yaml
+from torch.utils.flop_counter import FlopCounterMode
 
 from mmfer.apis import build_runner, init_model, load_config
 
@@ -58,7 +60,13 @@ def test_metafiles_tell_the_truth(metafile):
     assert (ROOT / content['Collections'][0]['README']).is_file()
     for entry in content['Models']:
         model = init_model(ROOT / entry['Config'])
-        assert sum(p.numel() for p in model.parameters()) == entry['Metadata']['Parameters'], entry['Name']
+        metadata = entry['Metadata']
+        assert sum(p.numel() for p in model.parameters()) == metadata['Parameters'], entry['Name']
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            model(torch.zeros(1, 3, *map(int, metadata['Input'].split('x'))), mode='tensor')
+        assert counter.get_total_flops() == pytest.approx(
+            metadata['FLOPs'], rel=0.02
+        )  # releases count attention or not
         for result in entry['Results'] or []:
             if result['Source'] != 'reported by the paper':
                 last = json.loads((ROOT / result['Source']).read_text().splitlines()[-1])

@@ -87,10 +87,14 @@ class FERRunner(Runner):
             kwargs['checkpoint'].update(to_plain(kwargs['checkpoint']))
 
     def save_checkpoint(self, out_dir: str, filename: str, *args, **kwargs) -> None:
-        part = f'.{filename}.part'
-        super().save_checkpoint(out_dir, part, *args, **kwargs)
-        if self.rank == 0:
-            replace_synced(Path(out_dir) / part, Path(out_dir) / filename)
+        part = Path(out_dir) / f'.{filename}.part'
+        try:
+            super().save_checkpoint(out_dir, part.name, *args, **kwargs)
+            if self.rank == 0:
+                replace_synced(part, Path(out_dir) / filename)
+        finally:
+            if self.rank == 0:
+                part.unlink(missing_ok=True)
 
     def load_checkpoint(
         self,

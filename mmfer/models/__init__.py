@@ -5,11 +5,11 @@ from .necks import PyramidFusionNeck
 
 __all__ = [
     'BaseHead',
-    'SoftCrossEntropyLoss',
     'IRNet',
     'LinearHead',
     'MobileFaceNet',
     'PyramidFusionNeck',
+    'SoftCrossEntropyLoss',
     'TwoStreamBackbone',
     'VICHead',
 ]

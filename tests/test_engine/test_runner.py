@@ -48,6 +48,19 @@ def test_training_saves_plain_checkpoints(trained):
     assert not list(work_dir.glob('.*part'))
 
 
+def test_a_failing_write_leaves_nothing(trained, tmp_path, monkeypatch):
+    _, runner = trained
+
+    def full_disk(checkpoint, path, *args, **kwargs):
+        Path(path).write_bytes(b'half')
+        raise OSError('No space left on device')
+
+    monkeypatch.setattr('mmengine.runner.runner.save_checkpoint', full_disk)
+    with pytest.raises(OSError, match='No space'):
+        runner.save_checkpoint(str(tmp_path), 'epoch_9.pth')
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_checkpoint_round_trip_through_init_model(trained):
     work_dir, runner = trained
     model = init_model(small_config(work_dir), work_dir / 'epoch_2.pth')

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
 from mmfer.registry import METRICS
+from mmfer.utils.checkpoint import replace_synced
 
 
 def _plain(value: object) -> object:
@@ -51,4 +51,4 @@ class PredictionDump(BaseMetric):
         part = path.with_name(f'.{path.name}.part')
         classes = list((self.dataset_meta or {}).get('classes', ()))
         part.write_text(json.dumps(dict(**header, classes=classes, predictions=self.predictions), indent=1))
-        os.replace(part, path)
+        replace_synced(part, path)
