@@ -12,6 +12,7 @@ from mmpretrain.structures import DataSample
 import mmfer.models  # noqa: F401
 from mmfer import registry
 from mmfer.apis import load_config
+from mmfer.datasets import FERDataset
 from mmfer.models import BaseHead
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,6 +51,15 @@ def own(name):
     return {k: v for k, v in getattr(registry, name).module_dict.items() if v.__module__.startswith('mmfer.')}
 
 
+BASE_OPTIONS = inspect.signature(FERDataset).parameters.values()
+
+
+def required(cls):
+    """Names of the arguments without a default value."""
+    parameters = inspect.signature(cls).parameters.values()
+    return [p.name for p in parameters if p.default is p.empty and p.kind != p.VAR_KEYWORD]
+
+
 def make(shapes):
     return [make(s) if isinstance(s, list) else torch.randn(s) for s in shapes]
 
@@ -78,10 +88,18 @@ def test_every_part_runs_forward_and_backward(name):
     assert [n for n, p in part.named_parameters() if p.grad is None] == []
 
 
-@pytest.mark.parametrize('name', ['MODELS', 'DATASETS', 'TRANSFORMS', 'METRICS', 'HOOKS'])
-def test_constructors_take_no_unnamed_arguments(name):
+@pytest.mark.parametrize(
+    'name', ['MODELS', 'DATASETS', 'TRANSFORMS', 'DATA_SAMPLERS', 'METRICS', 'EVALUATORS', 'HOOKS']
+)
+def test_constructors_take_no_unnamed_arguments(name, tmp_path):
+    (tmp_path / 'happy').mkdir()
     for cls in own(name).values():
         kinds = {p.kind for p in inspect.signature(cls).parameters.values()}
+        if issubclass(cls, FERDataset):  # hands its **options on to the base class, which has none
+            assert inspect.Parameter.VAR_KEYWORD not in {p.kind for p in BASE_OPTIONS}
+            with pytest.raises(TypeError, match='no_such_option'):
+                cls(**dict.fromkeys(required(cls), str(tmp_path)), no_such_option=1)
+            continue
         assert inspect.Parameter.VAR_KEYWORD not in kinds, f'{cls.__name__} swallows typos'
         assert inspect.Parameter.VAR_POSITIONAL not in kinds, cls.__name__
 

@@ -10,6 +10,9 @@ from mmengine.dataset import BaseDataset, force_full_init
 from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
+from mmfer.utils.progress import track
+
+from .transforms.loading import read_image
 
 _LIMIT = 10  # names shown of each kind of problem
 
@@ -39,13 +42,16 @@ class FERDataset(BaseDataset):
     of the whole list come in one error. This class then looks for missing files (each folder is listed once) and bad
     labels, and raises one error with the count and the first ten names of each kind.
 
+    A subclass with options of its own takes the rest as ``**options`` and hands them to this class, which refuses
+    those it does not know.
+
     Class attributes:
         METAINFO (dict): ``classes``, canonical names (see ``mmfer.datasets.expressions``) in the label order that the
             data set was published with.
         SPLITS (tuple): allowed values of ``split``; empty: any.
         EXPECTED_TREE (str): the files below ``data_root``, shown when one is missing.
         HOMEPAGE (str): the official page that the data set is obtained from.
-        PUBLISHED_COUNTS (dict): split -> number of samples of each class, in label order.
+        PUBLISHED_COUNTS (dict): split -> number of samples of each class, in label order, or their total alone.
 
     Args:
         data_root (str): Folder of the data set. Defaults to ''.
@@ -61,10 +67,14 @@ class FERDataset(BaseDataset):
         max_refetch (int): How many other samples are tried where the pipeline drops one. Defaults to 1000.
         validate (bool): Look for the image files and check the labels. ``False`` reads only the list: what cannot be
             parsed is an error all the same. Defaults to True.
+        unreadable (str): 'error' stops at the first image that cannot be decoded, when it is needed. 'skip' decodes
+            every image once at the start, leaves those out that cannot be decoded, names and counts them.
+            Defaults to 'error'.
+        allow_empty_classes (bool): Warn of classes without samples instead of raising an error. Defaults to False.
 
     Raises:
         FileNotFoundError: A folder, the list, or images that it names do not exist.
-        ValueError: The list is empty or has bad entries, or an argument is wrong.
+        ValueError: The list is empty, has bad entries or no samples of a class, or an argument is wrong.
     """
 
     METAINFO: dict = {}
@@ -87,6 +97,8 @@ class FERDataset(BaseDataset):
         lazy_init: bool = False,
         max_refetch: int = 1000,
         validate: bool = True,
+        unreadable: str = 'error',
+        allow_empty_classes: bool = False,
     ):
         if self.SPLITS and split not in self.SPLITS:
             raise ValueError(f'{type(self).__name__}: split={split!r} is not one of {", ".join(self.SPLITS)}')
@@ -95,8 +107,15 @@ class FERDataset(BaseDataset):
             raise ValueError(
                 f'{type(self).__name__}: metainfo cannot change the classes, whose order is that of the labels: {own}'
             )
+        if unreadable not in ('error', 'skip'):
+            raise ValueError(f"{type(self).__name__}: unreadable={unreadable!r} must be 'error' or 'skip'")
+        if indices is not None and (indices == 0 if isinstance(indices, int) else len(indices) == 0):
+            raise ValueError(f'{type(self).__name__}: indices={indices!r} selects no samples')
         self.split = split
         self.validate = validate
+        self.unreadable = unreadable
+        self.allow_empty_classes = allow_empty_classes
+        self.skipped: list = []
         self._problems: dict = {}
         super().__init__(
             ann_file=os.path.expanduser(ann_file),
@@ -122,11 +141,34 @@ class FERDataset(BaseDataset):
         """Number of classes, K."""
         return len(self.classes)
 
+    @property
+    def metainfo(self) -> dict:
+        """Meta information, with the ``protocol`` that a result is to name."""
+        return dict(super().metainfo, protocol=self.protocol)
+
+    @property
+    def protocol(self) -> str:
+        """One line that says which samples and which labels a result is about."""
+        text = ' '.join(filter(None, (type(self).__name__, self.split)))
+        return f'{text}, {len(self.skipped)} unreadable images left out' if self.skipped else text
+
+    def published_counts(self) -> Optional[Union[tuple, int]]:
+        """Number of samples of each class (in label order), or in all, as published for these settings; or None."""
+        return self.PUBLISHED_COUNTS.get(self.split)
+
     @force_full_init
+    def entry(self, idx: int) -> dict:
+        """The list's entry of sample ``idx`` as a new dict, without what ``get_data_info`` reads or draws for it."""
+        return BaseDataset.get_data_info(self, idx)
+
+    @force_full_init
+    def column(self, key: str) -> list:
+        """``key`` of every entry, None where an entry has none."""
+        return [self.entry(i).get(key) for i in range(len(self))]
+
     def get_gt_labels(self) -> np.ndarray:
         """Labels of all samples, int64 (N,)."""
-        labels = (FERDataset.get_data_info(self, i)['gt_label'] for i in range(len(self)))
-        return np.fromiter(labels, dtype=np.int64, count=len(self))
+        return np.array(self.column('gt_label'), dtype=np.int64)
 
     def class_counts(self) -> dict:
         """Number of samples of each class: dict of class name -> int, in label order."""
@@ -135,7 +177,33 @@ class FERDataset(BaseDataset):
 
     def get_cat_ids(self, idx: int) -> list:
         """The label of sample ``idx`` as a list of one (what MMEngine's ClassBalancedDataset asks for)."""
-        return [int(FERDataset.get_data_info(self, idx)['gt_label'])]
+        return [int(self.entry(idx)['gt_label'])]
+
+    @force_full_init
+    def relabel(self, labels: Sequence) -> None:
+        """Replace the labels in place; ``clean_label`` keeps the former one, and soft labels are dropped.
+
+        Args:
+            labels (Sequence[int]): (N,), indices into ``classes``.
+
+        Raises:
+            ValueError: There are more or fewer labels than samples, or one is out of range.
+        """
+        labels = np.asarray(labels, dtype=np.int64)
+        if labels.shape != (len(self),) or labels.min() < 0 or labels.max() >= self.num_classes:
+            raise ValueError(
+                f'{type(self).__name__}: relabel needs {len(self)} labels in 0..{self.num_classes - 1}, got '
+                f'{labels.shape} in {labels.min(initial=0)}..{labels.max(initial=0)}'
+            )
+        entries = [self.entry(i) for i in range(len(self))]
+        for entry, label in zip(entries, labels.tolist()):
+            entry.setdefault('clean_label', entry['gt_label'])
+            entry['gt_label'] = label
+            for key in ('gt_score', 'sample_idx'):
+                entry.pop(key, None)
+        self.data_list = entries
+        if self.serialize_data:
+            self.data_bytes, self.data_address = self._serialize_data()
 
     def __repr__(self) -> str:
         size = f'{len(self)} samples' if self._fully_initialized else 'not read yet'
@@ -216,7 +284,25 @@ class FERDataset(BaseDataset):
     def filter_data(self) -> list:
         """Called by ``full_init`` with the freshly read list: checks it."""
         self._check_list(self.data_list)
+        if self.unreadable == 'skip':
+            self.data_list = self._readable(self.data_list)
         return self.data_list
+
+    def _readable(self, data_list: list) -> list:
+        kept = []
+        for info in track(data_list, len(data_list), f'Looking for unreadable images ({self.split or "all"})'):
+            try:
+                if 'img_path' in info:
+                    read_image(info['img_path'])
+                kept.append(info)
+            except ValueError:
+                self.skipped.append(info['img_path'])
+        if self.skipped:
+            text = f'{type(self).__name__}: {len(self.skipped)} of {len(data_list)} images cannot be decoded and are '
+            print_log(f'{text}left out: {first_names(self.skipped)}', logger='current', level=logging.WARNING)
+        if not kept:
+            raise ValueError(f'{type(self).__name__}: none of the images in {self.describe_source()} can be decoded')
+        return kept
 
     def _check_list(self, data_list: list) -> None:
         problems = dict(self._problems)
@@ -242,6 +328,8 @@ class FERDataset(BaseDataset):
         empty = [name for label, name in enumerate(self.classes) if label not in present]
         if self.validate and empty:
             text = f'{type(self).__name__}: no samples of {", ".join(empty)} in {self.describe_source()}'
+            if not self.allow_empty_classes:
+                raise ValueError(f'{text}; allow_empty_classes=True goes on with a warning')
             print_log(text, logger='current', level=logging.WARNING)
 
     def _label_problem(self, index: int, info: dict) -> str:

@@ -3,8 +3,7 @@
 import csv
 import os
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Optional, Union
+from typing import Optional
 
 import numpy as np
 
@@ -48,7 +47,7 @@ class FER2013(FERDataset):
         split (str): 'train', 'val' or 'test'. Defaults to 'train'.
         ann_file (str, optional): The csv file; '' takes the class folders. Defaults to None: the csv file if
             ``data_root`` is or has ``fer2013.csv``, else the folders.
-        pipeline, metainfo, indices, serialize_data, test_mode, lazy_init, max_refetch, validate: See ``FERDataset``.
+        options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
     """
 
     METAINFO = dict(classes=('anger', 'disgust', 'fear', 'happiness', 'sadness', 'surprise', 'neutral'))
@@ -78,14 +77,7 @@ or
         data_root: str = '',
         split: str = 'train',
         ann_file: Optional[str] = None,
-        pipeline: Sequence = (),
-        metainfo: Optional[Mapping] = None,
-        indices: Optional[Union[int, Sequence[int]]] = None,
-        serialize_data: bool = True,
-        test_mode: bool = False,
-        lazy_init: bool = False,
-        max_refetch: int = 1000,
-        validate: bool = True,
+        **options,
     ):
         root = os.path.expanduser(data_root)
         if ann_file is None:
@@ -99,14 +91,7 @@ or
             data_root=data_root,
             ann_file=ann_file,
             split=split,
-            pipeline=pipeline,
-            metainfo=metainfo,
-            indices=indices,
-            serialize_data=serialize_data,
-            test_mode=test_mode,
-            lazy_init=lazy_init,
-            max_refetch=max_refetch,
-            validate=validate,
+            **options,
         )
 
     def check_source(self) -> None:

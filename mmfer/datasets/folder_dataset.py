@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from typing import Optional, Union
+from typing import Optional
 
 from mmengine.logging import print_log
 
@@ -68,7 +68,7 @@ class FolderDataset(FERDataset):
         class_map (Mapping, optional): Folder name -> expression, or -> None to leave the folder out. Folders that it
             does not name are matched by name. Defaults to None.
         extensions (Sequence[str]): Name endings of images. Defaults to the common formats.
-        pipeline, metainfo, indices, serialize_data, test_mode, lazy_init, max_refetch, validate: See ``FERDataset``.
+        options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
 
     Raises:
         FileNotFoundError: The folder does not exist.
@@ -89,14 +89,8 @@ class FolderDataset(FERDataset):
         classes: Optional[Sequence] = None,
         class_map: Optional[Mapping] = None,
         extensions: Sequence = IMG_EXTENSIONS,
-        pipeline: Sequence = (),
         metainfo: Optional[Mapping] = None,
-        indices: Optional[Union[int, Sequence[int]]] = None,
-        serialize_data: bool = True,
-        test_mode: bool = False,
-        lazy_init: bool = False,
-        max_refetch: int = 1000,
-        validate: bool = True,
+        **options,
     ):
         for option, value in dict(classes=classes, extensions=extensions).items():
             if isinstance(value, str):
@@ -120,14 +114,8 @@ class FolderDataset(FERDataset):
         super().__init__(
             data_root=data_root,
             split=split,
-            pipeline=pipeline,
             metainfo=dict(metainfo or {}, classes=names),
-            indices=indices,
-            serialize_data=serialize_data,
-            test_mode=test_mode,
-            lazy_init=lazy_init,
-            max_refetch=max_refetch,
-            validate=validate,
+            **options,
         )
 
     def check_source(self) -> None:

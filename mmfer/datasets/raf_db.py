@@ -1,8 +1,6 @@
 """RAF-DB with the seven basic expressions."""
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Optional, Union
 
 from mmfer.registry import DATASETS
 
@@ -27,7 +25,7 @@ class RAFDB(FERDataset):
         img_prefix (str): Folder of the images. Defaults to 'Image/aligned'.
         img_suffix (str): What the names of the images add to those in the list. Defaults to '_aligned'; '' for
             ``img_prefix='Image/original'``.
-        pipeline, metainfo, indices, serialize_data, test_mode, lazy_init, max_refetch, validate: See ``FERDataset``.
+        options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
     """
 
     METAINFO = dict(classes=('surprise', 'fear', 'disgust', 'happiness', 'sadness', 'anger', 'neutral'))
@@ -47,14 +45,7 @@ class RAFDB(FERDataset):
         ann_file: str = 'EmoLabel/list_patition_label.txt',
         img_prefix: str = 'Image/aligned',
         img_suffix: str = '_aligned',
-        pipeline: Sequence = (),
-        metainfo: Optional[Mapping] = None,
-        indices: Optional[Union[int, Sequence[int]]] = None,
-        serialize_data: bool = True,
-        test_mode: bool = False,
-        lazy_init: bool = False,
-        max_refetch: int = 1000,
-        validate: bool = True,
+        **options,
     ):
         self.img_suffix = img_suffix
         super().__init__(
@@ -62,14 +53,7 @@ class RAFDB(FERDataset):
             ann_file=ann_file,
             img_prefix=img_prefix,
             split=split,
-            pipeline=pipeline,
-            metainfo=metainfo,
-            indices=indices,
-            serialize_data=serialize_data,
-            test_mode=test_mode,
-            lazy_init=lazy_init,
-            max_refetch=max_refetch,
-            validate=validate,
+            **options,
         )
 
     def load_data_list(self) -> list:

@@ -2,7 +2,7 @@
 
 import numbers
 from collections.abc import Mapping, Sequence
-from typing import Optional, Union
+from typing import Optional
 
 import numpy as np
 from mmengine.dataset import force_full_init
@@ -45,7 +45,7 @@ class SynthFER(FERDataset):
         num_annotators (int): Votes a face. Defaults to 10.
         cache (bool): Render all faces once, when the set is first used (so before data loading workers start), and
             keep them: num_samples * size * size * 3 bytes. Defaults to False.
-        pipeline, metainfo, indices, serialize_data, test_mode, lazy_init, max_refetch: See ``FERDataset``.
+        options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
 
     Raises:
         ValueError: An argument is out of range.
@@ -70,13 +70,8 @@ class SynthFER(FERDataset):
         temperature: float = 0.2,
         num_annotators: int = 10,
         cache: bool = False,
-        pipeline: Sequence = (),
         metainfo: Optional[Mapping] = None,
-        indices: Optional[Union[int, Sequence[int]]] = None,
-        serialize_data: bool = True,
-        test_mode: bool = False,
-        lazy_init: bool = False,
-        max_refetch: int = 1000,
+        **options,
     ):
         if num_classes not in (7, 8):
             raise ValueError(f'SynthFER: num_classes={num_classes!r} must be 7, or 8 with contempt')
@@ -99,13 +94,9 @@ class SynthFER(FERDataset):
         self._rows: dict = {}
         super().__init__(
             split=split,
-            pipeline=pipeline,
             metainfo=dict(metainfo or {}, classes=self._checked_classes(metainfo)),
-            indices=indices,
-            serialize_data=serialize_data,
-            test_mode=test_mode,
-            lazy_init=lazy_init,
-            max_refetch=max_refetch,
+            allow_empty_classes=True,  # a small set need not show all
+            **options,
         )
 
     @property
@@ -114,7 +105,7 @@ class SynthFER(FERDataset):
         """Share of the labels, in [0, 1], that equal the most likely class of the true distribution."""
         if len(self) == len(self._agrees):
             return float(self._agrees.mean())
-        faces = [FERDataset.get_data_info(self, i)['face_index'] for i in range(len(self))]
+        faces = [self.entry(i)['face_index'] for i in range(len(self))]
         return float(self._agrees[faces].mean())
 
     @property
@@ -193,7 +184,7 @@ class SynthFER(FERDataset):
         return np.random.default_rng(np.random.SeedSequence(entropy))
 
     def _fill_cache(self) -> None:
-        infos = [FERDataset.get_data_info(self, i) for i in range(len(self))]
+        infos = [self.entry(i) for i in range(len(self))]
         faces = {info['face_index']: info['intensities'] for info in infos}
         self._images = np.empty((len(faces), self.size, self.size, 3), dtype=np.uint8)
         for row, index in enumerate(track(faces, len(faces), f'Drawing faces ({self.split})')):

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmfer.datasets import FERDataset
+from mmfer.datasets import FER2013, RAFDB, FERDataset, FolderDataset, SynthFER
 from mmfer.datasets.base_fer_dataset import first_names
 from mmfer.registry import DATASETS
 
@@ -148,7 +148,7 @@ def test_bad_soft_labels(score, problem):
 
 def test_soft_labels_may_sum_to_less_than_one():
     score = np.array([0.5, 0.2, 0], np.float32)
-    dataset = Loose([dict(gt_label=0, gt_score=score)], split='train')
+    dataset = Loose([dict(gt_label=0, gt_score=score)], split='train', allow_empty_classes=True)
     assert dataset[0]['gt_score'].dtype == np.float32
     np.testing.assert_array_equal(dataset[0]['gt_score'], score)
 
@@ -161,13 +161,71 @@ def test_problems_noted_while_reading_are_raised_with_the_rest():
         Loose([dict(gt_label=0)], problems, split='train', validate=False)
 
 
+def test_a_class_without_samples_is_an_error_unless_allowed(tmp_path, caplog):
+    cfg = write_list(tmp_path, samples(0, 2))
+    with pytest.raises(ValueError, match=r'no samples of happiness in .*list\.json; allow_empty_classes=True'):
+        FERDataset(**cfg)
+    assert FERDataset(**cfg, allow_empty_classes=True).class_counts() == dict(neutral=1, happiness=0, anger=1)
+    assert len(FERDataset(**cfg, validate=False)) == 2
+
+
+@pytest.mark.parametrize('serialize', [True, False])
+def test_unreadable_images_are_left_out_and_counted(tmp_path, serialize):
+    cfg = write_list(tmp_path, samples(0, 1, 2, 2))
+    (tmp_path / 'imgs' / '2.png').write_bytes(b'no image')
+    assert len(FERDataset(**cfg)) == 4
+    dataset = FERDataset(**cfg, unreadable='skip', serialize_data=serialize)
+    assert dataset.get_gt_labels().tolist() == [0, 1, 2]
+    assert dataset.skipped == [str(tmp_path / 'imgs' / '2.png')]
+    assert dataset.metainfo['protocol'] == 'FERDataset, 1 unreadable images left out'
+    for i in range(4):
+        (tmp_path / 'imgs' / f'{i}.png').write_bytes(b'no image')
+    with pytest.raises(ValueError, match='none of the images'):
+        FERDataset(**cfg, unreadable='skip')
+
+
+@pytest.mark.parametrize('serialize', [True, False])
+def test_relabel_keeps_the_clean_label_and_drops_soft_ones(serialize):
+    infos = [dict(gt_label=i, gt_score=np.eye(3, dtype=np.float32)[i], name=i) for i in range(3)]
+    dataset = Loose(infos, split='train', serialize_data=serialize)
+    dataset.relabel([2, 1, 1])
+    dataset.relabel([2, 1, 0])
+    assert dataset.get_gt_labels().tolist() == [2, 1, 0]
+    assert dataset.column('clean_label') == [0, 1, 2]
+    assert dataset.column('gt_score') == [None] * 3
+    assert dataset[2]['sample_idx'] == 2
+    for labels in ([0, 1], [0, 1, 3], [-1, 0, 0]):
+        with pytest.raises(ValueError, match='relabel needs 3 labels'):
+            dataset.relabel(labels)
+
+
+def test_entry_reads_nothing(tmp_path):
+    class Drawn(Loose):
+        def get_data_info(self, idx):
+            raise AssertionError
+
+    dataset = Drawn([dict(gt_label=i) for i in range(3)], split='test')
+    assert dataset.entry(1)['gt_label'] == 1
+    assert dataset.class_counts() == dict(neutral=1, happiness=1, anger=1)
+
+
 def test_wrong_arguments():
     with pytest.raises(ValueError, match="split='trian' is not one of train, test"):
         Loose([], split='trian')
     with pytest.raises(ValueError, match='cannot change the classes'):
         Loose([], split='train', metainfo=dict(classes=CLASSES[::-1]))
+    for cls in (FERDataset, RAFDB, FER2013):
+        with pytest.raises(TypeError, match='ann_fil'):
+            cls(data_root='x', ann_fil='x')
+    with pytest.raises(TypeError, match='sise'):
+        SynthFER(sise=32)
     with pytest.raises(TypeError, match='ann_fil'):
-        FERDataset(ann_fil='x')
+        FolderDataset('x', classes=('fear', 'anger'), ann_fil='x')
+    for indices in (0, []):
+        with pytest.raises(ValueError, match='selects no samples'):
+            Loose([], split='train', indices=indices)
+    with pytest.raises(ValueError, match="unreadable='ignore' must be 'error' or 'skip'"):
+        Loose([], split='train', unreadable='ignore')
 
 
 def test_first_names():
