@@ -51,6 +51,7 @@ def own(name):
     return {k: v for k, v in getattr(registry, name).module_dict.items() if v.__module__.startswith('mmfer.')}
 
 
+CHECKED = ('MODELS', 'DATASETS', 'TRANSFORMS', 'DATA_SAMPLERS', 'METRICS', 'EVALUATORS', 'HOOKS')
 BASE_OPTIONS = inspect.signature(FERDataset).parameters.values()
 
 
@@ -88,9 +89,7 @@ def test_every_part_runs_forward_and_backward(name):
     assert [n for n, p in part.named_parameters() if p.grad is None] == []
 
 
-@pytest.mark.parametrize(
-    'name', ['MODELS', 'DATASETS', 'TRANSFORMS', 'DATA_SAMPLERS', 'METRICS', 'EVALUATORS', 'HOOKS']
-)
+@pytest.mark.parametrize('name', CHECKED)
 def test_constructors_take_no_unnamed_arguments(name, tmp_path):
     (tmp_path / 'happy').mkdir()
     for cls in own(name).values():

@@ -199,9 +199,13 @@ class FERDataset(BaseDataset):
         for entry, label in zip(entries, labels.tolist()):
             entry.setdefault('clean_label', entry['gt_label'])
             entry['gt_label'] = label
-            for key in ('gt_score', 'sample_idx'):
-                entry.pop(key, None)
-        self.data_list = entries
+            entry.pop('gt_score', None)
+        self.set_entries(entries)
+
+    @force_full_init
+    def set_entries(self, entries: Sequence) -> None:
+        """Replace the whole list in place; ``entries`` are dicts such as :meth:`entry` returns."""
+        self.data_list = [{key: value for key, value in entry.items() if key != 'sample_idx'} for entry in entries]
         if self.serialize_data:
             self.data_bytes, self.data_address = self._serialize_data()
 

@@ -1,5 +1,8 @@
 """Canonical names of the expressions. Results and models cross data sets by these names, never by index."""
 
+from collections.abc import Mapping, Sequence
+from typing import Optional
+
 EXPRESSIONS = ('neutral', 'happiness', 'sadness', 'surprise', 'fear', 'disgust', 'anger', 'contempt')
 """The canonical names, in the order in which they are listed where no data set prescribes another."""
 
@@ -19,6 +22,27 @@ SYNONYMS = dict(
     contemptuous='contempt',
 )
 """Other names, lower case, of the same expressions; words for another state (calm, none) are left out on purpose."""
+
+
+def class_indices(source: Sequence, target: Sequence, mapping: Optional[Mapping] = None) -> list:
+    """Where each class of ``source`` is found in ``target``, by name.
+
+    Args:
+        source (Sequence[str]): Class names.
+        target (Sequence[str]): Class names.
+        mapping (Mapping, optional): Name in ``source`` -> name in ``target`` that it counts as. Others keep their name.
+
+    Returns:
+        list: For each class of ``source`` its index in ``target``, or None where ``target`` lacks it.
+
+    Examples:
+        >>> class_indices(('fear', 'anger', 'contempt'), ('anger', 'fear'))
+        [1, 0, None]
+        >>> class_indices(('fear', 'anger', 'contempt'), ('anger', 'fear'), dict(contempt='anger'))
+        [1, 0, 0]
+    """
+    places = {name: index for index, name in enumerate(target)}
+    return [places.get((mapping or {}).get(name, name)) for name in source]
 
 
 def canonical_name(name: str) -> str:
