@@ -11,11 +11,35 @@ os.environ.setdefault('GOMP_SPINCOUNT', '1000')
 from mmengine.config import DictAction  # noqa: E402
 
 
+def pair(text: str) -> tuple:
+    name, equals, other = text.partition('=')
+    if not (name and equals and other):
+        raise argparse.ArgumentTypeError(f'{text!r} is not of the form NAME=NAME')
+    return name, other
+
+
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file the checkpoint was trained with')
     parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted')
     parser.add_argument('--out', metavar='FILE.json', help='write the metrics and the scores of each image')
+    parser.add_argument(
+        '--data', metavar='CONFIG', help='test on the test data of this config instead; classes meet by name'
+    )
+    parser.add_argument(
+        '--class-map',
+        nargs='+',
+        type=pair,
+        default=[],
+        metavar='NAME=NAME',
+        help='a class of the model or of the data, and the class that it counts as, e.g. contempt=disgust',
+    )
+    parser.add_argument(
+        '--missing',
+        choices=['drop', 'error'],
+        default='drop',
+        help='classes that only the model or only the data have: leave them out of the other side, or stop [drop]',
+    )
     parser.add_argument('--work-dir', help='folder of the logs [work_dirs/<folder>/<config>]')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
@@ -34,6 +58,9 @@ def run(args: argparse.Namespace) -> None:
         work_dir=args.work_dir,
         launcher=args.launcher,
         cfg_options=args.cfg_options,
+        data=args.data,
+        class_map=dict(args.class_map),
+        missing=args.missing,
     )
 
 

@@ -1,5 +1,6 @@
 from .convert import convert
+from .evaluate import evaluate
 from .model import init_model
-from .run import build_runner, evaluate, load_config
+from .run import build_runner, config_classes, load_config
 
-__all__ = ['build_runner', 'convert', 'evaluate', 'init_model', 'load_config']
+__all__ = ['build_runner', 'config_classes', 'convert', 'evaluate', 'init_model', 'load_config']

@@ -10,14 +10,14 @@ import torch
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
-from mmfer.registry import DATASETS, MODELS
+from mmfer.registry import MODELS
 from mmfer.utils import CheckpointError, fill
 from mmfer.utils.checkpoint import replace_synced
 from mmfer.utils.pickle_machine import show
 from mmfer.utils.released_names import KINDS, own_part
 from mmfer.utils.released_weights import PART_OF_KIND, PARTS, read_released
 
-from .run import load_config
+from .run import config_classes, load_config
 
 
 def _build_target(config: str | os.PathLike, part: str | None) -> tuple[nn.Module, list[str]]:
@@ -26,19 +26,13 @@ def _build_target(config: str | os.PathLike, part: str | None) -> tuple[nn.Modul
     if not cfg.get('model'):
         raise CheckpointError(f'{config} has no model. Give the config of a model, such as configs/poster_var/raf.py.')
     model, classes = cfg.model, None
+    if part:
+        model = model.get('backbone') or model
+        model = model.get(PARTS[part][0]) or model
+    else:
+        classes = config_classes(cfg)
     with DefaultScope.overwrite_default_scope('mmfer'):
-        if part:
-            model = model.get('backbone') or model
-            model = model.get(PARTS[part][0]) or model
-        else:
-            data = (cfg.get('test_dataloader') or cfg.get('train_dataloader') or {}).get('dataset') or {}
-            while 'dataset' in data:  # repeated or class-balanced
-                data = data['dataset']
-            dataset = data.get('type')
-            dataset = DATASETS.get(dataset) if isinstance(dataset, str) else dataset
-            for metainfo in (data.get('metainfo'), getattr(dataset, 'METAINFO', None)):
-                classes = classes or (metainfo or {}).get('classes')
-        return MODELS.build(model), [str(name) for name in classes or ()]
+        return MODELS.build(model), list(classes or ())
 
 
 def _write(destination: Path, weights: dict[str, Tensor], meta: dict) -> None:

@@ -4,12 +4,14 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from mmengine.utils import import_modules_from_strings
 
 from mmfer.engine import FERRunner
-from mmfer.evaluation import PredictionDump
+from mmfer.registry import DATASETS
 
 
 def load_config(path: str | Path, cfg_options: Mapping | None = None) -> Config:
@@ -77,6 +79,7 @@ def build_runner(
     elif config.get('work_dir') is None:
         file = Path(config.filename)
         config.work_dir = str(Path('work_dirs', file.resolve().parent.name, file.stem))
+    _name_classes(config._cfg_dict)
     config.launcher = launcher
     config.resume = resume
     if load_from is not None:
@@ -86,37 +89,31 @@ def build_runner(
     return FERRunner.from_cfg(config)
 
 
-def evaluate(
-    config: str | Path | Config,
-    checkpoint: str | Path,
-    out: str | Path | None = None,
-    work_dir: str | Path | None = None,
-    launcher: str = 'none',
-    cfg_options: Mapping | None = None,
-) -> dict[str, float]:
-    """Test a checkpoint on the test data of a config.
+def _name_classes(settings: Any) -> Any:
+    """Replace, in place, classes that were assigned into a loaded config by their names: MMEngine cannot dump them."""
+    if isinstance(settings, type):
+        return f'{settings.__module__}.{settings.__qualname__}'
+    if isinstance(settings, dict):
+        for key, value in dict.items(settings):  # ConfigDict's own method would resolve what is still unresolved
+            named = _name_classes(value)
+            if named is not value:
+                dict.__setitem__(settings, key, named)
+    elif isinstance(settings, list):
+        settings[:] = map(_name_classes, settings)
+    return settings
 
-    Args:
-        config: Config file or object.
-        checkpoint: A checkpoint that mmfer trained or converted; it must fit the config's model.
-        out: JSON file for the metrics and every image's label, prediction and scores.
-        work_dir: Folder of the logs.
-        launcher: See :func:`build_runner`.
-        cfg_options: Dotted names to values, set in the config.
 
-    Returns:
-        The metrics by name.
-    """
-    if out is not None and Path(out).suffix != '.json':
-        raise ValueError(f'out={out}: the results are JSON, name a file that ends in .json')
-    runner = build_runner(config, work_dir=work_dir, load_from=checkpoint, launcher=launcher, cfg_options=cfg_options)
-    dump = PredictionDump()
-    if out is not None:
-        evaluator = runner.test_loop.evaluator
-        dump.dataset_meta = evaluator.dataset_meta
-        evaluator.metrics.append(dump)
-    metrics = runner.test()
-    if out is not None and runner.rank == 0:
-        dump.write(out, config=str(runner.cfg.filename), checkpoint=str(checkpoint), seed=runner.seed, metrics=metrics)
-        runner.logger.info(f'{len(dump.predictions)} predictions written to {out}')
-    return metrics
+def config_classes(config: Config) -> tuple[str, ...] | None:
+    """Class names, in label order, that a model trained with ``config`` has; None where its data set cannot tell."""
+    data = (config.get('train_dataloader') or config.get('test_dataloader') or {}).get('dataset') or {}
+    while 'dataset' in data and not data.get('classes'):  # wrappers, of which MapClasses sets the classes
+        data = data['dataset']
+    if data.get('classes'):
+        return tuple(data['classes'])
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        try:
+            settings = {key: value for key, value in data.items() if key != 'pipeline'}
+            classes = DATASETS.build(dict(settings, lazy_init=True)).metainfo.get('classes')
+        except (FileNotFoundError, KeyError, TypeError):
+            return None
+    return tuple(map(str, classes)) if classes else None

@@ -7,6 +7,7 @@ from typing import Optional, Union
 
 import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
+from mmengine.fileio import load
 from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
@@ -101,7 +102,7 @@ class FERDataset(BaseDataset):
         allow_empty_classes: bool = False,
     ):
         if self.SPLITS and split not in self.SPLITS:
-            raise ValueError(f'{type(self).__name__}: split={split!r} is not one of {", ".join(self.SPLITS)}')
+            raise ValueError(f'{type(self).__name__}: split={split!r} is not one of {", ".join(map(repr, self.SPLITS))}')
         own = tuple(self.METAINFO.get('classes', ()))
         if own and metainfo is not None and tuple(metainfo.get('classes', own)) != own:
             raise ValueError(
@@ -203,8 +204,10 @@ class FERDataset(BaseDataset):
         self.set_entries(entries)
 
     @force_full_init
-    def set_entries(self, entries: Sequence) -> None:
-        """Replace the whole list in place; ``entries`` are dicts such as :meth:`entry` returns."""
+    def set_entries(self, entries: Sequence, classes: Optional[Sequence] = None) -> None:
+        """Replace the whole list in place by dicts such as :meth:`entry` returns, and the classes where given."""
+        if classes is not None:
+            self._metainfo = dict(self._metainfo, classes=tuple(classes))
         self.data_list = [{key: value for key, value in entry.items() if key != 'sample_idx'} for entry in entries]
         if self.serialize_data:
             self.data_bytes, self.data_address = self._serialize_data()
@@ -275,10 +278,18 @@ class FERDataset(BaseDataset):
         if not self.ann_file.endswith('.json'):  # pickles and MMEngine's YAML may run code when they are read
             raise ValueError(f'{type(self).__name__}: the annotation file must be a .json file, not {self.ann_file!r}')
         try:
-            data_list = super().load_data_list()
-        except (TypeError, ValueError, AssertionError) as error:
+            content = load(self.ann_file, file_format='json')
+            metainfo, own = content['metainfo'], self.classes
+            named = tuple(metainfo.get('classes') or own)
+            if own and named[: len(own)] != own:  # AffectNet's eight-class lists also serve seven
+                raise ValueError(f'its labels are those of {", ".join(named)}, expected {", ".join(own)}')
+            for key, value in metainfo.items():
+                self._metainfo.setdefault(key, value)
+            data_list = [self.parse_data_info(info) for info in content['data_list']]
+        except (TypeError, KeyError, AttributeError, ValueError, AssertionError) as error:
+            reason = f'it has no {error}' if isinstance(error, KeyError) else error
             raise ValueError(
-                f'{type(self).__name__}: cannot read the annotation file {self.ann_file}: {error}'
+                f'{type(self).__name__}: cannot read the annotation file {self.ann_file}: {reason}'
             ) from None
         for info in data_list:
             if info.get('gt_score') is not None:

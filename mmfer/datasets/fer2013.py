@@ -1,6 +1,5 @@
 """FER2013, from its csv file or from class folders."""
 
-import csv
 import os
 import warnings
 from typing import Optional
@@ -9,9 +8,9 @@ import numpy as np
 
 from mmfer.registry import DATASETS
 
-from .base_fer_dataset import FERDataset, first_names
-from .expressions import canonical_name
-from .folder_dataset import class_folders, list_images
+from .base_fer_dataset import FERDataset
+from .csv_table import read_table
+from .tree_dataset import class_samples
 
 CSV_NAME = 'fer2013.csv'
 SIZE = 48
@@ -30,8 +29,36 @@ def parse_pixels(text: str) -> Optional[np.ndarray]:
     return values.astype(np.uint8).reshape(SIZE, SIZE)
 
 
+class PixelRowsDataset(FERDataset):
+    """Base of the data sets whose images may be rows of ``fer2013.csv``, kept in memory, one byte a pixel.
+
+    An entry of such an image has ``img_index`` (where it is kept) and ``row`` (of the csv file) instead of a path.
+    """
+
+    _images = np.empty((0, SIZE, SIZE), dtype=np.uint8)
+
+    @property
+    def pixels_path(self) -> str:
+        """The csv file that the images come from."""
+        return self.ann_file
+
+    def keep_images(self, images: list) -> None:
+        """Keep the images that ``img_index`` counts, each uint8 (48, 48)."""
+        if images:
+            self._images = np.stack(images)
+            self._images.flags.writeable = False
+
+    def get_data_info(self, idx: int) -> dict:
+        """The sample; from a csv file with its ``img``, uint8 (48, 48), a view that transforms do not write to."""
+        info = super().get_data_info(idx)
+        if 'img_index' in info:
+            info['img'] = self._images[info.pop('img_index')]
+            info['img_path'] = f'{self.pixels_path}#row={info.pop("row")}'
+        return info
+
+
 @DATASETS.register_module()
-class FER2013(FERDataset):
+class FER2013(PixelRowsDataset):
     """FER2013: 48 x 48 grey faces, 28,709 for training, 3,589 for validation (public test), 3,589 for the test.
 
     "Challenges in Representation Learning: A report on three machine learning contests", 2013,
@@ -86,7 +113,6 @@ or
                 data_root, ann_file = os.path.dirname(root), os.path.basename(root)
             elif os.path.isfile(os.path.join(root, CSV_NAME)):
                 ann_file = CSV_NAME
-        self._images = np.empty((0, SIZE, SIZE), dtype=np.uint8)
         super().__init__(
             data_root=data_root,
             ann_file=ann_file,
@@ -104,50 +130,28 @@ or
         """Read the csv file or list the folders."""
         return self._load_csv() if self.ann_file else self._load_folders()
 
-    def get_data_info(self, idx: int) -> dict:
-        """The sample; from a csv file with its ``img``, uint8 (48, 48), a view that transforms do not write to."""
-        info = super().get_data_info(idx)
-        if 'img_index' in info:
-            info['img'] = self._images[info.pop('img_index')]
-            info['img_path'] = f'{self.ann_file}#row={info.pop("row")}'
-        return info
-
     def _load_csv(self) -> list:
         data_list, images = [], []
         labels = {str(i): i for i in range(self.num_classes)}
-        with open(self.ann_file, encoding='utf-8-sig', newline='') as file:
-            reader = csv.reader(file)
-            header = [name.strip() for name in next(reader, [])]
-            absent = [name for name in ('emotion', 'pixels', 'Usage') if name not in header]
-            if absent:
-                raise ValueError(
-                    f'FER2013: {self.ann_file} has no column {", ".join(absent)}; its columns are '
-                    f'{first_names(header) or "none"}, expected emotion, pixels, Usage'
-                )
-            columns = [header.index(name) for name in ('emotion', 'pixels', 'Usage')]
-            for row, cells in enumerate(reader, 2):
-                if not cells:
-                    continue
-                if len(cells) != len(header):
-                    self.report('rows with missing or extra cells', f'row {row} ({len(cells)} cells)')
-                    continue
-                emotion, pixels, usage = (cells[i].strip() for i in columns)
-                if usage not in self.USAGES:
-                    self.report(f'unknown usages (known: {", ".join(self.USAGES)})', f'row {row} {usage!r}')
-                if emotion not in labels:
-                    self.report(f'emotions that are not in 0..{self.num_classes - 1}', f'row {row} {emotion!r}')
-                wanted = self.USAGES.get(usage) == self.split
-                # Rows of other splits are only counted, which is far faster.
-                img = parse_pixels(pixels) if wanted else None
-                if img is None and (wanted or pixels.count(' ') != SIZE * SIZE - 1):
-                    text = f'row {row} ({len(pixels.split())} values)'
-                    self.report(f'pixels that are not {SIZE * SIZE} numbers in 0..255', text)
-                elif wanted and emotion in labels:
-                    data_list.append(dict(img_index=len(images), row=row, gt_label=labels[emotion]))
-                    images.append(img)
-        if images:
-            self._images = np.stack(images)
-            self._images.flags.writeable = False
+        columns = ('emotion', 'pixels', 'Usage')
+        for row, cells in read_table(self.ann_file, columns, type(self).__name__, self.report):
+            if cells is None:
+                continue
+            emotion, pixels, usage = cells
+            if usage not in self.USAGES:
+                self.report(f'unknown usages (known: {", ".join(self.USAGES)})', f'row {row} {usage!r}')
+            if emotion not in labels:
+                self.report(f'emotions that are not in 0..{self.num_classes - 1}', f'row {row} {emotion!r}')
+            wanted = self.USAGES.get(usage) == self.split
+            # Rows of other splits are only counted, which is far faster.
+            img = parse_pixels(pixels) if wanted else None
+            if img is None and (wanted or pixels.count(' ') != SIZE * SIZE - 1):
+                text = f'row {row} ({len(pixels.split())} values)'
+                self.report(f'pixels that are not {SIZE * SIZE} numbers in 0..255', text)
+            elif wanted and emotion in labels:
+                data_list.append(dict(img_index=len(images), row=row, gt_label=labels[emotion]))
+                images.append(img)
+        self.keep_images(images)
         return data_list
 
     def _load_folders(self) -> list:
@@ -160,16 +164,4 @@ or
             raise self.source_error(wanted, os.path.join(self.data_root, names[0]), 'data_root')
         if len(split) > 1:
             raise ValueError(f'FER2013: {self.data_root} has several folders for split {self.split!r}: {split}')
-        root = os.path.join(self.data_root, split[0])
-        data_list = []
-        for folder in class_folders(root):
-            try:
-                label = self.classes.index(canonical_name(folder))
-            except ValueError:
-                self.report(f'folders that are no class of FER2013 ({", ".join(self.classes)})', folder)
-                continue
-            images, _ = list_images(os.path.join(root, folder))
-            if not images:
-                self.report('folders without images', folder)
-            data_list += [dict(img_path=path, gt_label=label) for path in images]
-        return data_list
+        return class_samples(self, os.path.join(self.data_root, split[0]))

@@ -167,7 +167,9 @@ class SynthFER(FERDataset):
         Returns:
             np.ndarray: (size, size, 3), uint8, BGR.
         """
-        return render_face(self.person(index), dict(zip(self.classes, map(float, intensities))), size or self.size)
+        # not self.classes, whose order a wrapper may change
+        shown = dict(zip(self.METAINFO['classes'], map(float, intensities)))
+        return render_face(self.person(index), shown, size or self.size)
 
     def describe_source(self) -> str:
         """The settings that the faces follow from."""

@@ -122,9 +122,20 @@ def test_empty_list_names_what_was_searched(tmp_path):
         FERDataset(**cfg)
 
 
+def test_a_list_in_another_label_order_is_refused(tmp_path):
+    class Fixed(FERDataset):
+        METAINFO = dict(classes=CLASSES[::-1])
+
+    with pytest.raises(ValueError, match='labels are those of neutral, happiness, anger, expected anger'):
+        Fixed(**write_list(tmp_path, samples(0, 1, 2)))
+
+
 def test_annotation_files_that_cannot_be_read(tmp_path):
     (tmp_path / 'list.json').write_text('{"metainfo": ')
     with pytest.raises(ValueError, match=r'cannot read the annotation file .*list\.json'):
+        FERDataset(ann_file=str(tmp_path / 'list.json'))
+    (tmp_path / 'list.json').write_text('{"metainfo": {}}')
+    with pytest.raises(ValueError, match=r"list\.json: it has no 'data_list'"):
         FERDataset(ann_file=str(tmp_path / 'list.json'))
     (tmp_path / 'list.pkl').write_bytes(pickle.dumps(dict(metainfo={}, data_list=[])))
     with pytest.raises(ValueError, match=r'must be a \.json file'):
@@ -210,7 +221,7 @@ def test_entry_reads_nothing(tmp_path):
 
 
 def test_wrong_arguments():
-    with pytest.raises(ValueError, match="split='trian' is not one of train, test"):
+    with pytest.raises(ValueError, match="split='trian' is not one of 'train', 'test'"):
         Loose([], split='trian')
     with pytest.raises(ValueError, match='cannot change the classes'):
         Loose([], split='train', metainfo=dict(classes=CLASSES[::-1]))

@@ -12,7 +12,7 @@ from mmfer.datasets.synth import (
 )
 from mmfer.datasets.synth.annotators import label_distribution, majority, sample_intensities
 from mmfer.datasets.synth.appearance import OCCLUSIONS, STYLES
-from mmfer.datasets.synth.sheet import choose_faces, contact_sheet
+from mmfer.datasets.synth.sheet import choose_faces, face_sheet
 
 
 def person(seed=3, **changes):
@@ -153,13 +153,13 @@ def test_label_distribution_and_majority():
     assert majority(np.array([5, 5, 0]), np.array([0.4, 0.4, 0.2])) == 0
 
 
-def test_contact_sheet():
+def test_face_sheet():
     intensities = np.array([[1, 0, 0], [0, 0.8, 0], [0, 1, 0], [0, 0.6, 0.5], [0, 0.6, 0], [0, 0.9, 0]], float)
     rows = choose_faces([0, 1, 1, 1, 1, 1], intensities, 3, columns=3, blends=1)
     assert rows == [[0], [2, 4, 3], []]
     faces = [[np.full((32, 32, 3), 40 * i, np.uint8) for i in row] for row in rows]
-    sheet = contact_sheet(faces, [[intensities[i] for i in row] for row in rows], ('a', 'b', 'c'), blends=1)
+    sheet = face_sheet(faces, [[intensities[i] for i in row] for row in rows], ('a', 'b', 'c'), blends=1)
     assert sheet.dtype == np.uint8
     assert (sheet == 255).mean() > 0.3
-    with pytest.raises(ValueError, match='no face'):
-        contact_sheet([[], []], [[], []], ('a', 'b'), blends=0)
+    with pytest.raises(ValueError, match='they have none'):
+        face_sheet([[], []], [[], []], ('a', 'b'), blends=0)

@@ -59,7 +59,9 @@ class ExpressionMetric(BaseMetric):
         columns = zip(names, matrix.sum(1), functional.class_accuracy(matrix), functional.class_f1(matrix), matrix)
         rows = [(name, count, f'{100 * acc:.1f}', f'{100 * f1:.1f}', *row) for name, count, acc, f1, row in columns]
         text = render_table(('true \\ predicted', 'images', 'recall %', 'F1 %', *(n[:4] for n in names)), rows)
-        line = f'{matrix.sum()} images: accuracy {metrics["accuracy"]:.2f} %, '
+        protocol = (self.dataset_meta or {}).get('protocol')
+        line = f'{protocol}, ' if protocol else ''
+        line += f'{matrix.sum()} images: accuracy {metrics["accuracy"]:.2f} %, '
         line += f'mean class accuracy {metrics["mean_class_accuracy"]:.2f} %, macro F1 {metrics["macro_f1"]:.2f} %'
         if 'share_of_observer' in metrics:
             line += (

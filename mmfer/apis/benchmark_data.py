@@ -1,0 +1,231 @@
+"""How fast one core loads, decodes and augments images, beside torchvision with PIL."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+import PIL
+import torch
+import torchvision
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import DefaultScope
+
+from mmfer.registry import MODELS
+from mmfer.utils.progress import track
+
+from .run import load_config
+from .torchvision_recipe import torchvision_recipe
+
+_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
+
+
+@contextmanager
+def one_thread(seed: int = 0) -> Iterator[None]:
+    """PyTorch and OpenCV on one thread, NumPy's and PyTorch's random numbers from ``seed``; all restored at the end."""
+    threads, cv_threads, state = torch.get_num_threads(), cv2.getNumThreads(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.set_num_threads(1)
+            cv2.setNumThreads(0)
+            np.random.seed(seed)
+            torch.manual_seed(seed)
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(cv_threads)
+        np.random.set_state(state)
+
+
+def write_smooth_images(folder: str | Path, num: int, size: int, seed: int = 0) -> list[str]:
+    """Write ``num`` JPEG files (quality 95) of size x size pixels, smooth random colours with a little noise."""
+    rng = np.random.RandomState(seed)
+    paths = []
+    for i in range(num):
+        img = cv2.resize(rng.randint(0, 256, (8, 8, 3), dtype=np.uint8), (size, size), interpolation=cv2.INTER_CUBIC)
+        img = cv2.add(img, rng.randint(0, 6, img.shape, dtype=np.uint8))
+        paths.append(str(Path(folder, f'{i:06d}.jpg')))
+        Path(paths[-1]).write_bytes(cv2.imencode('.jpg', img, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes())
+    return paths
+
+
+def find_images(folder: str | Path, num: int) -> list[str]:
+    """The first ``num`` image files under a folder, by name.
+
+    Raises:
+        NotADirectoryError: It is no folder.
+        ValueError: It holds no images.
+    """
+    if not Path(folder).is_dir():
+        raise NotADirectoryError(f'no such folder of images: {folder}')
+    paths = sorted(str(path) for path in Path(folder).rglob('*') if path.suffix.lower() in _SUFFIXES)
+    if not paths:
+        raise ValueError(f'{folder} holds no images ({", ".join(_SUFFIXES)})')
+    return paths[:num]
+
+
+def train_pipeline(config: Config) -> Compose:
+    """The training pipeline of a config; dataset wrappers are looked into.
+
+    Raises:
+        ValueError: The config has none.
+    """
+    part = (config.get('train_dataloader') or {}).get('dataset') or {}
+    while part.get('pipeline') is None and isinstance(part.get('dataset'), Mapping):
+        part = part['dataset']
+    if not part.get('pipeline'):
+        raise ValueError(f'{config.filename}: train_dataloader.dataset has no pipeline')
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        return Compose(part['pipeline'])
+
+
+def preprocessor_settings(config: Config) -> dict:
+    """Settings of the data preprocessor of a config's model.
+
+    Raises:
+        ValueError: There is none with mean and std.
+    """
+    settings = (config.get('model') or {}).get('data_preprocessor') or config.get('data_preprocessor') or {}
+    if settings.get('mean') is None or settings.get('std') is None:
+        raise ValueError(f'{config.filename}: model.data_preprocessor must have mean and std, it normalises the images')
+    return settings
+
+
+def _samples(paths: Sequence[str]) -> list[dict]:
+    score = np.eye(1, 7, dtype=np.float32)[0]
+    return [dict(img_path=path, sample_idx=i, gt_label=0, gt_score=score) for i, path in enumerate(paths)]
+
+
+def _batches(items: Sequence, size: int) -> Iterator[Sequence]:
+    return (items[i : i + size] for i in range(0, len(items), size))
+
+
+def _ours(pipeline: Callable, preprocess: Callable, paths: Sequence[str], batch_size: int) -> torch.Tensor:
+    for batch in _batches(_samples(paths), batch_size):
+        packed = [pipeline(sample) for sample in batch]
+        data = {key: [sample[key] for sample in packed] for key in packed[0]}
+        out = preprocess(data, training=True)['inputs']
+    return out
+
+
+def _theirs(recipe: Callable, paths: Sequence[str], batch_size: int) -> torch.Tensor:
+    for batch in _batches(paths, batch_size):
+        out = torch.stack([recipe(path) for path in batch])
+    return out
+
+
+def _seconds(run: Callable, *args) -> float:
+    start = time.perf_counter()
+    run(*args)
+    return time.perf_counter() - start
+
+
+def _step_seconds(pipeline: Compose, preprocess: Callable, paths: Sequence[str], batch_size: int) -> list[float]:
+    """Seconds that each step of our side takes for all images, the data preprocessor last."""
+    spent = [0.0] * (len(pipeline.transforms) + 1)
+    for batch in _batches(_samples(paths), batch_size):
+        packed = []
+        for sample in batch:
+            for i, step in enumerate(pipeline.transforms):
+                start = time.perf_counter()
+                sample = step(sample)
+                spent[i] += time.perf_counter() - start
+            packed.append(sample)
+        data = {key: [sample[key] for sample in packed] for key in packed[0]}
+        spent[-1] += _seconds(preprocess, data, True)
+    return spent
+
+
+def benchmark_data(
+    config: str | Path | Config,
+    images: str | Path | None = None,
+    num: int = 200,
+    size: int = 100,
+    repeat: int = 5,
+    batch_size: int = 48,
+    seed: int = 0,
+) -> dict:
+    """Time a config's training pipeline on one thread, in turn with the same recipe in torchvision and PIL.
+
+    Both sides begin at image files and end at normalised float batches (B, 3, H, W): the data preprocessor is part of
+    ours. The files are read once before, so that both find them in the system's cache.
+
+    Args:
+        config: Config file or object.
+        images: Folder of images. By default smooth random JPEG files are written to a temporary folder.
+        num: Number of images; from a folder, at most as many.
+        size: Side of the written images in pixels.
+        repeat: Times that each side runs over all images.
+        batch_size: Images a batch.
+        seed: Seed of the random numbers.
+
+    Returns:
+        Dict of plain values: ``ours`` and ``torchvision`` with ``ms_per_image`` (median), ``images_per_second`` and
+        ``all_ms_per_image``; ``ratio`` (median of the ratios of neighbouring runs: above 1 means ours is faster) and
+        ``all_ratios``; ``steps`` with the ``name`` and ``ms_per_image`` of each of ours; the settings and versions.
+
+    Raises:
+        FileNotFoundError: If the config does not exist.
+        ValueError: If an argument is out of bounds, the config lacks a part, or a step has no counterpart.
+    """
+    for name, value in dict(num=num, size=size, repeat=repeat, batch_size=batch_size).items():
+        if value < 1:
+            raise ValueError(f'{name}={value} must be at least 1')
+    if not isinstance(config, Config):
+        config = load_config(config)
+    pipeline, settings = train_pipeline(config), preprocessor_settings(config)
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        preprocess = MODELS.build(settings)
+    recipe = torchvision_recipe(pipeline.transforms, settings['mean'], settings['std'])
+    with tempfile.TemporaryDirectory() as folder, one_thread(seed):
+        paths = write_smooth_images(folder, num, size, seed) if images is None else find_images(images, num)
+        for path in paths:
+            Path(path).read_bytes()
+        ours, theirs, steps = [], [], []
+        first = paths[:batch_size]  # what is set up on the first call stays out of the times
+        shapes = _ours(pipeline, preprocess, first, len(first)).shape, _theirs(recipe, first, len(first)).shape
+        if shapes[0] != shapes[1]:
+            raise ValueError(f'the two sides give different batches, {tuple(shapes[0])} and {tuple(shapes[1])}')
+        for _ in track(range(repeat), repeat, 'Timing'):
+            ours.append(_seconds(_ours, pipeline, preprocess, paths, batch_size) * 1e3 / len(paths))
+            theirs.append(_seconds(_theirs, recipe, paths, batch_size) * 1e3 / len(paths))
+        for _ in range(repeat):
+            steps.append(_step_seconds(pipeline, preprocess, paths, batch_size))
+    names = [type(step).__name__ for step in (*pipeline.transforms, preprocess)]
+    medians = [statistics.median(values) * 1e3 / len(paths) for values in zip(*steps)]
+    ratios = [b / a for a, b in zip(ours, theirs)]
+    return dict(
+        mode='data',
+        config=str(config.filename),
+        images='generated' if images is None else str(images),
+        num=len(paths),
+        size=size if images is None else None,
+        batch_size=batch_size,
+        repeat=repeat,
+        seed=seed,
+        ours=_summary(ours),
+        torchvision=_summary(theirs),
+        ratio=statistics.median(ratios),
+        all_ratios=ratios,
+        steps=[dict(name=name, ms_per_image=value) for name, value in zip(names, medians)],
+        versions=_versions(),
+    )
+
+
+def _summary(times: Sequence[float]) -> dict:
+    median = statistics.median(times)
+    return dict(ms_per_image=median, images_per_second=1e3 / median, all_ms_per_image=list(times))
+
+
+def _versions() -> dict[str, str]:
+    modules = dict(numpy=np, opencv=cv2, pillow=PIL, torch=torch, torchvision=torchvision)
+    found = {name: module.__version__ for name, module in modules.items()}
+    return dict(python=platform.python_version(), machine=platform.machine(), **found)

@@ -1,0 +1,327 @@
+"""Any images with a metadata table: path, label or votes, and optionally split, fold, subject and face box."""
+
+import csv
+import logging
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Optional, Union
+
+import numpy as np
+from mmengine.logging import print_log
+
+from mmfer.registry import DATASETS
+
+from .base_fer_dataset import FERDataset, first_names
+from .expressions import EXPRESSIONS, canonical_name
+
+DELIMITERS = (',', '\t', ';')
+WHOLE_NUMBER = re.compile(r'\d{1,9}(\.0*)?')  # tables that went through pandas may say 3.0
+
+
+@DATASETS.register_module()
+class CSVDataset(FERDataset):
+    """Images listed in a table with a header, such as ``path,label,split,fold,subject``.
+
+    Labels are names of expressions in any case, synonyms of them, or numbers that count ``classes``. Instead there may
+    be one column of votes a class: ``gt_label`` is then the class with the most votes, and ``gt_score`` (K,) float32
+    the votes divided by their sum. Entries have ``subject`` (str), ``fold`` (str) and ``face_box`` (x1, y1, x2, y2) in
+    pixels where the table has them; the same image may have several faces.
+
+    With ``exclude_folds=[2]`` for training and ``folds=[2]`` for the test, fold by fold, this is cross-validation;
+    with the fold column naming data sets, it is work across data sets. Give ``classes`` there, so that the order of
+    labels does not depend on what the table holds.
+
+    Args:
+        data_root (str): Folder of the table. Defaults to ''.
+        ann_file (str): The table, UTF-8. Defaults to 'metadata.csv'.
+        split (str): Take the rows with this in ``split_column``. Defaults to '': all rows.
+        classes (Sequence[str], optional): Expressions in label order (synonyms allowed). Defaults to None: those of
+            the vote columns in their order, or those that the whole table names, in the canonical order.
+        path_column (str): Column of the image files, absolute or below ``img_prefix``. Defaults to 'path'.
+        label_column (str): Column of the labels. Defaults to 'label'; not read where there are vote columns.
+        vote_columns (Sequence[str] | Mapping, optional): Columns of the votes, named as expressions, or column ->
+            expression. Defaults to None: no votes.
+        ties (str): Of several classes with the most votes 'first' takes the first in label order, 'drop' leaves the
+            row out. Defaults to 'first'.
+        label_map (Mapping, optional): Label as in the table -> expression, or -> None to leave its rows out. Defaults
+            to None.
+        split_column (str): Column of the splits. Defaults to 'split'.
+        fold_column (str): Column of the folds. Defaults to 'fold'.
+        folds (Sequence, optional): Take these folds. Defaults to None: all.
+        exclude_folds (Sequence, optional): Take all folds but these. Defaults to None.
+        subject_column (str): Column of the people. Defaults to 'subject'.
+        box_columns (Sequence[str], optional): Columns of the face boxes; rows may leave all four empty. None does not
+            read them. Defaults to ('x1', 'y1', 'x2', 'y2').
+        delimiter (str): ',', tab, ';' or another character. Defaults to 'auto': the one of these three that the header
+            has most of.
+        metainfo (Mapping, optional): More meta information.
+        lazy_init (bool): Do not read the table before it is needed, but for classes that are not given. Defaults to
+            False.
+        options: Those of ``FERDataset``: img_prefix, pipeline, indices, validate, unreadable and more.
+
+    Raises:
+        FileNotFoundError: The table, or images that it names, do not exist.
+        ValueError: Columns are missing; rows have unknown labels, bad votes, boxes or number of cells (all are
+            listed); a split or fold does not occur; an argument is wrong.
+    """
+
+    EXPECTED_TREE = """
+  data_root/metadata.csv
+    path,label,split,fold,subject      (the last three are optional, as is their order)
+    images/0001.jpg,happiness,train,0,anna
+"""
+
+    def __init__(
+        self,
+        data_root: str = '',
+        ann_file: str = 'metadata.csv',
+        split: str = '',
+        classes: Optional[Sequence] = None,
+        path_column: str = 'path',
+        label_column: str = 'label',
+        vote_columns: Optional[Union[Sequence, Mapping]] = None,
+        ties: str = 'first',
+        label_map: Optional[Mapping] = None,
+        split_column: str = 'split',
+        fold_column: str = 'fold',
+        folds: Optional[Sequence] = None,
+        exclude_folds: Optional[Sequence] = None,
+        subject_column: str = 'subject',
+        box_columns: Optional[Sequence] = ('x1', 'y1', 'x2', 'y2'),
+        delimiter: str = 'auto',
+        metainfo: Optional[Mapping] = None,
+        lazy_init: bool = False,
+        **options,
+    ):
+        super().__init__(
+            data_root=data_root, ann_file=ann_file, split=split, metainfo=metainfo, lazy_init=True, **options
+        )
+        lists = dict(classes=classes, vote_columns=vote_columns, folds=folds, exclude_folds=exclude_folds)
+        for option, value in dict(lists, box_columns=box_columns).items():
+            if isinstance(value, str) or not isinstance(value, (Sequence, Mapping, type(None))):
+                raise TypeError(f'CSVDataset: {option}={value!r} must be a sequence')
+        if metainfo is not None and 'classes' in metainfo:
+            raise ValueError('CSVDataset: give the classes with the option `classes`, not in metainfo')
+        if folds is not None and exclude_folds is not None:
+            raise ValueError('CSVDataset: give folds or exclude_folds, not both')
+        if ties not in ('first', 'drop'):
+            raise ValueError(f"CSVDataset: ties={ties!r} must be 'first' or 'drop'")
+        if delimiter != 'auto' and len(delimiter) != 1:
+            raise ValueError(f"CSVDataset: delimiter={delimiter!r} must be 'auto' or one character")
+        if box_columns is not None and len(box_columns) != 4:
+            raise ValueError(f'CSVDataset: box_columns={box_columns!r} must be four names, or None')
+        self.path_column, self.label_column = path_column, label_column
+        self.split_column, self.fold_column, self.subject_column = split_column, fold_column, subject_column
+        self.ties, self.delimiter = ties, delimiter
+        self.box_columns = tuple(box_columns or ())
+        self.folds = None if folds is None else tuple(map(_plain, folds))
+        self.exclude_folds = None if exclude_folds is None else tuple(map(_plain, exclude_folds))
+        self.label_map = {
+            str(label): None if name is None else canonical_name(name) for label, name in dict(label_map or {}).items()
+        }
+        votes = vote_columns if isinstance(vote_columns, Mapping) else {name: name for name in vote_columns or ()}
+        self.vote_columns = {column: canonical_name(name) for column, name in votes.items()}
+        if classes is not None:
+            names = tuple(map(canonical_name, classes))
+        elif votes:
+            names = tuple(self.vote_columns.values())
+        else:
+            self.check_source()
+            names = self._find_classes()
+        outside = [name for name in self.vote_columns.values() if name not in names]
+        if not names or len(set(names)) < len(names) or len(set(self.vote_columns.values())) < len(votes):
+            raise ValueError(f'CSVDataset: classes {names} and vote_columns must name each expression once')
+        if outside:
+            raise ValueError(f'CSVDataset: vote_columns of {", ".join(outside)}, which classes={names} lacks')
+        self._metainfo['classes'] = names
+        if not lazy_init:
+            self.full_init()
+
+    @property
+    def protocol(self) -> str:
+        """One line that says which samples and which labels a result is about."""
+        text = f'{super().protocol}, {os.path.basename(self.ann_file)}{self._named_folds()}'
+        return f'{text}, most votes (ties: {self.ties})' if self.vote_columns else text
+
+    def describe_source(self) -> str:
+        """The table, split and folds."""
+        return f'{super().describe_source()}{self._named_folds()}'
+
+    def _named_folds(self) -> str:
+        if self.exclude_folds is not None:
+            return f', all folds but {", ".join(self.exclude_folds)}'
+        return '' if self.folds is None else f', folds {", ".join(self.folds)}'
+
+    # ---- the table ------------------------------------------------------------------------------------------------
+    def _rows(self) -> Iterator[tuple]:
+        """Yield (number, dict of column -> stripped cell) of the rows; those with wrong numbers of cells are reported.
+
+        Raises:
+            ValueError: Columns are missing, or the file is no table.
+        """
+        with open(self.ann_file, encoding='utf-8-sig', errors='replace', newline='') as file:
+            delimiter = self.delimiter
+            if delimiter == 'auto':
+                delimiter = max(DELIMITERS, key=file.readline().count)
+                file.seek(0)
+            reader = csv.reader(file, delimiter=delimiter)
+            try:
+                header = [name.strip() for name in next(reader, [])]
+                self._check_columns(header)
+                for cells in reader:
+                    if not cells:
+                        continue
+                    if len(cells) == len(header):
+                        yield reader.line_num, dict(zip(header, map(str.strip, cells)))
+                    else:
+                        self.report('rows with missing or extra cells', f'row {reader.line_num} ({len(cells)} cells)')
+            except csv.Error as error:
+                text = f'CSVDataset: {self.ann_file} is no table, line {reader.line_num}: {error}'
+                raise ValueError(text) from None
+
+    def _check_columns(self, header: list) -> None:
+        needed = [self.path_column, *(self.vote_columns or [self.label_column])]
+        needed += [self.split_column] if self.split else []
+        needed += [self.fold_column] if self.folds is not None or self.exclude_folds is not None else []
+        # a part of the box columns is a slip; none of them is a table without boxes
+        needed += self.box_columns if set(self.box_columns) & set(header) else ()
+        absent = [name for name in needed if name not in header]
+        twice = [name for name, count in Counter(header).items() if count > 1]
+        if absent or twice:
+            fault = f'no column {", ".join(absent)}' if absent else f'several columns {", ".join(twice)}'
+            raise ValueError(
+                f'CSVDataset: {self.ann_file} has {fault}; its columns are '
+                f'{first_names([name[:40] for name in header]) if header else "none"}. Name the columns with the '
+                'options path_column, label_column, vote_columns, split_column, fold_column, box_columns, and the '
+                'character between them with delimiter'
+            )
+
+    def _expression(self, text: str) -> Union[str, int, None]:
+        """Expression or number that a label stands for, None for one to leave out; ValueError for an unknown one."""
+        for key in (text, _plain(text)):
+            if key in self.label_map:
+                return self.label_map[key]
+        return int(float(text)) if WHOLE_NUMBER.fullmatch(text) else canonical_name(text)
+
+    def _find_classes(self) -> tuple:
+        found, labels = set(), Counter(cells[self.label_column] for _, cells in self._rows())
+        for label in labels:
+            try:
+                found.add(self._expression(label))
+            except ValueError:
+                continue  # reported with its rows when the list is read
+        if any(isinstance(name, int) for name in found):
+            raise ValueError(
+                f'CSVDataset: column {self.label_column} of {self.ann_file} has numbers as labels '
+                f'({first_names(sorted(labels))}); set classes=[...] to the expressions that they count from 0, or '
+                'label_map=dict(number=expression)'
+            )
+        if not found - {None}:
+            shown = first_names([repr(label) for label in labels]) if labels else 'no rows'
+            raise ValueError(
+                f'CSVDataset: no known expression in column {self.label_column} of {self.ann_file}: {shown}'
+            )
+        return tuple(name for name in EXPRESSIONS if name in found)
+
+    # ---- the entries ----------------------------------------------------------------------------------------------
+    def load_data_list(self) -> list:
+        """Read the table; every bad row of the split and folds is reported."""
+        data_list, faces, splits, folds, tied = [], Counter(), {}, {}, 0
+        for row, cells in self._rows():
+            faces[(cells[self.path_column], *(cells.get(name) for name in self.box_columns))] += 1
+            split, fold = cells.get(self.split_column, ''), _plain(cells.get(self.fold_column, ''))
+            splits[split] = folds[fold] = True
+            chosen = fold in (folds if self.folds is None else self.folds) and fold not in (self.exclude_folds or ())
+            if not chosen or (self.split and split != self.split):
+                continue
+            entry = self._entry(row, cells)
+            if entry is None:
+                continue
+            if entry.pop('tied', False) and self.ties == 'drop':
+                tied += 1
+                continue
+            data_list.append(dict(entry, fold=fold) if fold else entry)
+        if self.split and splits and self.split not in splits:
+            raise ValueError(
+                f'CSVDataset: no split {self.split!r} in {self.ann_file}, which has {first_names(list(splits))}'
+            )
+        absent = [fold for fold in (self.folds or self.exclude_folds or ()) if fold not in folds]
+        if absent and folds:
+            raise ValueError(
+                f'CSVDataset: {self.ann_file} has no folds {", ".join(absent)}; there are {first_names(sorted(folds))}'
+            )
+        doubles = [face[0] for face, count in faces.items() if count > 1]
+        if doubles:
+            self._warn(f'{len(doubles)} images are listed several times, over all splits: {first_names(doubles)}')
+        if tied:
+            self._warn(f'{tied} rows with tied votes are left out')
+        return data_list
+
+    def _warn(self, text: str) -> None:
+        print_log(f'CSVDataset: {self.ann_file}: {text}', logger='current', level=logging.WARNING)
+
+    def _entry(self, row: int, cells: dict) -> Optional[dict]:
+        """Entry of a row; None where it is left out or bad, which is reported."""
+        labels = self._votes(row, cells) if self.vote_columns else self._label(row, cells)
+        path = cells[self.path_column].replace('\\', '/')
+        if not path:
+            self.report('rows without a path', f'row {row}')
+        box = [cells[name] for name in self.box_columns if name in cells]
+        if any(box):
+            try:
+                x1, y1, x2, y2 = box = tuple(map(float, box))
+                if not (all(map(math.isfinite, box)) and x1 < x2 and y1 < y2):
+                    raise ValueError
+            except ValueError:
+                self.report('face boxes that are not x1 < x2, y1 < y2', f'row {row} ({", ".join(map(str, box))})')
+                return None
+        if labels is None or not path:
+            return None
+        entry = dict(img_path=path if '://' in path else os.path.join(self.img_prefix, path), **labels)
+        if any(box):
+            entry['face_box'] = box
+        if cells.get(self.subject_column):
+            entry['subject'] = cells[self.subject_column]
+        return entry
+
+    def _label(self, row: int, cells: dict) -> Optional[dict]:
+        text = cells[self.label_column]
+        try:
+            name = self._expression(text)
+        except ValueError:
+            self.report('unknown labels (name them with label_map, to None to leave them out)', f'row {row} {text!r}')
+            return None
+        if isinstance(name, int):
+            if name < self.num_classes:
+                return dict(gt_label=name)
+            self.report(f'labels that are not in 0..{self.num_classes - 1}', f'row {row} {text!r}')
+        elif name in self.classes:
+            return dict(gt_label=self.classes.index(name))
+        elif name is not None:
+            kind = f'labels that are not in classes={self.classes} (label_map to None leaves them out)'
+            self.report(kind, f'row {row} {text!r}')
+        return None
+
+    def _votes(self, row: int, cells: dict) -> Optional[dict]:
+        votes = np.zeros(self.num_classes)
+        try:
+            for column, name in self.vote_columns.items():
+                votes[self.classes.index(name)] = float(cells[column])
+        except ValueError:
+            votes[:] = np.nan
+        if not (np.isfinite(votes).all() and votes.min() >= 0 and votes.any()):
+            shown = ', '.join(cells[column] for column in self.vote_columns)
+            self.report('bad votes (expected numbers from 0 up, not all 0)', f'row {row} ({shown})')
+            return None
+        tied = np.count_nonzero(votes == votes.max()) > 1
+        score = (votes / votes.sum()).astype(np.float32)
+        return dict(gt_label=int(votes.argmax()), gt_score=score, tied=bool(tied))
+
+
+def _plain(cell: object) -> str:
+    """Text of a cell, whole numbers without a fraction."""
+    text = str(cell).strip()
+    return str(int(float(text))) if WHOLE_NUMBER.fullmatch(text) else text

@@ -1,0 +1,107 @@
+"""What data sets share that are listed from their folders and file names instead of a list."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from typing import Optional
+
+from .base_fer_dataset import FERDataset
+from .expressions import canonical_name
+from .folder_dataset import class_folders, list_images
+
+
+def find_below(root: str, *candidates: str, default: Optional[str] = None) -> str:
+    """The first of ``candidates`` (paths with '/') that is in ``root``, whatever its case.
+
+    Args:
+        root (str): A folder; it need not exist.
+        candidates (str): Files or folders below it; '' is the root itself.
+        default (str, optional): Returned where none is there. Defaults to None: the first candidate.
+
+    Returns:
+        str: Path relative to ``root``, spelt as it is there.
+    """
+    for candidate in candidates if os.path.isdir(root or '.') else ():
+        found: list = []
+        for part in filter(None, candidate.split('/')):
+            try:
+                names = [name for name in os.listdir(os.path.join(root or '.', *found)) if name.lower() == part.lower()]
+            except NotADirectoryError:
+                names = []
+            if not names:
+                break
+            found.append(part if part in names else min(names))
+        else:
+            return os.path.join('', *found)
+    return candidates[0] if default is None else default
+
+
+def class_samples(dataset: FERDataset, root: str, ignored: Sequence = ()) -> list:
+    """Path and label of every image in the class folders of ``root``, folder by folder in sorted order.
+
+    Folders with unknown names, or with no images, are reported to the data set.
+
+    Args:
+        dataset (FERDataset): Whose classes the folders are named after.
+        root (str): Folder of the class folders.
+        ignored (Sequence[str]): Beginnings, lower case, of the names of folders that are left out. Defaults to ().
+    """
+    data_list = []
+    for folder in class_folders(root):
+        if folder.lower().startswith(tuple(ignored)):
+            continue
+        try:
+            label = dataset.classes.index(canonical_name(folder))
+        except ValueError:
+            kind = f'folders that are no class of {type(dataset).__name__} ({", ".join(dataset.classes)})'
+            dataset.report(kind, folder)
+            continue
+        images, _ = list_images(os.path.join(root, folder))
+        if not images:
+            dataset.report('folders without images', folder)
+        data_list += [dict(img_path=path, gt_label=label) for path in images]
+    return data_list
+
+
+class TreeDataset(FERDataset):
+    """Base of the data sets that are listed from their folders and file names.
+
+    Class attributes:
+        MISNAMED (dict): File name without extension, upper case -> what it should be.
+    """
+
+    MISNAMED: dict = {}
+
+    def check_source(self) -> None:
+        """Raise FileNotFoundError where a folder does not exist."""
+        if self.data_root and not os.path.isdir(self.data_root):
+            raise self.source_error('folder of the data set', self.data_root, 'data_root')
+        if not os.path.isdir(self.img_prefix):
+            raise self.source_error('folder of the images', self.img_prefix, 'data_root')
+
+    def describe_source(self) -> str:
+        """The folder searched."""
+        return self.img_prefix
+
+    def named_images(self, pattern: re.Pattern, example: str) -> Iterator[tuple]:
+        """Yield path and groups of every image in and below ``img_prefix`` whose name, upper case, fits ``pattern``.
+
+        Names that do not fit are reported.
+
+        Args:
+            pattern (re.Pattern): Of the whole name without extension.
+            example (str): A name that fits, for the report.
+
+        Raises:
+            FileNotFoundError: There are no images.
+        """
+        images, _ = list_images(self.img_prefix)
+        if not images:
+            raise self.source_error('images', os.path.join(self.img_prefix, example), 'data_root')
+        for path in images:
+            stem = os.path.splitext(os.path.basename(path))[0].upper()
+            match = pattern.fullmatch(self.MISNAMED.get(stem, stem))
+            if match:
+                yield path, match.groups()
+            else:
+                self.report(f'images with other names than such as {example}', os.path.relpath(path, self.img_prefix))

@@ -1,0 +1,125 @@
+"""A data set in the classes of another one, by name."""
+
+from collections.abc import Mapping, Sequence
+from typing import Optional, Union
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+
+from mmfer.registry import DATASETS
+
+from ..expressions import class_indices
+from .base import DatasetWrapper
+
+
+@DATASETS.register_module()
+class MapClasses(DatasetWrapper):
+    """A data set with its labels in another order, by class name; samples of other classes are left out.
+
+    Use it to train on several data sets at once (each mapped to the same classes, then ``ConcatDataset``), or to test
+    on the classes that a model knows. ``tools/test.py --data`` does the latter by itself.
+
+    Soft labels follow: classes that count as the same one are added, and what is left is scaled to the former sum; a
+    sample whose soft label has nothing left in ``classes`` loses it. Other keys of an entry, such as ``votes``, stay.
+
+    Args:
+        dataset (dict | FERDataset | DatasetWrapper): The data set, or its config.
+        classes (Sequence[str]): Classes in the wanted label order.
+        mapping (Mapping, optional): Name of a class of the data set -> the one of ``classes`` that it counts as.
+            Others keep their name. Defaults to None.
+        lazy_init (bool): Do not read the list before it is needed. Defaults to False.
+
+    Raises:
+        ValueError: ``classes`` has a name twice, or nothing is left.
+
+    Examples:
+        >>> MapClasses(dict(type='SynthFER', num_samples=50), ('anger', 'fear')).classes
+        ('anger', 'fear')
+    """
+
+    def __init__(
+        self,
+        dataset: Union[Mapping, BaseDataset],
+        classes: Sequence,
+        mapping: Optional[Mapping] = None,
+        lazy_init: bool = False,
+    ):
+        if isinstance(classes, str) or len(set(classes)) < len(classes):
+            raise ValueError(f'MapClasses: classes={classes!r} must be a sequence of different names')
+        self.wanted = tuple(classes)
+        self.mapping = dict(mapping or {})
+        self._left_out: dict = {}
+        self._reordered = False
+        super().__init__(dataset, lazy_init=lazy_init)
+
+    @property
+    def classes(self) -> tuple:
+        """The classes in the wanted label order."""
+        return self.wanted
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, K."""
+        return len(self.wanted)
+
+    @property
+    def left_out(self) -> dict:
+        """Class of the data set -> number of samples that are left out because ``classes`` lacks it."""
+        self.full_init()
+        return dict(self._left_out)
+
+    @property
+    def metainfo(self) -> dict:
+        """Meta information; SynthFER's observer accuracy only where nothing but the order changed."""
+        meta = dict(super().metainfo, classes=self.wanted)
+        if self._fully_initialized and not self._reordered:
+            meta.pop('observer_accuracy', None)
+        return meta
+
+    def apply(self) -> None:
+        """Translate the labels."""
+        source = self.dataset.classes
+        indices = class_indices(source, self.wanted, self.mapping)
+        self.mapping = {name: target for name, target in self.mapping.items() if name in source}
+        self._reordered = None not in indices and len(set(indices)) == len(indices)
+        self._left_out = {
+            name: count
+            for (name, count), index in zip(self.dataset.class_counts().items(), indices)
+            if index is None and count
+        }
+        matrix = np.zeros((len(source), len(self.wanted)), dtype=np.float32)
+        for i, index in enumerate(indices):
+            if index is not None:
+                matrix[i, index] = 1
+        entries = []
+        for entry in (self.dataset.entry(i) for i in range(len(self.dataset))):
+            label = indices[entry['gt_label']]
+            if label is None:
+                continue
+            entry['gt_label'] = label
+            if entry.get('clean_label') is not None:
+                entry['clean_label'] = indices[entry['clean_label']]
+            if entry.get('gt_score') is not None:
+                score = np.asarray(entry['gt_score'], dtype=np.float32)
+                mapped = score @ matrix
+                if mapped.sum() > 0:
+                    # where classes were left out, what remains is a distribution again
+                    entry['gt_score'] = mapped if self._reordered else mapped * (score.sum() / mapped.sum())
+                else:
+                    entry.pop('gt_score')
+            entries.append(entry)
+        if not entries:
+            raise ValueError(
+                f'MapClasses: no samples are left: the data set has {", ".join(source)}, wanted are '
+                f'{", ".join(self.wanted)}'
+            )
+        self.dataset.set_entries(entries, self.wanted)
+
+    def describe(self) -> str:
+        """The rule, and what is left out once the labels are read."""
+        text = f'in the classes {", ".join(self.wanted)}'
+        text += ''.join(f', {a} counts as {b}' for a, b in self.mapping.items())
+        if self._left_out:
+            counts = ', '.join(f'{count} of {name}' for name, count in self._left_out.items())
+            text += f', left out: {counts}'
+        return text

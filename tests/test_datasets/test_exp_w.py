@@ -1,0 +1,72 @@
+import pytest
+from dataset_trees import check_common_failures, write_image, write_images
+
+from mmfer.datasets.exp_w import ExpW
+
+# one picture with two faces, and six with one each
+LINES = ['a.jpg 0 2 1 5 7 90.5 0', 'a.jpg 1 0 0 3 3 20 1'] + [f'p {i}.jpg 0 1 1 4 4 60 {i}' for i in range(2, 7)]
+
+
+def make_tree(root, lines=LINES, label='label/label.lst', images='image/origin', skip=()):
+    (root / label).parent.mkdir(parents=True, exist_ok=True)
+    (root / label).write_text('\n'.join(lines) + '\n')
+    (root / images).mkdir(parents=True, exist_ok=True)
+    for name in {line.rsplit(None, 7)[0] for line in lines if line} - set(skip):
+        write_image(root / images / name)
+    return str(root)
+
+
+@pytest.mark.parametrize('images', ['image/origin', 'origin', 'image'])
+@pytest.mark.parametrize('label', ['label/label.lst', 'label.lst'])
+def test_published_layout(tmp_path, images, label):
+    dataset = ExpW(make_tree(tmp_path, label=label, images=images))
+    assert dataset.classes == ('anger', 'disgust', 'fear', 'happiness', 'sadness', 'surprise', 'neutral')
+    assert dataset.get_gt_labels().tolist() == list(range(7))
+    first, second = dataset[0], dataset[1]
+    assert first['img_path'] == second['img_path'] == str(tmp_path / images / 'a.jpg')
+    assert first['face_box'] == (1, 2, 5, 7)  # left, top, right, bottom; the list has the top first
+    assert (second['face_id'], second['face_confidence']) == (1, 20)
+    assert dataset[2]['img_path'].endswith('p 2.jpg')
+    assert sum(dataset.published_counts()) == 91793
+
+
+def test_min_confidence(tmp_path):
+    dataset = ExpW(make_tree(tmp_path), min_confidence=60, allow_empty_classes=True)
+    assert dataset.get_gt_labels().tolist() == [0, 2, 3, 4, 5, 6]
+    assert dataset.protocol == 'ExpW, face boxes of confidence 60 up'
+    assert dataset.published_counts() is None
+    with pytest.raises(ValueError, match='no samples of disgust'):
+        ExpW(str(tmp_path), min_confidence=60)
+
+
+def test_failures(tmp_path):
+    check_common_failures(ExpW, make_tree(tmp_path / 'expw'))
+
+
+def test_all_bad_lines_are_reported(tmp_path):
+    bad = ['b.jpg 0 1 1 4 4 60', 'b.jpg x 1 1 4 4 60 3', 'b.jpg 0 1 1 nan 4 60 3', 'b.jpg 0 1 1 4 4 60 7']
+    bad += ['b.jpg 0 1 4 4 5 60 3', 'b.jpg 0 4 1 5 4 60 3']
+    with pytest.raises(ValueError) as error:
+        ExpW(make_tree(tmp_path, [*LINES, '', *bad]))
+    message = str(error.value)
+    assert '3 malformed lines (expected such as' in message
+    assert "line 9 'b.jpg 0 1 1 4 4 60'" in message
+    assert "1 labels that are not in 0..6: line 12 'b.jpg 0 1 1 4 4 60 7'" in message
+    assert '2 face boxes without area (the order is top, left, right, bottom): line 13 ' in message
+
+
+def test_missing_list_folder_and_images(tmp_path):
+    root = write_images(tmp_path / 'a', 'image/origin/a.jpg')
+    with pytest.raises(FileNotFoundError, match='list file not found.*label.lst'):
+        ExpW(root)
+    (tmp_path / 'b').mkdir()
+    (tmp_path / 'b' / 'label.lst').write_text(LINES[0])
+    with pytest.raises(FileNotFoundError, match='folder of the images not found.*origin'):
+        ExpW(str(tmp_path / 'b'))
+    lines = [f'{i:02d}.jpg 0 1 1 4 4 60 {i % 7}' for i in range(20)]
+    root = make_tree(tmp_path / 'c', lines, skip=[f'{i:02d}.jpg' for i in range(3, 15)])
+    with pytest.raises(FileNotFoundError, match='12 image files that do not exist') as error:
+        ExpW(root)
+    assert all(f'{i:02d}.jpg' in str(error.value) for i in range(3, 13))
+    assert '(2 more)' in str(error.value)
+    assert len(ExpW(root, validate=False)) == 20

@@ -1,0 +1,253 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mmfer.datasets import LoadImageFromFile
+from mmfer.datasets.fer_plus import FERPlus
+from mmfer.datasets.fer_plus_rules import RULES
+from mmfer.registry import DATASETS
+
+REAL_LIST = Path(__file__).resolve().parents[2].parent / 'shared' / 'data' / 'fer2013new.csv'
+HEADER = 'Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF'
+USAGES = dict(train='Training', val='PublicTest', test='PrivateTest')
+FOLDERS = dict(train='FER2013Train', val='FER2013Valid', test='FER2013Test')
+IMAGES = np.random.RandomState(0).randint(0, 256, (18, 48, 48), dtype=np.uint8)
+
+
+def votes_text(*votes):
+    return ','.join(map(str, (*votes, *[0] * (10 - len(votes)))))
+
+
+def list_rows():
+    """Eight clear faces of training, one without a face, eight of the test, one of validation."""
+    clear = [votes_text(*[0] * label, 9, *[0] * (8 - label), 1) for label in range(8)]
+    rows = [f'Training,fer{i:07d}.png,{votes}' for i, votes in enumerate(clear)]
+    rows.append(f'Training,,{votes_text(*[0] * 9, 10)}')
+    rows += [f'PrivateTest,fer{i + 9:07d}.png,{votes}' for i, votes in enumerate(clear)]
+    return [*rows, f'PublicTest,fer0000017.png,{votes_text(10)}']
+
+
+def write_list(root, rows=None, header=HEADER):
+    root.mkdir(parents=True, exist_ok=True)
+    path = root / 'fer2013new.csv'
+    path.write_text('\n'.join([header, *(list_rows() if rows is None else rows)]) + '\n')
+    return str(path)
+
+
+def write_pixels(root, usages=None, name='fer2013.csv', images=IMAGES, header='emotion,pixels,Usage'):
+    usages = [row.split(',')[0] for row in list_rows()] if usages is None else usages
+    rows = [f'0,{" ".join(map(str, np.ravel(img)))},{usage}' for img, usage in zip(images, usages)]
+    (root / name).write_text('\n'.join([header, *rows]) + '\n')
+    return str(root)
+
+
+def write_images(root, place='{part}', skip=()):
+    for row in list_rows():
+        usage, name = row.split(',')[:2]
+        part = FOLDERS[next(split for split, known in USAGES.items() if known == usage)]
+        folder = root / place.format(part=part)
+        folder.mkdir(parents=True, exist_ok=True)
+        if name and name not in skip:
+            cv2.imwrite(str(folder / name), IMAGES[int(name[3:10])])
+    return str(root)
+
+
+# ---- images -----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize('place', ['{part}', 'data/{part}', 'Images/{part}', 'Images', '.'])
+def test_png_files(tmp_path, place):
+    write_list(tmp_path)
+    root = write_images(tmp_path, place)
+    train = DATASETS.build(dict(type='FERPlus', data_root=root))
+    test = FERPlus(root, split='test')
+    assert train.classes == ('neutral', 'happiness', 'surprise', 'sadness', 'anger', 'disgust', 'fear', 'contempt')
+    for dataset, first in ((train, 0), (test, 9)):
+        assert dataset.get_gt_labels().tolist() == list(range(8))
+        for i, info in enumerate(dataset):
+            assert info['image_name'] == Path(info['img_path']).name
+            np.testing.assert_array_equal(LoadImageFromFile()(info)['img'][..., 0], IMAGES[first + i])
+    assert test.protocol == 'FERPlus test, majority rule'
+
+
+@pytest.mark.parametrize('prefix', ['faces', 'faces/FER2013Train'])
+def test_folder_of_png_files_can_be_named(tmp_path, prefix):
+    write_list(tmp_path)
+    root = write_images(tmp_path, 'faces/{part}')
+    write_pixels(tmp_path)
+    dataset = FERPlus(root, img_prefix=prefix)
+    assert dataset[3]['img_path'].endswith('faces/FER2013Train/fer0000003.png')
+    with pytest.raises(FileNotFoundError, match='folder of the images not found: .*Images'):
+        FERPlus(root, img_prefix='Images')
+
+
+def test_folder_with_the_files_wins_over_one_without(tmp_path):
+    write_list(tmp_path)
+    (tmp_path / 'FER2013Train').mkdir()
+    root = write_images(tmp_path, 'Images')
+    assert FERPlus(root)[0]['img_path'].endswith('Images/fer0000000.png')
+
+
+@pytest.mark.parametrize('pixels_file', [None, 'fer2013.csv', 'absolute'])
+@pytest.mark.parametrize('serialize', [True, False])
+def test_pixels_of_the_csv_file(tmp_path, pixels_file, serialize):
+    write_list(tmp_path)
+    root = write_pixels(tmp_path)
+    if pixels_file == 'absolute':
+        pixels_file = str(tmp_path / 'fer2013.csv')
+    dataset = FERPlus(root, split='test', pixels_file=pixels_file, serialize_data=serialize)
+    assert dataset.get_gt_labels().tolist() == list(range(8))
+    for i, info in enumerate(dataset):
+        np.testing.assert_array_equal(info['img'], IMAGES[9 + i])
+        assert info['img_path'] == f'{tmp_path / "fer2013.csv"}#row={11 + i}'
+        assert info['image_name'] == f'fer{9 + i:07d}.png'
+    part = FERPlus(root, split='test', indices=[5, 2], serialize_data=serialize, allow_empty_classes=True)
+    np.testing.assert_array_equal(part[1]['img'], IMAGES[11])
+    assert LoadImageFromFile()(part[0])['img'].shape == (48, 48, 3)
+
+
+def test_missing_images_are_reported(tmp_path):
+    write_list(tmp_path)
+    root = write_images(tmp_path, skip=('fer0000000.png', 'fer0000005.png'))
+    with pytest.raises(FileNotFoundError) as error:
+        FERPlus(root)
+    assert '2 image files that do not exist' in str(error.value)
+    assert 'FER2013Train/fer0000005.png' in str(error.value)
+    with pytest.raises(FileNotFoundError, match='csv file of the pixels not found: .*other.csv'):
+        FERPlus(root, pixels_file='other.csv')
+
+
+def test_bad_rows_of_pixels_are_reported(tmp_path):
+    write_list(tmp_path)
+    usages = [row.split(',')[0] for row in list_rows()]
+    usages[1] = 'PrivateTest'
+    root = write_pixels(tmp_path, usages)
+    lines = (tmp_path / 'fer2013.csv').read_text().splitlines()
+    lines[3] = f'0,{"7 " * 2303},Training'
+    lines[4] = f'0,{"300 " * 2304},Training'
+    (tmp_path / 'fer2013.csv').write_text('\n'.join(lines[:-1]))
+    with pytest.raises(ValueError, match='with problems') as error:
+        FERPlus(root)
+    text = str(error.value)
+    assert '2 pixels that are not 2304 numbers in 0..255 in fer2013.csv: row 4 (2303 values), row 5' in text
+    assert "differ from those of fer2013new.csv in fer2013.csv: row 3 ('PrivateTest' instead of 'Training')" in text
+    assert f'numbers of rows that disagree: 17 in {tmp_path / "fer2013.csv"}, 18 in' in text
+
+
+def test_pixels_without_a_column(tmp_path):
+    write_list(tmp_path)
+    with pytest.raises(ValueError, match='fer2013.csv has no column pixels; its columns are emotion, Pixels, Usage'):
+        FERPlus(write_pixels(tmp_path, header='emotion,Pixels,Usage'))
+
+
+# ---- the list ---------------------------------------------------------------------------------------------------
+def test_missing_root_and_list(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'folder of the data set not found: .*absent'):
+        FERPlus(str(tmp_path / 'absent'))
+    with pytest.raises(FileNotFoundError, match=r'list file not found: .*fer2013new\.csv') as error:
+        FERPlus(str(tmp_path))
+    assert 'FER2013Train/fer0000000.png' in str(error.value)
+    assert 'github.com/microsoft/FERPlus' in str(error.value)
+
+
+def test_all_bad_rows_are_reported(tmp_path):
+    rows = [
+        f'Training,a.png,{votes_text(10)}',
+        f'Training,b.png,{votes_text(11)}',
+        f'Training,c.png,{votes_text(0)}',
+        f'Training,d.png,{votes_text("x", 10)}',
+        f'Training,e.png,{votes_text(-1, 10)}',
+        f'Train,f.png,{votes_text(10)}',
+        f'PublicTest,g.png,{votes_text(10)},0',
+    ]
+    with pytest.raises(ValueError, match='with problems') as error:
+        FERPlus(ann_file=write_list(tmp_path, rows), validate=False)
+    text = str(error.value)
+    assert '2 rows without 1 to 10 votes: row 3 (11 votes), row 4 (0 votes)' in text
+    assert "2 malformed votes (expected integers): row 5 'x,10,0,0,0,0,0,0,0,0', row 6" in text
+    assert "1 unknown usages (known: Training, PublicTest, PrivateTest): row 7 'Train'" in text
+    assert '1 rows with missing or extra cells: row 8 (13 cells)' in text
+
+
+def test_missing_columns(tmp_path):
+    path = write_list(tmp_path, [], HEADER.replace(',NF', '').replace('fear', 'Fear'))
+    with pytest.raises(ValueError, match='has no column fear, NF; its columns are Usage, Image name'):
+        FERPlus(ann_file=path, validate=False)
+
+
+def test_empty_class_and_empty_split(tmp_path):
+    path = write_list(tmp_path)
+    root = write_pixels(tmp_path)
+    with pytest.raises(ValueError, match='no samples of happiness, surprise'):
+        FERPlus(root, split='val')
+    assert len(FERPlus(root, split='val', allow_empty_classes=True)) == 1
+    write_list(tmp_path, list_rows()[:8])
+    with pytest.raises(ValueError, match=r"no samples found.*split 'test'"):
+        FERPlus(ann_file=path, split='test', validate=False)
+
+
+def test_wrong_options(tmp_path):
+    path = write_list(tmp_path)
+    for options, match in (
+        (dict(rule='plurality'), "rule='plurality' is not one of majority, probability"),
+        (dict(split='valid'), "split='valid'"),
+        (dict(img_prefix='a', pixels_file='b.csv'), 'give img_prefix=.* or pixels_file='),
+    ):
+        with pytest.raises(ValueError, match=match):
+            FERPlus(ann_file=path, **options)
+    with pytest.raises(ValueError, match='ann_file'):
+        FERPlus(ann_file='')
+    with pytest.raises(TypeError, match='rulle'):
+        FERPlus(ann_file=path, rulle='votes')
+
+
+# ---- rules ------------------------------------------------------------------------------------------------------
+def test_scores_of_the_rules(tmp_path):
+    votes = (0, 0, 0, 5, 2, 1, 0, 0, 2)
+    path = write_list(tmp_path, [f'Training,a.png,{votes_text(*votes)}'])
+    expected = dict(
+        majority=None,
+        probability=np.array([0, 0, 0, 5, 2, 0, 0, 0]) / 7,
+        crossentropy=np.array([0, 0, 0, 5, 2, 0, 0, 0]) / 7,
+        argmax=np.array([0, 0, 0, 5, 2, 1, 0, 0]) / 8,
+        votes=np.array([0, 0, 0, 5, 2, 1, 0, 0]) / 10,
+    )
+    expected['majority'] = expected['argmax']
+    assert set(expected) == set(RULES)
+    for rule, score in expected.items():
+        entry = FERPlus(ann_file=path, rule=rule, validate=False).entry(0)
+        assert entry['gt_label'] == 3
+        assert entry['gt_score'].dtype == np.float32
+        np.testing.assert_allclose(entry['gt_score'], score, rtol=1e-6)
+        assert entry['votes'].tolist() == [*votes, 0]
+
+
+def test_argmax_takes_the_first_of_equals(tmp_path):
+    path = write_list(tmp_path, [f'Training,{i}.png,{votes_text(*v)}' for i, v in enumerate([(4, 0, 0, 4, 2), (5,)])])
+    assert FERPlus(ann_file=path, rule='argmax', validate=False).get_gt_labels().tolist() == [0, 0]
+    rows = [f'Training,a.png,{votes_text(0, 5, 0, 0, 0, 0, 0, 0, 5)}', f'Training,b.png,{votes_text(*[0] * 8, 6, 4)}']
+    assert len(FERPlus(ann_file=write_list(tmp_path, rows), rule='argmax', validate=False)) == 1
+
+
+@pytest.mark.skipif(not REAL_LIST.is_file(), reason='needs the real list in ../shared/data')
+@pytest.mark.parametrize(
+    ('rule', 'counts'),
+    [
+        ('majority', (25060, 3199, 3153)),
+        ('probability', (27956, 3505, 3505)),
+        ('crossentropy', (27956, 3505, 3505)),
+        ('argmax', (28389, 3553, 3546)),
+        ('votes', (28389, 3553, 3546)),
+    ],
+)
+def test_counts_of_the_real_list(rule, counts):
+    for split, count in zip(('train', 'val', 'test'), counts):
+        dataset = FERPlus(ann_file=str(REAL_LIST), split=split, rule=rule, validate=False)
+        assert len(dataset) == count
+        published = dataset.published_counts()
+        assert published in (count, tuple(dataset.class_counts().values()))
+        if rule == 'majority' and split == 'test':
+            assert published == (1090, 893, 396, 384, 273, 18, 83, 16)
+        if rule != 'votes':
+            entries = [dataset.entry(i) for i in range(0, count, 100)]
+            np.testing.assert_allclose([entry['gt_score'].sum() for entry in entries], 1, rtol=1e-5)

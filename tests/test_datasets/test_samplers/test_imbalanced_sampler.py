@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from mmengine.runner import Runner
+
+from mmfer.datasets import SynthFER
+from mmfer.datasets.samplers import ImbalancedSampler
+from mmfer.registry import DATA_SAMPLERS
+
+
+@pytest.fixture(scope='module')
+def synth():
+    return SynthFER(num_samples=200, size=16)
+
+
+def drawn(sampler, epoch=0):
+    sampler.set_epoch(epoch)
+    return list(sampler)
+
+
+def test_length(synth):
+    sampler = DATA_SAMPLERS.build(dict(type='ImbalancedSampler', dataset=synth, seed=0))
+    assert len(sampler) == len(drawn(sampler)) == 200
+    sampler = ImbalancedSampler(synth, num_samples=33, seed=0)
+    assert len(sampler) == len(drawn(sampler)) == 33
+
+
+def test_weights_are_the_inverse_of_the_class_size(synth):
+    labels = synth.get_gt_labels()
+    sizes = np.bincount(labels)
+    assert sizes.max() > 1.3 * sizes.min()
+    indices = np.array(drawn(ImbalancedSampler(synth, num_samples=70000, seed=1)))
+    np.testing.assert_allclose(np.bincount(labels[indices]), 10000, atol=500)
+    expected = 10000 / sizes[labels]
+    times = np.bincount(indices, minlength=200)
+    assert (abs(times - expected) < 5 * np.sqrt(expected)).all()
+
+
+def test_follows_from_seed_and_epoch_alone(synth):
+    sampler = ImbalancedSampler(synth, seed=3)
+    first = drawn(sampler, 0)
+    assert first != drawn(sampler, 1)
+    assert drawn(sampler, 0) == first
+    assert drawn(ImbalancedSampler(synth, seed=3), 7) == drawn(sampler, 7)
+    assert drawn(ImbalancedSampler(synth, seed=4), 0) != first
+
+
+def test_equal_across_ranks(synth, monkeypatch):
+    whole = drawn(ImbalancedSampler(synth, seed=2), 4)
+    parts = []
+    for rank in range(3):
+        monkeypatch.setattr('mmfer.datasets.samplers.base.get_dist_info', lambda rank=rank: (rank, 3))
+        parts.append(drawn(ImbalancedSampler(synth, seed=2), 4))
+    assert [len(part) for part in parts] == [67, 67, 67]
+    assert [index for step in zip(*parts) for index in step][:200] == whole
+
+
+def test_in_the_runners_data_loader():
+    loader = Runner.build_dataloader(
+        dict(
+            dataset=dict(type='SynthFER', num_samples=60, size=16, _scope_='mmfer'),
+            sampler=dict(type='ImbalancedSampler', num_samples=24, _scope_='mmfer'),
+            batch_size=8,
+            num_workers=0,
+            collate_fn=dict(type='pseudo_collate'),
+        ),
+        seed=9,
+    )
+    assert [len(batch['gt_label']) for batch in loader] == [8, 8, 8]
+
+
+@pytest.mark.parametrize('number', [0, 1.5])
+def test_wrong_arguments(synth, number):
+    with pytest.raises(ValueError, match=f'ImbalancedSampler: num_samples={number!r}'):
+        ImbalancedSampler(synth, num_samples=number)

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+from mmengine.dataset import ConcatDataset
+
+from mmfer.datasets import FolderDataset, MapClasses, NoisyLabels, SynthFER
+
+SYNTH = dict(type='SynthFER', num_samples=60, size=16)
+
+
+def test_another_order_goes_by_name():
+    plain = SynthFER(num_samples=60, size=16)
+    order = ('anger', 'disgust', 'fear', 'happiness', 'sadness', 'surprise', 'neutral')
+    mapped = MapClasses(plain, order)
+    assert mapped.classes == mapped.metainfo['classes'] == order
+    assert len(mapped) == 60
+    for i in range(60):
+        a, b = plain[i], mapped[i]
+        assert plain.classes[a['gt_label']] == order[b['gt_label']]
+        np.testing.assert_array_equal(a['img'], b['img'])
+        for name in order:
+            assert a['gt_score'][plain.classes.index(name)] == b['gt_score'][order.index(name)]
+    assert mapped.metainfo['observer_accuracy'] == plain.metainfo['observer_accuracy']
+    assert plain.classes[0] == 'neutral'  # the data set passed in stays as it is
+    assert mapped.protocol.startswith('SynthFER train, in the classes anger, disgust')
+
+
+def test_classes_are_left_out_or_counted_as_others():
+    plain = SynthFER(num_samples=60, size=16, num_classes=8)
+    counts = plain.class_counts()
+    left = MapClasses(dict(SYNTH, num_classes=8), plain.classes[:7])
+    assert left.left_out == dict(contempt=counts['contempt'])
+    assert len(left) == 60 - counts['contempt']
+    assert f'left out: {counts["contempt"]} of contempt' in left.protocol
+    np.testing.assert_allclose([s.sum() for s in left.column('gt_score')], 1, rtol=1e-5)
+    assert 'observer_accuracy' not in left.metainfo
+    mapped = MapClasses(dict(SYNTH, num_classes=8), plain.classes[:7], dict(contempt='disgust', joy='happiness'))
+    assert mapped.class_counts()['disgust'] == counts['disgust'] + counts['contempt']
+    assert mapped.left_out == {}
+    assert 'contempt counts as disgust' in mapped.protocol
+    assert 'joy' not in mapped.protocol
+    score = mapped.entry(3)['gt_score']
+    clean = plain.entry(3)['gt_score']
+    assert score[5] == pytest.approx(clean[5] + clean[7])
+
+
+def test_soft_labels_keep_their_sum_and_may_vanish():
+    mapped = MapClasses(SYNTH, ('anger', 'fear'))
+    entries = [mapped.entry(i) for i in range(len(mapped))]
+    assert all(entry['gt_score'].shape == (2,) for entry in entries)
+    one_hot = SynthFER(num_samples=40, size=16)
+    rows = [dict(one_hot.entry(i), gt_score=np.eye(7, dtype=np.float32)[0] * 0.8) for i in range(40)]
+    one_hot.set_entries(rows)
+    assert set(map(type, MapClasses(one_hot, ('anger', 'fear')).column('gt_score'))) == {type(None)}
+    kept = MapClasses(one_hot, ('neutral', 'fear'))
+    assert {round(float(score.sum()), 5) for score in kept.column('gt_score')} == {0.8}
+
+
+def test_clean_labels_follow_and_wrappers_nest():
+    noisy = NoisyLabels(SYNTH, rate=0.5)
+    mapped = MapClasses(noisy, noisy.classes[::-1])
+    assert mapped.column('clean_label') == [6 - label for label in noisy.column('clean_label')]
+    again = NoisyLabels(mapped, rate=0.5, seed=1)
+    assert again.classes == mapped.classes
+    assert noisy.classes[0] == 'neutral'
+
+
+def test_two_data_sets_become_one(tmp_path):
+    for folder in ('Happy', 'sad', 'contempt'):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / 'a.png').touch()
+    classes = ('sadness', 'happiness')
+    parts = [MapClasses(SYNTH, classes), MapClasses(FolderDataset(str(tmp_path)), classes)]
+    both = ConcatDataset(parts, ignore_keys=['protocol', 'observer_accuracy'])
+    assert both.metainfo['classes'] == classes
+    assert len(both) == len(parts[0]) + 2
+
+
+def test_wrong_arguments():
+    with pytest.raises(ValueError, match='no samples are left'):
+        MapClasses(SYNTH, ('contempt', 'boredom'))
+    for classes in ('anger', ('anger', 'anger')):
+        with pytest.raises(ValueError, match='must be a sequence of different names'):
+            MapClasses(SYNTH, classes)
