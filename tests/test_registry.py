@@ -11,11 +11,12 @@ from mmpretrain.structures import DataSample
 
 import mmfer.models  # noqa: F401
 from mmfer import registry
-from mmfer.apis import load_config
+from mmfer.apis import config_classes, load_config
 from mmfer.datasets import FERDataset
 from mmfer.models import BaseHead
 
 ROOT = Path(__file__).resolve().parents[1]
+DATA_CONFIGS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('configs/_base_/datasets/*.py'))
 CONFIGS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('configs/[!_]*/*.py'))
 
 # One way to build each component, and inputs for it. A component without an entry fails the test below.
@@ -135,6 +136,24 @@ def test_every_config_builds_its_pipelines_and_says_what_it_is(path):
     assert f'python tools/train.py {path}' in head
     assert 'Labels:' in head
     assert 'Expected' in head
+
+
+@pytest.mark.parametrize('path', DATA_CONFIGS)
+def test_every_data_config_stands_alone(path):
+    """As tools/test.py --data uses it."""
+    config = load_config(ROOT / path)
+    for name in ('train', 'val', 'test'):
+        loader = config[f'{name}_dataloader']
+        dataset = loader.dataset
+        while 'dataset' in dataset:
+            dataset = dataset['dataset']
+        for step in dataset.pipeline:
+            registry.TRANSFORMS.build(step)
+        if 'split' in dataset:
+            assert dataset.split in dataset.type.SPLITS
+        assert dataset.get('test_mode', False) == (name != 'train')
+    assert config_classes(config)
+    assert config.test_evaluator.type.__name__ == 'ExpressionMetric'
 
 
 @pytest.mark.parametrize('path', CONFIGS)

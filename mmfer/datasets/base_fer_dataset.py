@@ -102,7 +102,9 @@ class FERDataset(BaseDataset):
         allow_empty_classes: bool = False,
     ):
         if self.SPLITS and split not in self.SPLITS:
-            raise ValueError(f'{type(self).__name__}: split={split!r} is not one of {", ".join(map(repr, self.SPLITS))}')
+            raise ValueError(
+                f'{type(self).__name__}: split={split!r} is not one of {", ".join(map(repr, self.SPLITS))}'
+            )
         own = tuple(self.METAINFO.get('classes', ()))
         if own and metainfo is not None and tuple(metainfo.get('classes', own)) != own:
             raise ValueError(

@@ -46,7 +46,7 @@ def write_sheet(path: Path, dataset, infos: list, args: argparse.Namespace) -> N
     import numpy as np
 
     from mmfer.datasets.synth import render_face
-    from mmfer.datasets.synth.sheet import choose_faces, contact_sheet
+    from mmfer.datasets.synth.sheet import choose_faces, face_sheet
 
     blends = args.sheet_columns * 3 // 8
     intensities = np.stack([info['intensities'] for info in infos])
@@ -62,7 +62,7 @@ def write_sheet(path: Path, dataset, infos: list, args: argparse.Namespace) -> N
 
     faces = [[draw(i) for i in row] for row in rows]
     scores = [[infos[i]['gt_score'] for i in row] for row in rows]
-    sheet = contact_sheet(faces, scores, dataset.classes, blends)
+    sheet = face_sheet(faces, scores, dataset.classes, blends)
     if args.plain_sheet:
         sheet = sheet // 5 * 5  # 255 stays white
     write_png(path, sheet, compression=9)

@@ -4,25 +4,24 @@
 in the papers, the test part is evaluated after each epoch, so the best epoch is chosen on it. The last is logged too.
 """
 
-from mmcv.transforms import RandomFlip, Resize
+from mmcv.transforms import RandomFlip
 from mmengine.dataset import DefaultSampler
-from mmpretrain.datasets.transforms import RandomErasing
 
-from mmfer.datasets import RAFDB, ColorJitter, LoadImageFromFile, PackInputs
+from mmfer.datasets import RAFDB, ColorJitter, ImageRandomErasing, ImageResize, LoadImageFromFile, PackInputs
 from mmfer.evaluation import ExpressionMetric
 
 train_pipeline = [
     dict(type=LoadImageFromFile),
-    dict(type=Resize, scale=(224, 224), backend='pillow'),
+    dict(type=ImageResize, size=(224, 224)),
     dict(type=RandomFlip, prob=0.5),
     dict(type=ColorJitter, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1),
-    # filled with the mean colour (BGR), which the data preprocessor turns into 0
-    dict(type=RandomErasing, erase_prob=0.5, min_area_ratio=0.02, max_area_ratio=0.1, fill_color=(104, 116, 124)),
+    # with the mean colour, which the data preprocessor turns into 0
+    dict(type=ImageRandomErasing, p=0.5, scale=(0.02, 0.1)),
     dict(type=PackInputs),
 ]
 test_pipeline = [
     dict(type=LoadImageFromFile),
-    dict(type=Resize, scale=(224, 224), backend='pillow'),
+    dict(type=ImageResize, size=(224, 224)),
     dict(type=PackInputs),
 ]
 train_dataloader = dict(

@@ -6,11 +6,16 @@ The label is the majority of ten simulated votes; the true distribution reaches 
 from mmcv.transforms import RandomFlip
 from mmengine.dataset import DefaultSampler
 
-from mmfer.datasets import PackInputs, SynthFER
+from mmfer.datasets import ImageResize, LoadImageFromFile, PackInputs, SynthFER
 from mmfer.evaluation import ExpressionMetric
 
 train_pipeline = [dict(type=RandomFlip, prob=0.5), dict(type=PackInputs)]
-test_pipeline = [dict(type=PackInputs, keep_score=True)]
+# the first two do nothing to these faces, but they let a model trained on them be tested on photos (test.py --data)
+test_pipeline = [
+    dict(type=LoadImageFromFile),
+    dict(type=ImageResize, size=(40, 40)),
+    dict(type=PackInputs, keep_score=True),
+]
 train_dataloader = dict(
     batch_size=64,
     num_workers=0,

@@ -1,11 +1,12 @@
-"""A contact sheet of synthetic faces."""
+"""Which synthetic faces a contact sheet shows, and how."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
+
+from mmfer.visualization.contact_sheet import SheetRow, contact_sheet
 
 COLORS = (
     (150, 150, 150),
@@ -18,8 +19,6 @@ COLORS = (
     (140, 130, 40),
 )
 """BGR, one an expression in canonical order."""
-_GAP, _BARS, _NAMES, _TITLE, _INK = 8, 22, 122, 30, (60, 56, 52)
-_FONT = cv2.FONT_HERSHEY_DUPLEX
 
 
 def choose_faces(
@@ -56,7 +55,7 @@ def _spread(faces: np.ndarray, strength: np.ndarray, count: int) -> list[int]:
     return faces.tolist()
 
 
-def contact_sheet(
+def face_sheet(
     rows: Sequence[Sequence[np.ndarray]], scores: Sequence[Sequence[np.ndarray]], classes: Sequence[str], blends: int
 ) -> np.ndarray:
     """Faces in rows, named, each over the bars of its true label distribution.
@@ -73,48 +72,13 @@ def contact_sheet(
     Raises:
         ValueError: All rows are empty.
     """
-    faces = [image for row in rows for image in row]
-    if not faces:
-        raise ValueError('contact_sheet: rows holds no face')
-    face, columns = faces[0].shape[0], max(len(row) for row in rows)
-    step_x, step_y = face + _GAP, face + _BARS + _GAP
-    sheet = np.full((_TITLE + step_y * len(rows), _NAMES + step_x * columns, 3), 255, np.uint8)
-    singles = columns - blends
+    singles = max((len(row) for row in rows), default=0) - blends
+    titles = []
     if singles > 0:
-        _text(sheet, 'strong', _NAMES, 21, 0.48)
-        if singles > 3:
-            _text(sheet, 'weak', _NAMES + step_x * singles - _GAP - 40, 21, 0.48)
+        titles.append((0, 'strong', False))
+    if singles > 3:
+        titles.append((singles - 1, 'weak', True))
     if blends > 0:
-        _text(sheet, 'blends', _NAMES + step_x * singles, 21, 0.48)
-    mask = _rounded(face)
-    for i, (images, distributions) in enumerate(zip(rows, scores)):
-        top = _TITLE + i * step_y
-        cv2.circle(sheet, (14, top + face // 2), 6, COLORS[i], cv2.FILLED, cv2.LINE_AA)
-        _text(sheet, classes[i], 27, top + face // 2 + 5, 0.5)
-        for j, (image, distribution) in enumerate(zip(images, distributions)):
-            left = _NAMES + j * step_x
-            place = sheet[top : top + face, left : left + face]
-            place[:] = (image * mask + place * (1 - mask)).astype(np.uint8)
-            width = face / len(classes)
-            for k, probability in enumerate(np.asarray(distribution).tolist()):
-                x0, x1 = round(left + k * width + 1), round(left + (k + 1) * width - 1)
-                height = max(1, round((_BARS - 4) * probability))
-                bottom = top + face + _BARS
-                cv2.rectangle(sheet, (x0, bottom - height), (x1, bottom - 1), COLORS[k], cv2.FILLED)
-    return sheet
-
-
-def _text(image: np.ndarray, text: str, x: int, y: int, scale: float) -> None:
-    cv2.putText(image, text, (x, y), _FONT, scale, _INK, 1, cv2.LINE_AA)
-
-
-def _rounded(size: int) -> np.ndarray:
-    """Mask (size, size, 1) in [0, 1] with round corners."""
-    big, radius = 4 * size, size // 3
-    mask = np.zeros((big, big), np.uint8)
-    cv2.rectangle(mask, (radius, 0), (big - radius, big), 255, cv2.FILLED)
-    cv2.rectangle(mask, (0, radius), (big, big - radius), 255, cv2.FILLED)
-    for x in (radius, big - radius - 1):
-        for y in (radius, big - radius - 1):
-            cv2.circle(mask, (x, y), radius, 255, cv2.FILLED)
-    return (cv2.resize(mask, (size, size), interpolation=cv2.INTER_AREA) / 255.0)[..., None]
+        titles.append((singles, 'blends', False))
+    lines = [SheetRow(i, faces, distributions) for i, (faces, distributions) in enumerate(zip(rows, scores))]
+    return contact_sheet(lines, classes, titles, colors=COLORS[: len(classes)], rounded=True)

@@ -7,6 +7,33 @@ from mmengine import fileio
 
 from mmfer.registry import TRANSFORMS
 
+_JPEG_END = b'\xff\xd9'
+_PNG_END = b'\0\0\0\0IEND\xaeB`\x82'  # the whole last chunk: length 0, name, checksum
+
+
+def _jpeg_ends(data: bytes) -> bool:
+    """Whether an end marker follows the picture's own data; one of a thumbnail in the headers does not count."""
+    place = 2
+    while place + 4 <= len(data) and data[place] == 0xFF:
+        if data[place + 1] == 0xDA:  # start of the scan: in what follows, FF D9 means the end alone
+            return data.find(_JPEG_END, place) >= 0
+        if data[place + 1] == 0xFF:  # a fill byte
+            place += 1
+        else:
+            place += 2 + int.from_bytes(data[place + 2 : place + 4], 'big')
+    return _JPEG_END in data  # odd headers: the decoder judges them
+
+
+def _is_cut_off(data: np.ndarray) -> bool:
+    """Whether a JPEG or PNG file lacks its end. Decoders may fill what is missing with grey and not complain.
+
+    Files that end as they should are not searched; bytes after the end are allowed.
+    """
+    head, tail = data[:4].tobytes(), data[-12:].tobytes()
+    if head[:2] == b'\xff\xd8':
+        return not tail.endswith(_JPEG_END) and not _jpeg_ends(data.tobytes())
+    return head == b'\x89PNG' and tail != _PNG_END and _PNG_END not in data.tobytes()
+
 
 def read_image(path: str) -> np.ndarray:
     """Read an image file with OpenCV.
@@ -20,11 +47,13 @@ def read_image(path: str) -> np.ndarray:
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ValueError: The file is empty, damaged or no image; the message names it.
+        ValueError: The file is empty, damaged, cut off (JPEG and PNG: no end marker) or no image; the message names it.
     """
     data = np.frombuffer(fileio.get(path), dtype=np.uint8) if '://' in path else np.fromfile(path, dtype=np.uint8)
     if data.size == 0:
         raise ValueError(f'empty image file: {path}')
+    if _is_cut_off(data):
+        raise ValueError(f'cannot decode the image file {path} ({data.size} bytes): cut off, it lacks its end')
     try:
         img = cv2.imdecode(data, cv2.IMREAD_COLOR)
     except cv2.error as error:

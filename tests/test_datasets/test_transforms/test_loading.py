@@ -79,9 +79,54 @@ def test_errors_name_the_file(tmp_path):
         read_image(str(tmp_path / 'text.jpg'))
 
 
+def encoded(suffix, *params, size=48):
+    noise = np.random.RandomState(0).randint(0, 256, (12, 12, 3), dtype=np.uint8)
+    return cv2.imencode(suffix, cv2.resize(noise, (size, size)), params)[1].tobytes()
+
+
 @pytest.mark.parametrize('suffix', ['.jpg', '.png'])
-def test_truncated_file(tmp_path, suffix):
-    data = cv2.imencode(suffix, np.random.RandomState(0).randint(0, 256, (48, 48, 3), dtype=np.uint8))[1].tobytes()
-    (tmp_path / f'cut{suffix}').write_bytes(data[: len(data) // 2])
+@pytest.mark.parametrize('kept', [0.1, 0.5, 0.99])
+@pytest.mark.parametrize('padding', [b'', bytes(4096)])
+def test_truncated_file(tmp_path, suffix, kept, padding):
+    data = encoded(suffix)
+    path = tmp_path / f'cut{suffix}'
+    path.write_bytes(data[: int(kept * len(data))] + padding)  # zeros: space that was reserved, but never written
     with pytest.raises(ValueError, match=f'cannot decode .*cut\\{suffix}'):
-        read_image(str(tmp_path / f'cut{suffix}'))
+        read_image(str(path))
+
+
+@pytest.mark.parametrize('params', [(), (cv2.IMWRITE_JPEG_PROGRESSIVE, 1), (cv2.IMWRITE_JPEG_RST_INTERVAL, 2)])
+def test_kinds_of_jpeg_and_bytes_after_the_end(tmp_path, params):
+    data = encoded('.jpg', *params)
+    whole = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    for trailer in (b'', b'\0', b'\r\n', b'trailer of a camera' * 500):
+        (tmp_path / 'a.jpg').write_bytes(data + trailer)
+        np.testing.assert_array_equal(read_image(str(tmp_path / 'a.jpg')), whole)
+    cut = data[: int(0.8 * len(data))]
+    (tmp_path / 'a.jpg').write_bytes(cut + b'\0')
+    with pytest.raises(ValueError, match='cut off'):
+        read_image(str(tmp_path / 'a.jpg'))
+
+
+def with_thumbnail(data, thumbnail):
+    """The JPEG with another one in a segment of its headers, as cameras store previews."""
+    segment = b'Exif\0\0' + thumbnail
+    return data[:2] + b'\xff\xe1' + (len(segment) + 2).to_bytes(2, 'big') + segment + b'\xff' + data[2:]
+
+
+def test_end_of_an_embedded_thumbnail_does_not_count(tmp_path):
+    data = with_thumbnail(encoded('.jpg'), encoded('.jpg', size=16))
+    path = tmp_path / 'camera.jpg'
+    path.write_bytes(data + b'\0')
+    assert read_image(str(path)).shape == (48, 48, 3)
+    path.write_bytes(data[:-300] + bytes(300))
+    with pytest.raises(ValueError, match=r'camera\.jpg .*cut off'):
+        read_image(str(path))
+
+
+def test_png_with_bytes_after_the_end(tmp_path):
+    (tmp_path / 'a.png').write_bytes(encoded('.png') + b'\0\0')
+    assert read_image(str(tmp_path / 'a.png')).shape == (48, 48, 3)
+    (tmp_path / 'a.png').write_bytes(encoded('.png')[:-12])
+    with pytest.raises(ValueError, match=r'a\.png .*cut off'):
+        read_image(str(tmp_path / 'a.png'))
