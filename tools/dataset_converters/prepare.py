@@ -1,0 +1,51 @@
+#!/usr/bin/env python
+"""Bring a data set, as its authors hand it out, into the folder that mmfer reads, and count it.
+
+RAW_DIR holds the archives as downloaded (.zip, .tar, .tar.gz, .tgz, ...; zips within them too), or the extracted tree;
+it may be one archive. It is never written to. Extracted files are linked into OUT_DIR (absolute symbolic links, whole
+folders where possible) unless --copy is given. A run that was stopped goes on where it was.
+
+    python tools/dataset_converters/prepare.py raf_db ~/Downloads/raf data/raf_db
+"""
+
+import argparse
+import sys
+
+DATASETS = (
+    *('affectnet', 'caers', 'ckplus', 'expw', 'fer2013', 'ferplus'),
+    *('jaffe', 'kdef', 'raf_compound', 'raf_db', 'sfew'),
+)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('dataset', choices=DATASETS, metavar='DATASET', help=', '.join(DATASETS))
+    parser.add_argument('raw_dir', metavar='RAW_DIR', help='what was downloaded: a folder, or one archive')
+    parser.add_argument('out_dir', metavar='OUT_DIR', help='folder to write: new, empty, or of an earlier run')
+    parser.add_argument('--copy', action='store_true', help='copy files of an extracted tree instead of linking them')
+    parser.add_argument('--dry-run', action='store_true', help='check and say what would be done, write nothing')
+    parser.add_argument('--workers', type=int, default=2, help='threads that make new images [2]')
+    crops = parser.add_argument_group('crops of AffectNet (layout of 2017)')
+    crops.add_argument('--margin', type=float, help='added on each side, as a fraction of the longer side [0]')
+    crops.add_argument('--max-size', type=int, help='longer side of the crops in pixels, at most [256]')
+    crops.add_argument(
+        '--skip-unreadable', action='store_true', default=None, help='leave out faces that cannot be cropped'
+    )
+    return parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> None:
+    from mmfer.datasets.prepare import prepare
+
+    prepare(**vars(args))
+
+
+def main() -> int:
+    args = parse_args()
+    from mmfer.utils.errors import run_tool
+
+    return run_tool(lambda: run(args))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
