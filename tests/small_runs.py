@@ -14,6 +14,8 @@ def small_config(work_dir, epochs=1):
     for loader, num in ((config.train_dataloader, 28), (config.val_dataloader, 14), (config.test_dataloader, 14)):
         loader.batch_size = 14
         loader.dataset.update(num_samples=num, size=32)
+    for loader in (config.val_dataloader, config.test_dataloader):
+        loader.dataset.pipeline[1].size = (32, 32)
     backbone, neck = config.model.backbone, config.model.neck
     backbone.update(input_size=32)
     backbone.image.update(channels=(8, 8, 8), num_blocks=(1, 1, 1))

@@ -8,10 +8,11 @@ Needs: data/raf_db, pretrained/ir50.pth, pretrained/mobilefacenet_model_best.pth
 Command: python tools/train.py configs/poster_pp/raf.py
 """
 
+from mmcv.transforms import RandomFlip
 from mmengine.config import read_base
 from torch.optim import Adam
 
-from mmfer.datasets import ColorJitter
+from mmfer.datasets import ImageRandomErasing, ImageResize, LoadImageFromFile, PackInputs
 from mmfer.models import LinearHead
 
 with read_base():
@@ -23,6 +24,12 @@ with read_base():
 model.neck.update(nonlinear=False, layer_embed=False, token_norm=False)
 model.head = dict(type=LinearHead, num_classes=7, in_channels=768)
 train_dataloader.batch_size = 144
-train_dataloader.dataset.pipeline = [step for step in train_pipeline if step['type'] is not ColorJitter]
+train_dataloader.dataset.pipeline = [
+    dict(type=LoadImageFromFile),
+    dict(type=ImageResize, size=(224, 224)),
+    dict(type=RandomFlip, prob=0.5),
+    dict(type=ImageRandomErasing, p=0.5, scale=(0.02, 0.1)),
+    dict(type=PackInputs),
+]
 optim_wrapper.optimizer = dict(type=Adam, lr=3.5e-5)
 train_cfg.max_epochs = 200

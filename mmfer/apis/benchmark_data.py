@@ -18,6 +18,7 @@ import torchvision
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
+from torch import nn
 
 from mmfer.registry import MODELS
 from mmfer.utils.progress import track
@@ -87,16 +88,18 @@ def train_pipeline(config: Config) -> Compose:
         return Compose(part['pipeline'])
 
 
-def preprocessor_settings(config: Config) -> dict:
-    """Settings of the data preprocessor of a config's model.
+def data_preprocessor(config: Config) -> nn.Module:
+    """The data preprocessor of a config's model.
 
     Raises:
         ValueError: There is none with mean and std.
     """
-    settings = (config.get('model') or {}).get('data_preprocessor') or config.get('data_preprocessor') or {}
-    if settings.get('mean') is None or settings.get('std') is None:
+    settings = (config.get('model') or {}).get('data_preprocessor') or config.get('data_preprocessor')
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        preprocess = MODELS.build(settings) if settings else None
+    if not hasattr(preprocess, 'mean'):
         raise ValueError(f'{config.filename}: model.data_preprocessor must have mean and std, it normalises the images')
-    return settings
+    return preprocess
 
 
 def _samples(paths: Sequence[str]) -> list[dict]:
@@ -104,22 +107,17 @@ def _samples(paths: Sequence[str]) -> list[dict]:
     return [dict(img_path=path, sample_idx=i, gt_label=0, gt_score=score) for i, path in enumerate(paths)]
 
 
-def _batches(items: Sequence, size: int) -> Iterator[Sequence]:
-    return (items[i : i + size] for i in range(0, len(items), size))
+def _ours(pipeline: Callable, preprocess: Callable, paths: Sequence[str]) -> torch.Tensor:
+    packed = [pipeline(sample) for sample in _samples(paths)]
+    return preprocess(_collate(packed), training=True)['inputs']
 
 
-def _ours(pipeline: Callable, preprocess: Callable, paths: Sequence[str], batch_size: int) -> torch.Tensor:
-    for batch in _batches(_samples(paths), batch_size):
-        packed = [pipeline(sample) for sample in batch]
-        data = {key: [sample[key] for sample in packed] for key in packed[0]}
-        out = preprocess(data, training=True)['inputs']
-    return out
+def _collate(packed: Sequence[dict]) -> dict:
+    return {key: [sample[key] for sample in packed] for key in packed[0]}
 
 
-def _theirs(recipe: Callable, paths: Sequence[str], batch_size: int) -> torch.Tensor:
-    for batch in _batches(paths, batch_size):
-        out = torch.stack([recipe(path) for path in batch])
-    return out
+def _theirs(recipe: Callable, paths: Sequence[str]) -> torch.Tensor:
+    return torch.stack([recipe(path) for path in paths])
 
 
 def _seconds(run: Callable, *args) -> float:
@@ -128,19 +126,18 @@ def _seconds(run: Callable, *args) -> float:
     return time.perf_counter() - start
 
 
-def _step_seconds(pipeline: Compose, preprocess: Callable, paths: Sequence[str], batch_size: int) -> list[float]:
+def _step_seconds(pipeline: Compose, preprocess: Callable, batches: Sequence) -> list[float]:
     """Seconds that each step of our side takes for all images, the data preprocessor last."""
     spent = [0.0] * (len(pipeline.transforms) + 1)
-    for batch in _batches(_samples(paths), batch_size):
+    for paths in batches:
         packed = []
-        for sample in batch:
+        for sample in _samples(paths):
             for i, step in enumerate(pipeline.transforms):
                 start = time.perf_counter()
                 sample = step(sample)
                 spent[i] += time.perf_counter() - start
             packed.append(sample)
-        data = {key: [sample[key] for sample in packed] for key in packed[0]}
-        spent[-1] += _seconds(preprocess, data, True)
+        spent[-1] += _seconds(preprocess, _collate(packed), True)
     return spent
 
 
@@ -156,7 +153,8 @@ def benchmark_data(
     """Time a config's training pipeline on one thread, in turn with the same recipe in torchvision and PIL.
 
     Both sides begin at image files and end at normalised float batches (B, 3, H, W): the data preprocessor is part of
-    ours. The files are read once before, so that both find them in the system's cache.
+    ours. The files are read once before, so that both find them in the system's cache. The sides take turns after each
+    batch, so that whatever else the machine does meets both.
 
     Args:
         config: Config file or object.
@@ -169,8 +167,8 @@ def benchmark_data(
 
     Returns:
         Dict of plain values: ``ours`` and ``torchvision`` with ``ms_per_image`` (median), ``images_per_second`` and
-        ``all_ms_per_image``; ``ratio`` (median of the ratios of neighbouring runs: above 1 means ours is faster) and
-        ``all_ratios``; ``steps`` with the ``name`` and ``ms_per_image`` of each of ours; the settings and versions.
+        ``all_ms_per_image``; ``ratio`` (median over the runs; above 1 means that ours is faster) and ``all_ratios``;
+        ``steps`` with the ``name`` and ``ms_per_image`` of each of ours; the settings and versions.
 
     Raises:
         FileNotFoundError: If the config does not exist.
@@ -181,24 +179,24 @@ def benchmark_data(
             raise ValueError(f'{name}={value} must be at least 1')
     if not isinstance(config, Config):
         config = load_config(config)
-    pipeline, settings = train_pipeline(config), preprocessor_settings(config)
-    with DefaultScope.overwrite_default_scope('mmfer'):
-        preprocess = MODELS.build(settings)
-    recipe = torchvision_recipe(pipeline.transforms, settings['mean'], settings['std'])
+    pipeline, preprocess = train_pipeline(config), data_preprocessor(config)
+    mean, std = (value.flatten().tolist() for value in (preprocess.mean, preprocess.std))
+    recipe = torchvision_recipe(pipeline.transforms, mean, std)
     with tempfile.TemporaryDirectory() as folder, one_thread(seed):
         paths = write_smooth_images(folder, num, size, seed) if images is None else find_images(images, num)
         for path in paths:
             Path(path).read_bytes()
-        ours, theirs, steps = [], [], []
-        first = paths[:batch_size]  # what is set up on the first call stays out of the times
-        shapes = _ours(pipeline, preprocess, first, len(first)).shape, _theirs(recipe, first, len(first)).shape
+        batches = [paths[i : i + batch_size] for i in range(0, len(paths), batch_size)]
+        # what is set up on the first call stays out of the times
+        shapes = _ours(pipeline, preprocess, batches[0]).shape, _theirs(recipe, batches[0]).shape
         if shapes[0] != shapes[1]:
             raise ValueError(f'the two sides give different batches, {tuple(shapes[0])} and {tuple(shapes[1])}')
+        ours, theirs, steps = [], [], []
         for _ in track(range(repeat), repeat, 'Timing'):
-            ours.append(_seconds(_ours, pipeline, preprocess, paths, batch_size) * 1e3 / len(paths))
-            theirs.append(_seconds(_theirs, recipe, paths, batch_size) * 1e3 / len(paths))
-        for _ in range(repeat):
-            steps.append(_step_seconds(pipeline, preprocess, paths, batch_size))
+            pairs = [(_seconds(_ours, pipeline, preprocess, b), _seconds(_theirs, recipe, b)) for b in batches]
+            for times, seconds in zip((ours, theirs), map(sum, zip(*pairs))):
+                times.append(seconds * 1e3 / len(paths))
+            steps.append(_step_seconds(pipeline, preprocess, batches))
     names = [type(step).__name__ for step in (*pipeline.transforms, preprocess)]
     medians = [statistics.median(values) * 1e3 / len(paths) for values in zip(*steps)]
     ratios = [b / a for a, b in zip(ours, theirs)]

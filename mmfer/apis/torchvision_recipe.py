@@ -11,6 +11,7 @@ from torchvision import transforms
 
 from mmfer.datasets.transforms.color_jitter import ColorJitter
 from mmfer.datasets.transforms.crop import ImageCenterCrop, ImageRandomCrop
+from mmfer.datasets.transforms.crop_face import CropFace
 from mmfer.datasets.transforms.formatting import PackInputs
 from mmfer.datasets.transforms.loading import LoadImageFromFile
 from mmfer.datasets.transforms.random_erasing import ImageRandomErasing
@@ -75,8 +76,8 @@ def torchvision_recipe(steps: Sequence, mean: Sequence[float], std: Sequence[flo
         raise ValueError('the pipeline must begin with LoadImageFromFile to be compared with torchvision')
     on_images, on_tensors = [], []
     for step in steps[1:]:
-        if isinstance(step, PackInputs):
-            continue
+        if isinstance(step, PackInputs) or (isinstance(step, CropFace) and not step.required):
+            continue  # files alone bring no face boxes: nothing is cropped
         if isinstance(step, ImageRandomErasing):
             on_tensors.append(_erasing(step))
         elif type(step) not in _COUNTERPARTS:

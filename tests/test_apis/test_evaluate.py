@@ -72,8 +72,7 @@ def expected(config, checkpoint, files):
 def model_config(work):
     config = small_config(work)
     size = config.model.backbone.input_size
-    steps = [dict(type=LoadImageFromFile), dict(type='mmcv.Resize', scale=(size, size)), *config.test_pipeline]
-    config.test_dataloader.dataset.pipeline = steps
+    config.test_dataloader.dataset.pipeline[1] = dict(type='mmcv.Resize', scale=(size, size))
     config.filename = str(ROOT / 'configs/poster_var/synth.py')
     return config
 

@@ -56,7 +56,7 @@ def draw_view(packed, preprocessor):
         img = inputs[0].numpy().transpose(1, 2, 0)
     else:
         inputs = preprocessor(dict(inputs=inputs))['inputs']
-        if getattr(preprocessor, '_enable_normalize', False):
+        if hasattr(preprocessor, 'mean'):
             inputs = inputs * preprocessor.std + preprocessor.mean
         img = inputs[0].cpu().numpy().transpose(1, 2, 0)[..., ::-1]
     return np.ascontiguousarray(np.clip(np.rint(img), 0, 255).astype(np.uint8))
@@ -107,8 +107,11 @@ def run(args: argparse.Namespace) -> None:
     if settings:
         with DefaultScope.overwrite_default_scope('mmfer'):
             preprocessor = MODELS.build(settings)
-        order = 'RGB' if settings.get('to_rgb') else 'BGR (to_rgb is not set), drawn as if it were RGB'
-        wanted = [f'views: the model gets {order}', f'mean {settings.get("mean")}, std {settings.get("std")}']
+        rgb = getattr(preprocessor, 'rgb', preprocessor.to_rgb)  # mmfer's own does it itself, mmpretrain's part is off
+        wanted = [f'views: the model gets {"RGB" if rgb else "BGR (to_rgb is not set), drawn as if it were RGB"}']
+        if hasattr(preprocessor, 'mean'):
+            mean, std = (np.round(v.flatten().tolist(), 3).tolist() for v in (preprocessor.mean, preprocessor.std))
+            wanted.append(f'mean {mean}, std {std}')
     random.seed(args.seed)
     np.random.seed(args.seed)
     torch.manual_seed(args.seed)

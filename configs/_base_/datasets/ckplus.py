@@ -1,26 +1,14 @@
-"""CK+ at 224x224, the last three frames of each labelled sequence, in ten folds that share no person; as raf_db.py.
+"""CK+ at 224x224, the last three frames of each labelled sequence, in ten folds that share no person; as kdef.py.
 
 Fold 0 of 10 is the test. Another: --cfg-options train_dataloader.dataset.fold=3, likewise val_ and test_dataloader.
 """
 
 from mmengine.config import read_base
 
-from mmfer.datasets import CKPlus, KFold
+from mmfer.datasets import CKPlus
 
 with read_base():
-    from .raf_db import *
+    from .kdef import *
 
-data_root = 'data/ckplus'
-train_dataloader.dataset = dict(
-    type=KFold,
-    fold=0,
-    part='train',
-    dataset=dict(type=CKPlus, data_root=data_root, pipeline=train_pipeline),
-)
-val_dataloader.dataset = dict(
-    type=KFold,
-    fold=0,
-    part='test',
-    dataset=dict(type=CKPlus, data_root=data_root, pipeline=test_pipeline, test_mode=True),
-)
-test_dataloader.dataset = val_dataloader.dataset
+for loader in (train_dataloader, val_dataloader, test_dataloader):
+    loader.dataset.dataset.update(type=CKPlus, data_root='data/ckplus')

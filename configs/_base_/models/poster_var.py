@@ -1,15 +1,12 @@
 """POSTER-Var as published: 43.76 M parameters, 224x224 input that both streams see at 112x112."""
 
 from mmpretrain.models import ImageClassifier
-from mmpretrain.models.utils.data_preprocessor import ClsDataPreprocessor
 
-from mmfer.models import IRNet, MobileFaceNet, PyramidFusionNeck, TwoStreamBackbone, VICHead
+from mmfer.models import FERDataPreprocessor, IRNet, MobileFaceNet, PyramidFusionNeck, TwoStreamBackbone, VICHead
 
 model = dict(
     type=ImageClassifier,
-    data_preprocessor=dict(
-        type=ClsDataPreprocessor, mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True
-    ),
+    data_preprocessor=dict(type=FERDataPreprocessor),  # ImageNet's mean and deviation, RGB
     backbone=dict(
         type=TwoStreamBackbone,
         image=dict(type=IRNet, depth=50, init_cfg=dict(type='Pretrained', checkpoint='pretrained/ir50.pth')),

@@ -4,15 +4,12 @@ Both streams are trained from scratch, so the landmark stream is not frozen and 
 """
 
 from mmpretrain.models import ImageClassifier
-from mmpretrain.models.utils.data_preprocessor import ClsDataPreprocessor
 
-from mmfer.models import IRNet, MobileFaceNet, PyramidFusionNeck, TwoStreamBackbone, VICHead
+from mmfer.models import FERDataPreprocessor, IRNet, MobileFaceNet, PyramidFusionNeck, TwoStreamBackbone, VICHead
 
 model = dict(
     type=ImageClassifier,
-    data_preprocessor=dict(
-        type=ClsDataPreprocessor, mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True
-    ),
+    data_preprocessor=dict(type=FERDataPreprocessor),  # ImageNet's mean and deviation, RGB
     backbone=dict(
         type=TwoStreamBackbone,
         image=dict(type=IRNet, channels=(16, 48, 96), num_blocks=(1, 2, 3)),

@@ -1,8 +1,22 @@
 """Transforms on samples: uint8 BGR images (H, W, 3) until the model's data preprocessor."""
 
 from .color_jitter import ColorJitter
+from .crop import ImageCenterCrop, ImageRandomCrop
 from .crop_face import CropFace
 from .formatting import PackInputs
 from .loading import LoadImageFromFile
+from .random_erasing import ImageRandomErasing
+from .resize import ImageResize
+from .rotation import ImageRandomRotation
 
-__all__ = ['ColorJitter', 'CropFace', 'LoadImageFromFile', 'PackInputs']
+__all__ = [
+    'ColorJitter',
+    'CropFace',
+    'ImageCenterCrop',
+    'ImageRandomCrop',
+    'ImageRandomErasing',
+    'ImageRandomRotation',
+    'ImageResize',
+    'LoadImageFromFile',
+    'PackInputs',
+]

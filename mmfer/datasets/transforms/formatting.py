@@ -7,6 +7,7 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmpretrain.structures import DataSample
 
+from mmfer.datasets.transforms.image_args import contiguous
 from mmfer.registry import TRANSFORMS
 
 
@@ -54,8 +55,8 @@ class PackInputs(BaseTransform):
                 f'PackInputs: {self._name(results)}: img must be uint8 (H, W, 3), not {img.dtype} {img.shape}; '
                 "normalisation is the model's data_preprocessor's work"
             )
-        # ascontiguousarray undoes the negative strides of flips; permuting the tensor is faster than the array
-        inputs = torch.from_numpy(np.ascontiguousarray(img)).permute(2, 0, 1).contiguous()
+        # permuting the tensor is faster than permuting the array
+        inputs = torch.from_numpy(contiguous(img)).permute(2, 0, 1).contiguous()
 
         sample = DataSample()
         if results.get('gt_label') is not None:
