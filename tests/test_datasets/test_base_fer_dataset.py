@@ -228,8 +228,8 @@ def test_wrong_arguments():
     for cls in (FERDataset, RAFDB, FER2013):
         with pytest.raises(TypeError, match='ann_fil'):
             cls(data_root='x', ann_fil='x')
-    with pytest.raises(TypeError, match='sise'):
-        SynthFER(sise=32)
+    with pytest.raises(TypeError, match='sizes'):
+        SynthFER(sizes=32)
     with pytest.raises(TypeError, match='ann_fil'):
         FolderDataset('x', classes=('fear', 'anger'), ann_fil='x')
     for indices in (0, []):

@@ -197,8 +197,8 @@ def test_wrong_options(tmp_path):
             FERPlus(ann_file=path, **options)
     with pytest.raises(ValueError, match='ann_file'):
         FERPlus(ann_file='')
-    with pytest.raises(TypeError, match='rulle'):
-        FERPlus(ann_file=path, rulle='votes')
+    with pytest.raises(TypeError, match='rules'):
+        FERPlus(ann_file=path, rules='votes')
 
 
 # ---- rules ------------------------------------------------------------------------------------------------------
