@@ -13,7 +13,7 @@ def test_data(root, tmp_path):
     arguments = ('configs/poster_var/raf.py', '--mode', 'data', '--num', 3, '--repeat', 1, '--size', 30, '--out', out)
     done = run(root, *arguments)
     assert done.returncode == 0, done.stderr
-    for text in ('torchvision + PIL', 'times as fast', 'ColorJitter', 'ClsDataPreprocessor'):
+    for text in ('torchvision + PIL', 'times as fast', 'ColorJitter', 'FERDataPreprocessor'):
         assert text in done.stdout
     assert json.loads(out.read_text())['num'] == 3
     assert [path.name for path in tmp_path.iterdir()] == ['times.json']
