@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA_CONFIGS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('configs/_base_/datasets/*.py'))
 CONFIGS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('configs/[!_]*/*.py'))
 
+LOSSES = ('BrierLoss', 'FocalLoss', 'LabelDistributionLoss', 'SoftCrossEntropyLoss')
+
 # One way to build each component, and inputs for it. A component without an entry fails the test below.
 SMALL_PARTS = dict(
     IRNet=(dict(channels=(8, 16), num_blocks=(1, 1), out_indices=(0, 1)), [(2, 3, 16, 16)]),
@@ -43,7 +45,7 @@ SMALL_PARTS = dict(
         ),
         [[(2, 8, 8, 8), (2, 16, 4, 4), (2, 64, 2, 2), (2, 8, 16, 16), (2, 16, 8, 8), (2, 16, 4, 4)]],
     ),
-    SoftCrossEntropyLoss=(dict(), [(2, 7), (2, 7)]),
+    **dict.fromkeys(LOSSES, (dict(), [(2, 7), 'labels'])),
 )
 
 
@@ -64,7 +66,13 @@ def required(cls):
 
 
 def make(shapes):
-    return [make(s) if isinstance(s, list) else torch.randn(s) for s in shapes]
+    tensors = []
+    for shape in shapes:
+        if shape == 'labels':  # soft ones
+            tensors.append(torch.randn(2, 7).softmax(-1))
+        else:
+            tensors.append(make(shape) if isinstance(shape, list) else torch.randn(shape))
+    return tensors
 
 
 def total(out):

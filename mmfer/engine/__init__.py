@@ -1,4 +1,5 @@
-from .hooks import ProgressHook
+from .hooks import ProgressHook, SAMHook
+from .optim_wrappers import AutocastOptimWrapper, SAMOptimWrapper
 from .runner import FERRunner
 
-__all__ = ['FERRunner', 'ProgressHook']
+__all__ = ['AutocastOptimWrapper', 'FERRunner', 'ProgressHook', 'SAMHook', 'SAMOptimWrapper']

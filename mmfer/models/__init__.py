@@ -1,17 +1,16 @@
+from . import heads, losses
 from .backbones import IRNet, MobileFaceNet, TwoStreamBackbone
 from .data_preprocessor import FERDataPreprocessor
-from .heads import BaseHead, LinearHead, VICHead
-from .losses import SoftCrossEntropyLoss
+from .heads import *
+from .losses import *
 from .necks import PyramidFusionNeck
 
 __all__ = [
-    'BaseHead',
     'FERDataPreprocessor',
     'IRNet',
-    'LinearHead',
     'MobileFaceNet',
     'PyramidFusionNeck',
-    'SoftCrossEntropyLoss',
     'TwoStreamBackbone',
-    'VICHead',
+    *heads.__all__,
+    *losses.__all__,
 ]

@@ -1,3 +1,4 @@
 from .progress_hook import ProgressHook
+from .sam_hook import SAMHook
 
-__all__ = ['ProgressHook']
+__all__ = ['ProgressHook', 'SAMHook']

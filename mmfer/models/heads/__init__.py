@@ -1,5 +1,29 @@
+from .am_softmax_head import AMSoftmaxHead
+from .arcface_head import ArcFaceHead
 from .base_head import BaseHead
+from .cosine_head import CosineHead
+from .ensemble_head import EnsembleHead
+from .evidential_head import EvidentialHead
+from .heteroscedastic_head import HeteroscedasticHead
+from .ldl_head import LDLHead
 from .linear_head import LinearHead
+from .mc_dropout_head import MCDropoutHead
+from .mse_head import MSEHead
+from .sngp_head import SNGPHead
 from .vic_head import VICHead
 
-__all__ = ['BaseHead', 'LinearHead', 'VICHead']
+__all__ = [
+    'AMSoftmaxHead',
+    'ArcFaceHead',
+    'BaseHead',
+    'CosineHead',
+    'EnsembleHead',
+    'EvidentialHead',
+    'HeteroscedasticHead',
+    'LDLHead',
+    'LinearHead',
+    'MCDropoutHead',
+    'MSEHead',
+    'SNGPHead',
+    'VICHead',
+]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 
@@ -11,11 +12,13 @@ from torch import Tensor, nn
 from mmfer.registry import MODELS
 
 from ..losses import SoftCrossEntropyLoss
+from ..losses.functional import at_least_single
 
 
 def entropy(probs: Tensor) -> Tensor:
-    """Shannon entropy in nats over the last axis: ``(..., K) -> (...)``."""
-    return torch.special.entr(probs).sum(-1)
+    """Shannon entropy in nats over the last axis, in [0, log K] despite rounding: ``(..., K) -> (...)``."""
+    largest = math.log(probs.shape[-1]) * (1 - 1e-7)  # not above log K in single precision either
+    return torch.special.entr(probs).sum(-1).clamp(0, largest)
 
 
 class BaseHead(BaseModule):
@@ -66,7 +69,7 @@ class BaseHead(BaseModule):
 
     def predictive(self, x: Tensor) -> dict[str, Tensor]:
         """Predictions for features ``x`` (B, C): ``pred_score`` (B, K), ``uncertainty`` (B,) in nats, and more."""
-        score = self((x,)).softmax(-1)
+        score = at_least_single(self((x,))).softmax(-1)
         return dict(pred_score=score, uncertainty=entropy(score))
 
     def target(self, data_samples: Sequence[DataSample]) -> Tensor:

@@ -16,8 +16,12 @@ class LinearHead(BaseHead):
     Args:
         num_classes: K.
         in_channels: C.
-        loss: Loss of the logits; cross entropy by default.
+        loss: Loss of the logits; cross entropy by default. Label smoothing is an option of it.
         init_cfg: Initialisation.
+
+    Examples:
+        ``model.head = dict(type=LinearHead, num_classes=7, in_channels=768)``, with label smoothing
+        ``loss=dict(type=SoftCrossEntropyLoss, label_smoothing=0.1)``
     """
 
     def __init__(

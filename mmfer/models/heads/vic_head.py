@@ -1,17 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import torch
 from torch import Tensor, nn
 
 from mmfer.registry import MODELS
 
-from .base_head import BaseHead, entropy
+from .gaussian_head import GaussianHead
 
 
 @MODELS.register_module()
-class VICHead(BaseHead):
+class VICHead(GaussianHead):
     r"""Variational Inference Classification Head (VICH) of POSTER-Var.
 
     Paper: Facial expression recognition via variational inference, https://doi.org/10.1038/s41598-026-38734-x
@@ -29,9 +26,10 @@ class VICHead(BaseHead):
     The published configurations use S = 1 and no KL term.
 
     Predictions carry ``pred_mean`` :math:`\mu` (K,), ``pred_std`` :math:`\sigma` (K,), ``uncertainty`` (entropy of
-    ``pred_score``, nats) and ``aleatoric`` (mean entropy of the sampled predictions). What ``uncertainty`` exceeds
-    ``aleatoric`` by is the mutual information of expression and latent; with ``test_samples=0`` the latent is taken at
-    its mean and both are equal. The head has no distribution over its weights, hence no ``epistemic``.
+    ``pred_score``, nats), ``aleatoric`` (mean entropy of the sampled predictions) and ``epistemic``, what the former
+    exceeds the latter by: the mutual information of expression and latent. The head has no distribution over its
+    weights, so this is how far the latent of this face is undecided, not what more training data would tell. With
+    ``test_samples=0`` the latent is taken at its mean: ``aleatoric`` is all, ``epistemic`` 0.
 
     Args:
         num_classes: K.
@@ -45,6 +43,9 @@ class VICHead(BaseHead):
 
     Raises:
         ValueError: If ``kl_weight``, ``num_samples`` or ``test_samples`` is out of range.
+
+    Examples:
+        ``model.head = dict(type=VICHead, num_classes=7, in_channels=768)``
     """
 
     def __init__(
@@ -57,42 +58,17 @@ class VICHead(BaseHead):
         loss: dict | nn.Module | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(num_classes, in_channels, loss=loss, init_cfg=init_cfg)
+        super().__init__(num_classes, in_channels, num_samples, test_samples, loss=loss, init_cfg=init_cfg)
         if kl_weight < 0:
             raise ValueError(f'kl_weight={kl_weight}: must not be negative')
-        if num_samples < 1:
-            raise ValueError(f'num_samples={num_samples}: training needs at least one sample')
-        if test_samples < 0:
-            raise ValueError(f'test_samples={test_samples}: 0 (the mean) or the number of samples')
         self.kl_weight = kl_weight
-        self.num_samples = num_samples
-        self.fc_mean = nn.Linear(in_channels, num_classes)
-        self.fc_logvar = nn.Linear(in_channels, num_classes)
-        noise = torch.randn(test_samples, 1, num_classes, generator=torch.Generator().manual_seed(0))
-        self.register_buffer('test_noise', noise, persistent=False)
-
-    def forward(self, feats: Sequence[Tensor] | Tensor) -> Tensor:
-        """The mean of the latent, which serves as logits: ``(..., (B, C)) -> (B, K)``."""
-        return self.fc_mean(self.pre_logits(feats))
 
     def losses(self, x: Tensor, target: Tensor) -> dict[str, Tensor]:
-        mean, logvar = self.fc_mean(x), self.fc_logvar(x)
-        noise = torch.randn(self.num_samples, *mean.shape, dtype=mean.dtype, device=mean.device)
-        samples = mean + noise * torch.exp(0.5 * logvar)
+        mean, logvar = self.latent(x)
+        samples = self.sample(mean, logvar)
         repeats = (self.num_samples,) + (1,) * (target.ndim - 1)
         losses = dict(loss_ce=self.loss_module(samples.flatten(0, 1), target.repeat(repeats)))
         if self.kl_weight:
             kl = 0.5 * (mean.square() + logvar.exp() - logvar - 1).sum(-1).mean()
             losses['loss_kl'] = self.kl_weight * kl
         return losses
-
-    def predictive(self, x: Tensor) -> dict[str, Tensor]:
-        mean, std = self.fc_mean(x), torch.exp(0.5 * self.fc_logvar(x))
-        if len(self.test_noise):
-            samples = (mean + self.test_noise * std).softmax(-1)
-            score, aleatoric = samples.mean(0), entropy(samples).mean(0)
-            uncertainty = entropy(score)
-        else:
-            score = mean.softmax(-1)
-            uncertainty = aleatoric = entropy(score)
-        return dict(pred_score=score, pred_mean=mean, pred_std=std, uncertainty=uncertainty, aleatoric=aleatoric)

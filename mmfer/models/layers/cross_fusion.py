@@ -60,7 +60,7 @@ class WindowCrossAttention(nn.Module):
         query = self._heads(self._windows(landmark))
         key, value = (self._heads(x) for x in self.kv(self._windows(image)).chunk(2, dim=-1))
         bias = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)
-        out = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        out = F.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
         out = self.proj(out.transpose(1, 2).flatten(2))
         out = out.view(b, h // size, w // size, size, size, c).transpose(2, 3)
         return out.reshape(b, h, w, c)

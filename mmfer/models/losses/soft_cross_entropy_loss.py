@@ -18,7 +18,8 @@ class SoftCrossEntropyLoss(nn.Module):
     the weights of the labels, as in PyTorch.
 
     Args:
-        label_smoothing: Share of the target that is spread evenly over the classes.
+        label_smoothing: e, the share of the target that is spread evenly over the classes: ``(1 - e) t + e / K``
+            stands for t (https://arxiv.org/abs/1512.00567).
         class_weight: w, one weight a class.
         loss_weight: Factor of the whole.
     """

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from head_checks import EVERY_HEAD, maker
 from mmpretrain.structures import DataSample
 from torch.nn import functional as F
 
@@ -17,6 +18,12 @@ def samples(labels, scores=None):
 def head():
     torch.manual_seed(0)
     return LinearHead(num_classes=3, in_channels=4)
+
+
+@pytest.mark.parametrize('check', EVERY_HEAD)
+@pytest.mark.parametrize('smoothing', [0.0, 0.1])
+def test_as_every_head(check, smoothing):
+    check(maker(LinearHead, loss=dict(type='SoftCrossEntropyLoss', label_smoothing=smoothing)))
 
 
 def test_logits_and_loss(head):

@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from head_checks import EVERY_HEAD, maker
 from mmpretrain.structures import DataSample
 from torch.distributions import Normal, kl_divergence
 from torch.nn import functional as F
@@ -72,7 +73,7 @@ def test_prediction_at_the_mean():
         assert torch.equal(sample.pred_mean, head.fc_mean(X)[i])
         assert torch.allclose(sample.pred_std, head.fc_logvar(X)[i].exp().sqrt())
         assert sample.uncertainty == sample.aleatoric
-        assert 'epistemic' not in sample
+        assert sample.epistemic == 0
 
 
 def test_monte_carlo_prediction():
@@ -84,6 +85,7 @@ def test_monte_carlo_prediction():
         assert torch.allclose(sample.pred_score, probs.mean(0)[i], atol=0.02)
         assert sample.pred_score.sum() == pytest.approx(1, abs=1e-5)
         assert 0 <= sample.aleatoric <= sample.uncertainty <= math.log(3)
+        assert sample.aleatoric + sample.epistemic == pytest.approx(float(sample.uncertainty), abs=1e-6)
     alone = head.predict((X[2:3],))[0]
     assert torch.equal(alone.pred_score, first[2].pred_score), 'must not depend on the batch'
 
@@ -91,6 +93,12 @@ def test_monte_carlo_prediction():
 def test_logits_are_deterministic_in_training_too():
     head = build().train()
     assert torch.equal(head((X,)), head((X,)))
+
+
+@pytest.mark.parametrize('check', EVERY_HEAD)
+@pytest.mark.parametrize('options', [dict(), dict(kl_weight=0.1, num_samples=2, test_samples=10)], ids=['plain', 'kl'])
+def test_as_every_head(check, options):
+    check(maker(VICHead, **options))
 
 
 @pytest.mark.parametrize('wrong', [dict(kl_weight=-1.0), dict(num_samples=0), dict(test_samples=-1)])

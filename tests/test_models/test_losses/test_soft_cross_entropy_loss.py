@@ -26,6 +26,14 @@ def test_class_weights_and_smoothing():
     assert torch.allclose(loss(LOGITS, torch.tensor([0, 1])), expected)
 
 
+def test_smoothing_is_the_papers():
+    smooth = 0.8 * torch.eye(3)[[2, 1]] + 0.2 / 3
+    expected = -(smooth * LOGITS.log_softmax(-1)).sum() / 2
+    loss = SoftCrossEntropyLoss(label_smoothing=0.2)
+    assert torch.allclose(loss(LOGITS, torch.tensor([2, 1])), expected)
+    assert torch.allclose(loss(LOGITS, torch.eye(3)[[2, 1]]), expected)
+
+
 def test_wrong_smoothing():
     with pytest.raises(ValueError, match='label_smoothing'):
         SoftCrossEntropyLoss(label_smoothing=1.5)

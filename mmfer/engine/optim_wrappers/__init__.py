@@ -1,0 +1,4 @@
+from .autocast import AutocastOptimWrapper
+from .sam import SAMOptimWrapper
+
+__all__ = ['AutocastOptimWrapper', 'SAMOptimWrapper']
