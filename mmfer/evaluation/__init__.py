@@ -1,5 +1,6 @@
+from . import metrics
 from .class_map_evaluator import ClassMapEvaluator
 from .class_plan import ClassPlan, plan_classes
-from .metrics import ExpressionMetric, PredictionDump
+from .metrics import *
 
-__all__ = ['ClassMapEvaluator', 'ClassPlan', 'ExpressionMetric', 'PredictionDump', 'plan_classes']
+__all__ = ['ClassMapEvaluator', 'ClassPlan', 'plan_classes', *metrics.__all__]

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from mmengine.logging import MMLogger
@@ -9,8 +10,8 @@ def sample(pred, target):
     return dict(pred_label=torch.tensor([pred]), gt_label=torch.tensor([target]), pred_score=torch.zeros(3))
 
 
-def evaluate(meta, pairs=((0, 0), (1, 0), (1, 1), (1, 1))):
-    metric = ExpressionMetric()
+def evaluate(meta, pairs=((0, 0), (1, 0), (1, 1), (1, 1)), **options):
+    metric = ExpressionMetric(**options)
     metric.dataset_meta = meta
     metric.process(None, [sample(*pair) for pair in pairs[:2]])
     metric.process(None, [sample(*pair) for pair in pairs[2:]])
@@ -20,7 +21,10 @@ def evaluate(meta, pairs=((0, 0), (1, 0), (1, 1), (1, 1))):
 def test_figures_in_percent():
     metric, result = evaluate(dict(classes=('a', 'b', 'c')))
     assert result == dict(
-        accuracy=pytest.approx(75.0), mean_class_accuracy=pytest.approx(75.0), macro_f1=pytest.approx(220 / 3)
+        accuracy=pytest.approx(75.0),
+        mean_class_accuracy=pytest.approx(75.0),
+        macro_f1=pytest.approx(220 / 3),
+        weighted_f1=pytest.approx(220 / 3),
     )
     assert metric.confusion_matrix.tolist() == [[1, 1, 0], [0, 2, 0], [0, 0, 0]]
 
@@ -29,6 +33,16 @@ def test_share_of_the_perfect_observer():
     _, result = evaluate(dict(classes=('a', 'b', 'c'), observer_accuracy=0.8))
     assert result['observer_accuracy'] == pytest.approx(80.0)
     assert result['share_of_observer'] == pytest.approx(93.75)
+
+
+def test_intervals():
+    _, result = evaluate(dict(classes=('a', 'b', 'c'), observer_accuracy=0.8), bootstrap=500)
+    low, high = np.percentile(100 * np.random.default_rng(0).binomial(4, 0.75, 20000) / 4, [2.5, 97.5])
+    assert (result['accuracy_low'], result['accuracy_high']) == (low, high)
+    assert result['macro_f1_low'] <= result['macro_f1'] <= result['macro_f1_high']
+    assert 'share_of_observer_low' not in result
+    with pytest.raises(ValueError, match='bootstrap=-1'):
+        ExpressionMetric(bootstrap=-1)
 
 
 def test_table_names_classes(monkeypatch):

@@ -1,3 +1,76 @@
-from .classification import accuracy, class_accuracy, class_f1, confusion_matrix, macro_f1, mean_class_accuracy
+"""The mathematics of the metrics: pure functions on arrays."""
 
-__all__ = ['accuracy', 'class_accuracy', 'class_f1', 'confusion_matrix', 'macro_f1', 'mean_class_accuracy']
+from .bootstrap import bootstrap_intervals, paired_bootstrap, percentile_interval, resamples
+from .calibration import (
+    brier,
+    calibration_bins,
+    classwise_calibration_error,
+    expected_calibration_error,
+    maximum_calibration_error,
+    nll,
+    overconfidence,
+    top_label,
+)
+from .classification import (
+    accuracy,
+    class_accuracy,
+    class_f1,
+    confusion_matrix,
+    macro_f1,
+    mean_class_accuracy,
+    weighted_f1,
+)
+from .correlation import entropy, midranks, pearson, rank_correlation
+from .divergence import canberra, chebyshev, clark, cosine, intersection, jensen_shannon, kl_divergence
+from .ranking import auroc, average_precision, fpr_at_tpr, ood_auroc, ood_ranking, rank_samples, swap
+from .selective import accuracy_at_coverage, aurc, best_aurc, excess_aurc, risk_coverage
+from .significance import holm, mcnemar, sign_test, wilcoxon
+
+__all__ = [
+    'accuracy',
+    'accuracy_at_coverage',
+    'aurc',
+    'auroc',
+    'average_precision',
+    'best_aurc',
+    'bootstrap_intervals',
+    'brier',
+    'calibration_bins',
+    'canberra',
+    'chebyshev',
+    'clark',
+    'class_accuracy',
+    'class_f1',
+    'classwise_calibration_error',
+    'confusion_matrix',
+    'cosine',
+    'entropy',
+    'excess_aurc',
+    'expected_calibration_error',
+    'fpr_at_tpr',
+    'holm',
+    'intersection',
+    'jensen_shannon',
+    'kl_divergence',
+    'macro_f1',
+    'maximum_calibration_error',
+    'mcnemar',
+    'mean_class_accuracy',
+    'midranks',
+    'nll',
+    'ood_auroc',
+    'ood_ranking',
+    'overconfidence',
+    'paired_bootstrap',
+    'pearson',
+    'percentile_interval',
+    'rank_correlation',
+    'rank_samples',
+    'resamples',
+    'risk_coverage',
+    'sign_test',
+    'swap',
+    'top_label',
+    'weighted_f1',
+    'wilcoxon',
+]

@@ -1,15 +1,23 @@
 """Accuracy and its relatives, all from one confusion matrix.
 
-Legend: K classes; row = true class, column = predicted class. All results are fractions.
+Legend: K classes; row = true class, column = predicted class. All results are fractions. A matrix may have leading
+axes (..., K, K), as bootstrap replicates have; the results then have these axes.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from ._arrays import as_weights, divide, plain
 
 
-def confusion_matrix(pred: np.ndarray, target: np.ndarray, num_classes: int) -> np.ndarray:
+def confusion_matrix(
+    pred: np.ndarray, target: np.ndarray, num_classes: int, weights: ArrayLike | None = None
+) -> np.ndarray:
     """Counts (K, K) of predicted labels (N,) against true labels (N,).
+
+    With ``weights`` (..., N), how often each sample counts, float64 (..., K, K).
 
     >>> confusion_matrix([0, 1, 1], [0, 0, 1], 2)
     array([[1, 1],
@@ -24,20 +32,22 @@ def confusion_matrix(pred: np.ndarray, target: np.ndarray, num_classes: int) -> 
     for name, labels in dict(pred=pred, target=target).items():
         if len(labels) and not (labels.min() >= 0 and labels.max() < num_classes):
             raise ValueError(f'{name} has labels {labels.min()}..{labels.max()}, expected 0..{num_classes - 1}')
-    return np.bincount(target * num_classes + pred, minlength=num_classes**2).reshape(num_classes, num_classes)
+    cell = target * num_classes + pred
+    if weights is None:
+        return np.bincount(cell, minlength=num_classes**2).reshape(num_classes, num_classes)
+    weights = as_weights(weights, len(cell))
+    rows = weights.reshape(-1, len(cell)) if len(cell) else np.zeros((int(np.prod(weights.shape[:-1])), 0))
+    counts = [np.bincount(cell, row, num_classes**2) for row in rows]
+    return np.array(counts).reshape(*weights.shape[:-1], num_classes, num_classes)
 
 
-def _divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.divide(a, b, out=np.full(np.shape(a), np.nan), where=np.asarray(b) > 0)
-
-
-def accuracy(matrix: np.ndarray) -> float:
+def accuracy(matrix: np.ndarray) -> float | np.ndarray:
     """Share of right answers (WAR); NaN without samples.
 
     >>> round(accuracy(np.array([[1, 1], [0, 1]])), 4)
     0.6667
     """
-    return float(_divide(np.trace(matrix).astype(float), matrix.sum()))
+    return plain(divide(np.trace(matrix, axis1=-2, axis2=-1), np.sum(matrix, axis=(-2, -1))))
 
 
 def class_accuracy(matrix: np.ndarray) -> np.ndarray:
@@ -46,17 +56,17 @@ def class_accuracy(matrix: np.ndarray) -> np.ndarray:
     >>> class_accuracy(np.array([[1, 1], [0, 1]]))
     array([0.5, 1. ])
     """
-    return _divide(np.diag(matrix).astype(float), matrix.sum(1))
+    return divide(np.diagonal(matrix, axis1=-2, axis2=-1), np.sum(matrix, axis=-1))
 
 
-def mean_class_accuracy(matrix: np.ndarray) -> float:
+def mean_class_accuracy(matrix: np.ndarray) -> float | np.ndarray:
     """Mean recall of the classes that have samples (UAR, balanced accuracy); NaN without samples.
 
     >>> mean_class_accuracy(np.array([[1, 1], [0, 1]]))
     0.75
     """
-    present = matrix.sum(1) > 0
-    return float(class_accuracy(matrix)[present].mean()) if present.any() else float('nan')
+    recall = class_accuracy(matrix)
+    return plain(divide(np.nansum(recall, axis=-1), np.sum(~np.isnan(recall), axis=-1)))
 
 
 def class_f1(matrix: np.ndarray) -> np.ndarray:
@@ -65,14 +75,25 @@ def class_f1(matrix: np.ndarray) -> np.ndarray:
     >>> class_f1(np.array([[1, 1], [0, 1]])).round(4)
     array([0.6667, 0.6667])
     """
-    return _divide(2.0 * np.diag(matrix), matrix.sum(0) + matrix.sum(1))
+    true_positive = np.diagonal(matrix, axis1=-2, axis2=-1)
+    return divide(2.0 * true_positive, np.sum(matrix, axis=-2) + np.sum(matrix, axis=-1))
 
 
-def macro_f1(matrix: np.ndarray) -> float:
+def macro_f1(matrix: np.ndarray) -> float | np.ndarray:
     """Mean F1 of the classes that are true or predicted at least once; NaN without samples.
 
     >>> round(macro_f1(np.array([[1, 1], [0, 1]])), 4)
     0.6667
     """
     f1 = class_f1(matrix)
-    return float(np.nanmean(f1)) if matrix.sum() else float('nan')
+    return plain(divide(np.nansum(f1, axis=-1), np.sum(~np.isnan(f1), axis=-1)))
+
+
+def weighted_f1(matrix: np.ndarray) -> float | np.ndarray:
+    """Mean F1 of the classes, each counting as often as it is true; NaN without samples.
+
+    >>> round(weighted_f1(np.array([[1, 1], [0, 2]])), 4)
+    0.7333
+    """
+    support = np.sum(matrix, axis=-1)
+    return plain(divide(np.nansum(class_f1(matrix) * support, axis=-1), np.sum(support, axis=-1)))

@@ -1,4 +1,7 @@
+from .calibration_metric import CalibrationMetric
+from .distribution_metric import DistributionMetric
 from .expression_metric import ExpressionMetric
 from .prediction_dump import PredictionDump
+from .selective_metric import SelectiveMetric
 
-__all__ = ['ExpressionMetric', 'PredictionDump']
+__all__ = ['CalibrationMetric', 'DistributionMetric', 'ExpressionMetric', 'PredictionDump', 'SelectiveMetric']

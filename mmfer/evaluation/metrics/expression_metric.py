@@ -10,25 +10,42 @@ from mmfer.registry import METRICS
 from mmfer.utils.tables import render_table
 
 from .. import functional
+from ..functional.bootstrap import bootstrap_intervals
+from ..functional.classification import weighted_f1
 
 
 @METRICS.register_module()
 class ExpressionMetric(BaseMetric):
-    """Accuracy, mean class accuracy, macro F1 (all in %), and a table of each class with the confusion matrix.
+    """Accuracy, mean class accuracy, F1 (all in %), and a table of each class with the confusion matrix.
 
-    Returns ``accuracy``, ``mean_class_accuracy`` and ``macro_f1``. Where the data set knows what a perfect observer
-    reaches (SynthFER), also ``observer_accuracy`` and ``share_of_observer``, both in %. The table goes to the log; the
-    last confusion matrix, rows true and columns predicted, stays in ``confusion_matrix``.
+    Returns ``accuracy``, ``mean_class_accuracy``, ``macro_f1`` and ``weighted_f1``. Where the data set knows what a
+    perfect observer reaches (SynthFER), also ``observer_accuracy`` and ``share_of_observer``, both in %. The table goes
+    to the log; the last confusion matrix, rows true and columns predicted, stays in ``confusion_matrix``.
 
     Args:
         collect_device: Where results of several processes are gathered, ``'cpu'`` or ``'gpu'``.
         prefix: Prefix of the names of the results.
         table: Whether the table goes to the log.
+        bootstrap: Replicates for 95 % percentile intervals; adds ``<name>_low`` and ``<name>_high``. 0 is none.
+        seed: Seed of the replicates.
     """
 
-    def __init__(self, collect_device: str = 'cpu', prefix: str | None = None, table: bool = True) -> None:
+    default_prefix = ''  # MMEngine warns about None
+
+    def __init__(
+        self,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+        table: bool = True,
+        bootstrap: int = 0,
+        seed: int = 0,
+    ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
+        if bootstrap < 0:
+            raise ValueError(f'bootstrap={bootstrap}: the number of replicates, or 0 for no intervals')
         self.table = table
+        self.bootstrap = bootstrap
+        self.seed = seed
         self.confusion_matrix: np.ndarray | None = None
 
     def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
@@ -41,11 +58,14 @@ class ExpressionMetric(BaseMetric):
         pred, target, num_classes = (np.array(column) for column in zip(*results))
         matrix = functional.confusion_matrix(pred, target, int(num_classes.max()))
         self.confusion_matrix = matrix
-        metrics = dict(
-            accuracy=functional.accuracy(matrix),
-            mean_class_accuracy=functional.mean_class_accuracy(matrix),
-            macro_f1=functional.macro_f1(matrix),
-        )
+        metrics = self._figures(matrix)
+        if self.bootstrap:
+
+            def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
+                return self._figures(functional.confusion_matrix(pred, target, len(matrix), weights))
+
+            for name, ends in bootstrap_intervals(figures, len(pred), self.bootstrap, self.seed).items():
+                metrics[f'{name}_low'], metrics[f'{name}_high'] = ends
         observer = (self.dataset_meta or {}).get('observer_accuracy')
         if observer:
             metrics.update(observer_accuracy=observer, share_of_observer=metrics['accuracy'] / observer)
@@ -53,6 +73,15 @@ class ExpressionMetric(BaseMetric):
         if self.table:
             MMLogger.get_current_instance().info('\n' + self._table(matrix, metrics))
         return metrics
+
+    @staticmethod
+    def _figures(matrix: np.ndarray) -> dict[str, float]:
+        return dict(
+            accuracy=functional.accuracy(matrix),
+            mean_class_accuracy=functional.mean_class_accuracy(matrix),
+            macro_f1=functional.macro_f1(matrix),
+            weighted_f1=weighted_f1(matrix),
+        )
 
     def _table(self, matrix: np.ndarray, metrics: dict[str, float]) -> str:
         names = (self.dataset_meta or {}).get('classes') or [str(i) for i in range(len(matrix))]

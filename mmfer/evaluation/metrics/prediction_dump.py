@@ -25,8 +25,9 @@ class PredictionDump(BaseMetric):
         collect_device: Where results of several processes are gathered, ``'cpu'`` or ``'gpu'``.
     """
 
+    default_prefix = ''  # MMEngine warns about None
     fields = ('gt_label', 'gt_score', 'gt_distribution', 'pred_label', 'pred_score', 'pred_mean', 'pred_std')
-    fields += ('uncertainty', 'aleatoric', 'epistemic')
+    fields += ('uncertainty', 'aleatoric', 'epistemic', 'vacuity')
 
     def __init__(self, collect_device: str = 'cpu') -> None:
         super().__init__(collect_device=collect_device)
