@@ -1,9 +1,19 @@
 #!/usr/bin/env python
-"""Train the model of a config."""
+"""Train the model of a config, with one seed or with several.
+
+Several seeds: `--seeds 0 1 2` trains them one after another, each in a process of its own, so that seed 1 is what
+`--seed 1` alone gives, into WORK_DIR/seed_0, WORK_DIR/seed_1, ... Those complete are skipped; with --resume those begun
+go on. A table with mean and standard deviation ends it, also written to WORK_DIR/seeds.json. As a Slurm array, each
+task trains the seed at its position, and the table is made afterwards:
+
+    sbatch --array=0-2 --wrap 'tools/train.py CONFIG --work-dir WORK_DIR --seeds 0 1 2 --resume'
+    tools/train.py CONFIG --work-dir WORK_DIR --seeds 0 1 2 --summary
+"""
 
 import argparse
 import os
 import sys
+from pathlib import Path
 
 # Threads that spin long while they wait starve other processes where cores are few; read when PyTorch is imported.
 os.environ.setdefault('GOMP_SPINCOUNT', '1000')
@@ -11,41 +21,148 @@ os.environ.setdefault('GOMP_SPINCOUNT', '1000')
 from mmengine.config import DictAction  # noqa: E402
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+class OptionsAction(DictAction):
+    """Keeps the words of the command line, too, for the processes of several seeds."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        namespace.option_words = list(values)
+        super().__call__(parser, namespace, values, option_string)
+
+
+def parse_args(argv: list = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file, e.g. configs/poster_var/synth.py')
     parser.add_argument('--work-dir', help='folder of logs and checkpoints [work_dirs/<folder>/<config>]')
     parser.add_argument(
         '--resume', nargs='?', const='', metavar='FILE', help='continue the newest checkpoint of the work dir, or FILE'
     )
-    parser.add_argument('--seed', type=int, help='replaces the seed of the config')
+    seeds = parser.add_mutually_exclusive_group()
+    seeds.add_argument('--seed', type=int, help='replaces the seed of the config')
+    seeds.add_argument('--seeds', type=int, nargs='+', metavar='SEED', help='several seeds, see above')
+    parser.add_argument('--summary', action='store_true', help='with --seeds: only print the table of what is there')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
+        '--processes', type=int, default=1, metavar='N', help='with --seeds: processes of each training, one a GPU [1]'
+    )
+    parser.add_argument(
+        '--amp',
+        nargs='?',
+        const='bfloat16',
+        choices=['bfloat16', 'float16'],
+        help='mixed precision; bfloat16 if no number format is named',
+    )
+    parser.add_argument('--tensorboard', action='store_true', help='also write the scalars for TensorBoard')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=OptionsAction, metavar='NAME=VALUE', help='settings replaced in the config'
     )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    return parser.parse_args()
+    args = parser.parse_args(argv)
+    if args.seeds is None and (args.summary or args.processes != 1):
+        parser.error(f'{"--summary" if args.summary else "--processes"} belongs to --seeds')
+    if args.processes < 1:
+        parser.error(f'--processes {args.processes}: expected 1 or more')
+    if args.seeds is not None and args.resume:
+        parser.error(f'--resume {args.resume}: with --seeds each continues its own newest checkpoint: --resume alone')
+    return args
 
 
-def run(args: argparse.Namespace) -> None:
-    from mmfer.apis import build_runner
+def run(args: argparse.Namespace) -> int:
+    if args.seeds is not None:
+        return run_seeds(args)
+    train_one(args, args.work_dir, args.seed)
+    return 0
 
-    runner = build_runner(
+
+def train_one(args: argparse.Namespace, work_dir: object, seed: int) -> None:
+    from mmfer.apis.train import train
+
+    train(
         args.config,
-        work_dir=args.work_dir,
+        work_dir=work_dir,
         load_from=args.resume or None,
         resume=args.resume is not None,
         launcher=args.launcher,
-        seed=args.seed,
+        seed=seed,
         cfg_options=args.cfg_options,
+        amp=args.amp,
+        tensorboard=args.tensorboard,
     )
-    runner.train()
+
+
+def run_seeds(args: argparse.Namespace) -> int:
+    task = os.environ.get('SLURM_ARRAY_TASK_ID')
+    if args.launcher != 'none' and task is None and not args.summary:
+        words = ' '.join(map(str, args.seeds))
+        return refuse(
+            f'--seeds starts processes of its own for each seed, so it cannot run in those of --launcher '
+            f'{args.launcher}. On one machine: tools/train.py {args.config} --seeds {words} --processes N; with Slurm '
+            'an array of jobs (tools/train.py --help).'
+        )
+    if task is not None and args.processes != 1:
+        return refuse('--processes: in a Slurm array use tools/slurm_train.sh or tools/dist_train.sh with --seeds')
+    from mmfer.apis import multi_seed
+    from mmfer.apis.train import default_work_dir, train_config
+    from mmfer.engine.hooks.interrupt_hook import was_restarted
+    from mmfer.utils.finished import config_settings
+
+    multi_seed.check_seeds(args.seeds)
+    if args.resume is None and was_restarted():
+        args.resume = ''
+    config = train_config(args.config, args.cfg_options, args.amp, args.tensorboard)
+    settings = config_settings(config)
+    work_dir = Path(args.work_dir or default_work_dir(config))
+    if args.summary:
+        results = [multi_seed.inspect_seed(work_dir, seed, settings) for seed in args.seeds]
+        print(multi_seed.seeds_table(results))
+        print(multi_seed.write_seeds(work_dir, results))
+        return 0
+    if task is not None:
+        return run_array_seed(args, work_dir, multi_seed.array_seed(args.seeds, task), settings)
+    resume = args.resume is not None
+    results, code = multi_seed.train_seeds(
+        args.seeds, work_dir, settings, lambda seed, folder: command(args, seed, folder), resume, args.processes
+    )
+    print(f'\n{multi_seed.seeds_table(results)}\n{work_dir / "seeds.json"}')
+    return code
+
+
+def refuse(message: str) -> int:
+    print(f'error: {message}', file=sys.stderr)
+    return 1
+
+
+def run_array_seed(args: argparse.Namespace, work_dir: Path, seed: int, settings: dict) -> int:
+    from mmfer.apis import multi_seed
+
+    result = multi_seed.inspect_seed(work_dir, seed, settings)
+    if result.state == 'complete':
+        print(f'Seed {seed}: complete in {result.folder}, skipped')
+        return 0
+    if args.resume is None:
+        multi_seed.refuse_changed([result])
+    train_one(args, result.folder, seed)
+    return 0
+
+
+def command(args: argparse.Namespace, seed: int, folder: Path) -> list:
+    here = Path(__file__).resolve().parent
+    words = [sys.executable, here / 'train.py', args.config]
+    if args.processes > 1:
+        words = [here / 'dist_train.sh', args.config, args.processes]
+    words += ['--work-dir', folder, '--seed', seed]
+    words += ['--resume'] * (args.resume is not None) + ['--tensorboard'] * args.tensorboard
+    if args.amp:
+        words += ['--amp', args.amp]
+    if args.cfg_options:
+        words += ['--cfg-options', *args.option_words]
+    return words
 
 
 def main() -> int:
     args = parse_args()
     from mmfer.utils.errors import run_tool
 
-    return run_tool(lambda: run(args))
+    codes = []
+    return run_tool(lambda: codes.append(run(args))) or codes[0]
 
 
 if __name__ == '__main__':

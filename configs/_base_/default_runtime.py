@@ -1,5 +1,4 @@
 from mmengine.hooks import (
-    CheckpointHook,
     DistSamplerSeedHook,
     IterTimerHook,
     LoggerHook,
@@ -9,21 +8,22 @@ from mmengine.hooks import (
 )
 from mmengine.runner import LogProcessor
 
-from mmfer.engine import ProgressHook
+from mmfer.engine import ProgressHook, SafeCheckpointHook, SpeedHook
 
 default_scope = 'mmfer'
 default_hooks = dict(
     runtime_info=dict(type=RuntimeInfoHook),
     timer=dict(type=IterTimerHook),
+    speed=dict(type=SpeedHook),
     sampler_seed=dict(type=DistSamplerSeedHook),
     logger=dict(type=LoggerHook, interval=50),
     param_scheduler=dict(type=ParamSchedulerHook),
     sync_buffers=dict(type=SyncBuffersHook),
-    checkpoint=dict(type=CheckpointHook, interval=1, max_keep_ckpts=2, save_best='accuracy', rule='greater'),
+    checkpoint=dict(type=SafeCheckpointHook, interval=1, max_keep_ckpts=2, save_best='accuracy', rule='greater'),
 )
 custom_hooks = [dict(type=ProgressHook)]
 env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))
-log_processor = dict(type=LogProcessor, window_size=50)
+log_processor = dict(type=LogProcessor, window_size=50, mean_pattern=r'.*(loss|time|grad_norm|sharpness).*')
 log_level = 'INFO'
 load_from = None
 resume = False

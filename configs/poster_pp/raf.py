@@ -1,8 +1,8 @@
 """POSTER++ (POSTER V2) on RAF-DB.
 
 Paper: POSTER++: A simpler and stronger facial expression recognition network, https://arxiv.org/abs/2301.12149
-Expected: 92.21 % accuracy, reported by the paper with SAM (rho 0.05) around Adam. This config trains with plain Adam,
-so it is not yet the paper's full recipe. The authors parse a weight decay but never pass it on: none here.
+Expected: 92.21 % accuracy, reported by the paper with SAM (rho 0.05) around Adam, as here. The authors parse a
+weight decay but never pass it on: none here.
 Labels: RAF-DB's own list, 1..7 = surprise, fear, disgust, happiness, sadness, anger, neutral.
 Needs: data/raf_db, pretrained/ir50.pth, pretrained/mobilefacenet_model_best.pth.tar (see README.md).
 Command: python tools/train.py configs/poster_pp/raf.py

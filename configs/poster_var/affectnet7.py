@@ -1,8 +1,7 @@
 """POSTER-Var on AffectNet with seven classes.
 
 Paper: Facial expression recognition via variational inference, https://doi.org/10.1038/s41598-026-38734-x
-Expected: 67.91 % accuracy, reported by the paper with SAM (rho 0.05) around AdamW. This config trains with plain AdamW,
-so it is not yet the paper's full recipe.
+Expected: 67.91 % accuracy, reported by the paper with SAM (rho 0.05) around AdamW, as here.
 Labels: AffectNet's own, 0..6 = neutral, happiness, sadness, surprise, fear, disgust, anger; the validation part is the
 test. Training draws 5,000 faces of each class an epoch.
 Needs: data/affectnet (docs/datasets.md), pretrained/ir50.pth, pretrained/mobilefacenet_model_best.pth.tar (README.md).

@@ -2,8 +2,7 @@
 
 Paper: Facial expression recognition via variational inference, https://doi.org/10.1038/s41598-026-38734-x
 Expected: 91.89 % accuracy, quoted in another paper's table (no second source was found), with SAM (rho 0.05) around
-AdamW. This config trains with plain AdamW, so it is not yet the full recipe. Which test list that figure is about is
-not known; this one tests by the majority rule (3,153 faces).
+AdamW as here. Which test list that figure is about is not known; this one tests by the majority rule (3,153 faces).
 Labels: FER+'s own order, neutral, happiness, surprise, sadness, anger, disgust, fear, contempt; target votes / 10.
 Needs: data/ferplus, pretrained/ir50.pth, pretrained/mobilefacenet_model_best.pth.tar (docs/datasets.md, README.md).
 Command: python tools/train.py configs/poster_var/ferplus.py

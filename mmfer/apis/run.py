@@ -65,7 +65,8 @@ def build_runner(
         config: Config file or object.
         work_dir: Where logs and checkpoints go; ``work_dirs/<folder>/<name of the config>`` by default.
         load_from: Checkpoint to test, to start from, or with ``resume`` to continue.
-        resume: Continue the newest run in ``work_dir``, or ``load_from``.
+        resume: Continue ``load_from``, or if that is None the newest checkpoint in ``work_dir``; where there is none,
+            the training starts.
         launcher: ``'none'``, ``'pytorch'`` (torchrun), ``'slurm'`` or ``'mpi'``.
         seed: Replaces the seed of the config.
         cfg_options: Dotted names to values, set in the config.
@@ -82,7 +83,9 @@ def build_runner(
     _name_classes(config._cfg_dict)
     config.launcher = launcher
     config.resume = resume
-    if load_from is not None:
+    if load_from is not None and resume:
+        config.resume = str(load_from)
+    elif load_from is not None:
         config.load_from = str(load_from)
     if seed is not None:
         config.randomness = dict(config.get('randomness') or {}, seed=seed)

@@ -1,37 +1,52 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from mmengine.dist import get_rank
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
-from mmengine.runner import Runner
-from mmengine.runner.checkpoint import _load_checkpoint_to_model
+from mmengine.registry import LOOPS
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from mmengine.runner.base_loop import BaseLoop
 from torch import distributed as torch_dist
 from torch import nn
+from torch.utils.data import DataLoader
 
 from mmfer.models.layers import pretrained_file
 from mmfer.registry import RUNNERS
-from mmfer.utils import find_state_dict
-from mmfer.utils.checkpoint import load_checkpoint, replace_synced, restore_message_hub, to_plain
-from mmfer.utils.released_weights import check_pretrained_file, fill
+from mmfer.utils.released_weights import check_pretrained_file
+
+from .hooks.checkpoint_hook import SafeCheckpointHook
+from .hooks.guard_hook import GuardHook
+from .hooks.interrupt_hook import InterruptHook
+from .hooks.provenance_hook import ProvenanceHook
+from .hooks.sam_hook import SAMHook
+from .hooks.seed_hook import SeedHook
+from .loops import FERIterTrainLoop, FERTrainLoop
+from .resumable_runner import ResumableRunner
+from .seeding import mix, seeded_loader
+from .worker_watch import explained_worker_deaths
+
+# Hooks that every runner has, whatever the config says.
+ALWAYS = (SeedHook, SAMHook, GuardHook, ProvenanceHook, InterruptHook)
+_STAMPS: set = set()  # of the runs of this process
+LOOP_OF = {EpochBasedTrainLoop: FERTrainLoop, IterBasedTrainLoop: FERIterTrainLoop}
 
 
 @RUNNERS.register_module()
-class FERRunner(Runner):
+class FERRunner(ResumableRunner):
     """MMEngine's runner with what it lacks for FER work.
 
     - ``channels_last=True`` in the config stores the weights in that memory format, which is faster for convolutions.
     - Distributed training also runs on the CPU (gloo).
-    - Checkpoints hold nothing but tensors, numbers and strings, are written atomically and read with
-      ``weights_only=True``.
+    - A training that was stopped, anywhere, ends as if it had not been (see :class:`ResumableRunner`).
+    - Samples and iterations are seeded by their place (see ``mmfer.engine.seeding``).
+    - The hooks of ``ALWAYS`` are there, whatever the config says.
     - Testing a checkpoint that does not fit the config is an error; MMEngine warns and tests random weights.
     - Everything a training needs from disk is looked for before the first step, and all that is missing is reported
       at once.
     """
-
-    _strict = False
 
     def setup_env(self, env_cfg: dict) -> None:
         if self.distributed and not torch.cuda.is_available() and not torch_dist.is_initialized():
@@ -42,6 +57,12 @@ class FERRunner(Runner):
                 os.environ.setdefault('MASTER_PORT', '29500')
             torch_dist.init_process_group('gloo')
         super().setup_env(env_cfg)
+        # MMEngine names logs and the message hub, which holds the best score, by the second in which a run begins.
+        stamp, number = self._timestamp, 1
+        while self._timestamp in _STAMPS:
+            number += 1
+            self._timestamp = f'{stamp}_{number}'
+        _STAMPS.add(self._timestamp)
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         if self.cfg.get('channels_last', False):
@@ -50,14 +71,67 @@ class FERRunner(Runner):
             return MMDistributedDataParallel(module=model, device_ids=None, broadcast_buffers=False)
         return super().wrap_model(model_wrapper_cfg, model)
 
+    @staticmethod
+    def build_dataloader(
+        dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
+    ) -> DataLoader:
+        """MMEngine's, with the samples seeded by ``seed`` and their place (see ``mmfer.engine.seeding``)."""
+        if seed is None:
+            return Runner.build_dataloader(dataloader)
+        base = seed - get_rank() if diff_rank_seed else seed
+        loader = Runner.build_dataloader(dataloader, seed=mix(base) >> 33)  # one that all processes share
+        return seeded_loader(loader, base, get_rank())
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        if isinstance(self._train_dataloader, DataLoader):
+            self._train_dataloader = seeded_loader(self._train_dataloader, self.base_seed, self.rank)
+        if isinstance(loop, dict):
+            loop = dict(loop)
+            if 'by_epoch' in loop and 'type' not in loop:
+                loop['type'] = EpochBasedTrainLoop if loop.pop('by_epoch') else IterBasedTrainLoop
+            kind = loop.get('type')
+            kind = LOOPS.get(kind) if isinstance(kind, str) else kind
+            loop['type'] = LOOP_OF.get(kind, loop.get('type'))
+        return super().build_train_loop(loop)
+
+    def register_default_hooks(self, hooks: dict | None = None) -> None:
+        super().register_default_hooks(dict(dict(checkpoint=dict(type=SafeCheckpointHook)), **(hooks or {})))
+
+    def register_hooks(self, default_hooks: dict | None = None, custom_hooks: list | None = None) -> None:
+        super().register_hooks(default_hooks, custom_hooks)
+        for kind in ALWAYS:
+            if not any(isinstance(hook, kind) for hook in self.hooks):
+                self.register_hook(kind())
+
+    def _log_env(self, env_cfg: dict) -> None:
+        """One line: ProvenanceHook logs what a result can be traced by, and the whole config lies in the work dir."""
+        name = Path(self.cfg.filename).name if self.cfg.filename else f'{self.timestamp}.py'
+        self.logger.info(f'Config: {Path(self.work_dir, name)}')
+
+    def get_hooks_info(self) -> str:
+        """The hooks in one line; MMEngine's table of every stage fills two screens."""
+        return f'Hooks: {", ".join(type(hook).__name__ for hook in self.hooks)}'
+
     def train(self) -> nn.Module:
+        self._find_start()
         self._check_sources()
-        return super().train()
+        with explained_worker_deaths():
+            return super().train()
+
+    def test(self) -> dict:
+        self._strict, self._resume = True, False
+        with explained_worker_deaths():
+            return super().test()
+
+    def val(self) -> dict:
+        self._strict, self._resume = True, False
+        with explained_worker_deaths():
+            return super().val()
 
     def _check_sources(self) -> None:
         problems = []
         model = self.model.module if is_model_wrapper(self.model) else self.model
-        for name, module in model.named_modules():
+        for name, module in model.named_modules() if self._content is None else ():
             path = pretrained_file(module)
             if path is not None and '://' not in path:
                 try:
@@ -72,46 +146,3 @@ class FERRunner(Runner):
             problems.insert(0, str(error))
         if problems:
             raise FileNotFoundError('\n\n'.join(problems))
-
-    def test(self) -> dict:
-        self._strict = True
-        return super().test()
-
-    def val(self) -> dict:
-        self._strict = True
-        return super().val()
-
-    def call_hook(self, fn_name: str, **kwargs) -> None:
-        super().call_hook(fn_name, **kwargs)
-        if fn_name == 'before_save_checkpoint':
-            kwargs['checkpoint'].update(to_plain(kwargs['checkpoint']))
-
-    def save_checkpoint(self, out_dir: str, filename: str, *args, **kwargs) -> None:
-        part = Path(out_dir) / f'.{filename}.part'
-        try:
-            super().save_checkpoint(out_dir, part.name, *args, **kwargs)
-            if self.rank == 0:
-                replace_synced(part, Path(out_dir) / filename)
-        finally:
-            if self.rank == 0:
-                part.unlink(missing_ok=True)
-
-    def load_checkpoint(
-        self,
-        filename: str,
-        map_location: str | Callable = 'cpu',
-        strict: bool = False,
-        revise_keys: list = [(r'^module.', '')],  # noqa: B006 (the signature of MMEngine)
-    ) -> dict:
-        checkpoint = load_checkpoint(filename, map_location)
-        if 'message_hub' in checkpoint:
-            checkpoint['message_hub'] = restore_message_hub(checkpoint['message_hub'])
-        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        model = self.model.module if is_model_wrapper(self.model) else self.model
-        if strict or self._strict or self._resume:
-            fill(model, find_state_dict(checkpoint), filename)
-        else:  # fine-tuning may start from a model with another head: MMEngine's warnings say what is left out
-            _load_checkpoint_to_model(model, checkpoint, revise_keys=revise_keys)
-        self._has_loaded = True
-        self.logger.info(f'Load checkpoint from {filename}')
-        return checkpoint

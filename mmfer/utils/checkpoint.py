@@ -1,28 +1,41 @@
 """Writing and reading mmfer's own checkpoints: tensors, numbers and strings, never code.
 
+A file is written under a temporary name, flushed to the disk and then renamed, so a file with the name of a checkpoint
+is a whole one. It carries a checksum of its content, which is compared whenever it is read.
+
 Files of other origin are read by ``mmfer.utils.checkpoint_reader``.
 """
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import os
 import re
+import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer
+from mmengine.logging import HistoryBuffer, print_log
 from safetensors import safe_open
+
+CHECKSUM = 'blake2b-v1:'
+# The end of an epoch, a place within an epoch (both numbers count what is done), an iteration of a run without epochs.
+NAME = re.compile(r'(?:epoch_(\d+)(?:_iter_(\d+))?|iter_(\d+))\.pth')
 
 
 def to_plain(obj: Any) -> Any:
-    """``obj`` made of dict, list, tuple, tensor, number, string and None alone; anything else becomes its ``str``."""
+    """``obj`` made of dict, list, tuple, tensor, number, string and None alone; anything else becomes its ``str``.
+
+    Tensors are those of ``obj`` where they are on the CPU.
+    """
     if obj is None or type(obj) in (bool, int, float, str):
         return obj
     if isinstance(obj, torch.Tensor):
-        return obj.detach()
+        return obj.detach().cpu()
     if isinstance(obj, np.generic):  # before the built-in types: np.float64 is a float, but not a plain one
         return obj.item()
     for kind in (int, float, str):
@@ -51,6 +64,92 @@ def restore_message_hub(state: dict) -> dict:
     return {**state, 'log_scalars': scalars}
 
 
+# ---- the checksum ----------------------------------------------------------------------------------------------------
+def checksum(content: Any) -> str:
+    """Digest of everything in ``content``, which :func:`to_plain` returned."""
+    digest = hashlib.blake2b(digest_size=16)
+    _digest(content, digest)
+    return CHECKSUM + digest.hexdigest()
+
+
+def _digest(obj: Any, digest: Any) -> None:
+    # Every item is preceded by its kind and size, so that no two contents give the same bytes.
+    if isinstance(obj, torch.Tensor):
+        digest.update(f'T{obj.dtype}{tuple(obj.shape)}:'.encode())
+        if obj.numel():
+            digest.update(obj.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    elif isinstance(obj, Mapping):
+        digest.update(f'D{len(obj)}:'.encode())
+        for key, value in obj.items():
+            _digest(key, digest)
+            _digest(value, digest)
+    elif isinstance(obj, (list, tuple)):
+        digest.update(f'{"L" if isinstance(obj, list) else "U"}{len(obj)}:'.encode())
+        for item in obj:
+            _digest(item, digest)
+    elif isinstance(obj, float):
+        digest.update(b'F' + struct.pack('<d', obj))
+    else:
+        text = str(obj).encode('utf-8', 'surrogatepass')
+        digest.update(f'{type(obj).__name__}{len(text)}:'.encode() + text)
+
+
+# ---- writing ---------------------------------------------------------------------------------------------------------
+class _Sink:
+    """A file for torch.save, which can crash the process where a write fails: keeps the error for later."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        if self.error is None:
+            try:
+                self.file.write(data)
+            except OSError as error:
+                self.error = error
+        return len(data)
+
+    def flush(self) -> None:
+        pass
+
+
+def write_checkpoint(content: Mapping, path: str | Path) -> None:
+    """Write ``content``, made plain and with its checksum, as a whole file or not at all.
+
+    Raises:
+        OSError: If it cannot be written, for example on a full disk. What was at ``path`` is still there.
+    """
+    path = Path(path)
+    plain = to_plain(content)
+    plain['checksum'] = checksum(plain)
+    part = path.with_name(f'.{path.name}.part')
+    try:
+        with open(part, 'wb') as file:
+            sink = _Sink(file)
+            torch.save(plain, sink)
+            if sink.error is not None:
+                raise sink.error
+        replace_synced(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def replace_synced(part: Path, path: Path) -> None:
+    """Rename ``part`` to ``path`` once its bytes are on disk: a killed run leaves no half-written file."""
+    path = Path(path)
+    with open(part, 'rb+') as file:
+        os.fsync(file.fileno())
+    os.replace(part, path)
+    if os.name == 'posix':  # else a power cut may undo the renaming
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+# ---- reading ---------------------------------------------------------------------------------------------------------
 def load_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict:
     """Read a checkpoint that mmfer wrote; nothing in the file is executed.
 
@@ -64,19 +163,30 @@ def load_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict:
     try:
         if path.suffix == '.safetensors':
             return _load_safetensors(path)
-        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+        content = torch.load(path, map_location=map_location, weights_only=True)
     except Exception as error:
         code = re.search(r'GLOBAL (\S+)', str(error))
-        reason = (
-            f'it holds Python objects that could run code ({code[1]})' if code else 'it is damaged or no checkpoint'
-        )
+        if path.stat().st_size == 0:
+            reason = 'it is damaged: it is empty'
+        elif code:
+            reason = f'it holds Python objects that could run code ({code[1]})'
+        else:
+            reason = 'it is damaged or no checkpoint'
         raise ValueError(
             f'{path} cannot be loaded: {reason}. Weights released by others are read, without running anything, by '
             'tools/model_converters/convert_released.py.'
         ) from None
-    if not isinstance(checkpoint, dict):
-        raise ValueError(f'{path} cannot be loaded: it holds a {type(checkpoint).__name__}, not a dict of weights')
-    return checkpoint
+    if not isinstance(content, dict):
+        raise ValueError(f'{path} cannot be loaded: it holds a {type(content).__name__}, not a dict of weights')
+    written = content.get('checksum')
+    if isinstance(written, str) and written.startswith(CHECKSUM):
+        del content['checksum']
+        if checksum(content) != written:
+            raise ValueError(
+                f'{path} cannot be loaded: it is damaged: its content does not match its checksum, so it changed after '
+                'it was written (by the disk, or while it was copied). Take another copy or an older checkpoint.'
+            )
+    return content
 
 
 def _load_safetensors(path: Path) -> dict:
@@ -88,8 +198,77 @@ def _load_safetensors(path: Path) -> dict:
     return dict(state_dict=state, meta=meta)
 
 
-def replace_synced(part: Path, path: Path) -> None:
-    """Rename ``part`` to ``path`` once its bytes are on disk: a killed run leaves no half-written file."""
-    with open(part, 'rb+') as file:
-        os.fsync(file.fileno())
-    os.replace(part, path)
+# ---- the checkpoints of a run ----------------------------------------------------------------------------------------
+def age(path: str | Path) -> tuple[int, int] | None:
+    """(epochs done, iterations done) that the name of a checkpoint tells; None where it is no such name.
+
+    ``epoch_3.pth`` is (3, 0) and older than ``epoch_3_iter_250.pth``, (3, 250), saved within the fourth epoch.
+    """
+    match = NAME.fullmatch(Path(path).name)
+    return (int(match[1] or 0), int(match[2] or match[3] or 0)) if match else None
+
+
+def list_checkpoints(folder: str | Path) -> list[Path]:
+    """The checkpoints of a run that can be continued, newest first; they are not opened."""
+    folder = Path(folder)
+    found = [path for path in folder.iterdir() if age(path)] if folder.is_dir() else []
+    return sorted((path for path in found if path.is_file()), key=age, reverse=True)
+
+
+def holds_training(content: dict) -> bool:
+    """Whether a checkpoint holds what a training needs to continue, and not just weights."""
+    return isinstance(content.get('meta'), dict) and 'optimizer' in content and 'message_hub' in content
+
+
+def load_newest(folder: str | Path) -> tuple[Path, dict] | None:
+    """The newest checkpoint of a run that loads, and its content; None where there is no checkpoint.
+
+    The log tells which files were skipped, and why.
+
+    Raises:
+        ValueError: If there are checkpoints, but none of them loads.
+    """
+    problems = []
+    for path in list_checkpoints(folder):
+        try:
+            content = load_checkpoint(path)
+            if not holds_training(content):
+                raise ValueError(f'{path} cannot be loaded: it holds no state of a training')
+        except (OSError, ValueError) as error:
+            problems.append(str(error))
+            print_log(f'Skipped: {error}', logger='current', level=logging.WARNING)
+            continue
+        return path, content
+    if problems:
+        raise ValueError(
+            f'none of the {len(problems)} checkpoints in {folder} can be loaded:\n'
+            + '\n'.join(problems)
+            + '\nTo start anew, move them away or choose another --work-dir.'
+        )
+    return None
+
+
+def find_checkpoint(folder: str | Path) -> Path | None:
+    """The newest checkpoint of a run that loads; None where there is none (see :func:`load_newest`)."""
+    newest = load_newest(folder)
+    return newest and newest[0]
+
+
+def prune_checkpoints(folder: str | Path, keep: int, by_epoch: bool = True) -> list[Path]:
+    """Remove old checkpoints of a run, oldest first, and return their paths. Call it once the newest is complete.
+
+    Args:
+        folder: Folder of the run.
+        keep: So many are kept; all, if negative.
+        by_epoch: The regular ones are those of ends of epochs. Others were saved when a run was interrupted, and are
+            removed when there is a newer one.
+    """
+    found = list_checkpoints(folder)
+    regular = [path for path in found if not by_epoch or path.name == f'epoch_{age(path)[0]}.pth']
+    surplus = set(regular[keep:]) if keep >= 0 else set()
+    if by_epoch:
+        surplus |= set(found[1:]) - set(regular)
+    old = sorted(surplus - set(found[:1]), key=age)
+    for path in old:
+        path.unlink(missing_ok=True)
+    return old

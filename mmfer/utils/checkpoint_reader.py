@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import struct
+import sys
 import zipfile
+from _compat_pickle import IMPORT_MAPPING
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,8 +27,44 @@ FOREIGN = (
     (b'<?xml', 'is XML, not a checkpoint. Download it again by its direct link.'),
     (b'\x1f\x8b', 'is a gzip archive. Unpack it first.'),
     (b'\x89HDF', 'is an HDF5 file (Keras?), not a PyTorch checkpoint. Convert it with the framework that wrote it.'),
+    (b'\xff\xd8\xff', 'is a JPEG image, not a checkpoint.'),
+    (b'\x89PNG', 'is a PNG image, not a checkpoint.'),
+    (b'%PDF', 'is a PDF document, not a checkpoint.'),
 )
+# Parts of Python that pickles of data call: what they make is data, too. Calls of all others are code.
+DATA_CALLS = re.compile(
+    r'(_codecs|UserDict|UserList|array|collections|copyreg|copy_reg|datetime|decimal|fractions|itertools|uuid|zoneinfo)\.\w+'
+    r'|argparse\.Namespace|functools\.partial|io\.(BytesIO|StringIO)|logging\.getLogger|random\.Random|re\._compile'
+    r'|time\.struct_time|types\.SimpleNamespace|pathlib(\._local)?\.(Pure)?(Posix|Windows)?Path'
+    r'|builtins\.(bool|bytearray|bytes|complex|dict|float|frozenset|int|list|object|range|set|slice|str|tuple)'
+    r'|builtins\.(long|unicode|xrange)'
+)
+STANDARD = frozenset(getattr(sys, 'stdlib_module_names', ())) or frozenset(  # Python 3.9 does not list them
+    [*sys.builtin_module_names, *(name.split('.')[0] for name in os.listdir(os.path.dirname(os.__file__)))]
+)
+STANDARD |= {'os', 'posix', 'nt', 'builtins', *IMPORT_MAPPING}  # torch writes names of Python 2, too
 ENDIAN = ('it was written by a big-endian machine', 'Save it again on a little-endian one')
+
+
+class _Reader(PickleMachine):
+    """Refuses a pickle that calls what no data need. It would not be called here, but whoever wrote it meant it to."""
+
+    def call(self, func: Any, args: Any) -> Any:
+        self._judge(func, args if isinstance(args, tuple) else ())
+        return super().call(func, args)
+
+    def _judge(self, func: Any, args: tuple) -> None:
+        name = func.name if isinstance(func, Opaque) else ''
+        if name == 'builtins.getattr' and args:  # of MMEngine's log buffers, and of many an exploit
+            name = f'{args[0].name}.{args[1]}' if isinstance(args[0], Opaque) and args[1:] else name
+        elif name == 'functools.partial' and args:
+            self._judge(args[0], ())
+        code = name.split('.')[0] in STANDARD and not DATA_CALLS.fullmatch(name)
+        require(
+            not code,
+            f'it carries code: it would call {show(name)} (nothing was run)',
+            'Do not load it elsewhere; ask for the weights alone, a state dict',
+        )
 
 
 def _read_into(stream: BinaryIO, data: bytearray) -> None:
@@ -72,7 +111,7 @@ def _read_zip(stream: BinaryIO, size: int) -> Any:
     require(order == b'little', *ENDIAN)
     # a read from BytesIO, unlike one from a file, is cut to what is there before it allocates
     pickled = io.BytesIO(member('data.pkl'))
-    return PickleMachine(lambda key, nbytes, itemsize: member(f'data/{key}', nbytes)).run(pickled)
+    return _Reader(lambda key, nbytes, itemsize: member(f'data/{key}', nbytes)).run(pickled)
 
 
 class _Bounded:
@@ -92,11 +131,11 @@ class _Bounded:
 def _read_stream(stream: BinaryIO, size: int) -> Any:
     """The format of torch < 1.6: five pickles (magic, version, system, object, storage keys), then the storages."""
     bounded = _Bounded(stream, size)
-    magic = PickleMachine().run(bounded)
+    magic = _Reader().run(bounded)
     plain = 'it is a pickle that torch.save did not write'
     require(magic == MAGIC_NUMBER, plain, 'Only files of torch.save and safetensors are read')
-    require(PickleMachine().run(bounded) == 1001, 'it has an unknown version of the format of torch < 1.6')
-    system = PickleMachine().run(bounded)
+    require(_Reader().run(bounded) == 1001, 'it has an unknown version of the format of torch < 1.6')
+    system = _Reader().run(bounded)
     require(isinstance(system, dict) and isinstance(system.get('little_endian'), bool), 'its header is damaged')
     require(system['little_endian'], *ENDIAN)
     itemsizes: dict[str, int] = {}
@@ -109,9 +148,9 @@ def _read_stream(stream: BinaryIO, size: int) -> Any:
         itemsizes[key] = itemsize
         return bytearray(nbytes)  # filled below: the storages come after the object that uses them
 
-    machine = PickleMachine(allocate)
+    machine = _Reader(allocate)
     result = machine.run(bounded)
-    keys = PickleMachine().run(bounded)
+    keys = _Reader().run(bounded)
     valid = isinstance(keys, list) and all(isinstance(k, str) for k in keys) and set(keys) == set(machine.storages)
     require(valid, 'its list of storages is damaged')
     for key in keys:
@@ -125,7 +164,8 @@ def _read_stream(stream: BinaryIO, size: int) -> Any:
 def read_checkpoint(path: str | os.PathLike) -> Any:
     """The content of a file of ``torch.save`` (either format) or a ``.safetensors`` file, on the CPU.
 
-    Nothing of the file is executed or imported. Tensors come without autograd; those that share a storage in the file
+    Nothing of the file is executed or imported, and a file that calls anything of Python but makers of data is refused.
+    Tensors come without autograd; those that share a storage in the file
     share it here. Objects other than tensors, containers, numbers, text and plain numpy arrays become :class:`Opaque`.
 
     Args:
@@ -133,11 +173,14 @@ def read_checkpoint(path: str | os.PathLike) -> Any:
 
     Raises:
         OSError: If the file is missing or may not be read.
-        CheckpointError: If it is empty, truncated, damaged, or no checkpoint; the message names it and the remedy.
+        CheckpointError: If it is empty, truncated, damaged, carries code or is no checkpoint; the message names it and
+            the remedy.
     """
     path = Path(path)
     if path.is_dir():
         raise CheckpointError(f'{path} is a directory. Name the checkpoint file in it.')
+    if not path.exists():
+        raise FileNotFoundError(f'checkpoint not found: {path}')
     with open(path, 'rb') as stream:
         size = os.fstat(stream.fileno()).st_size
         head = stream.read(64)
@@ -161,6 +204,8 @@ def read_checkpoint(path: str | os.PathLike) -> Any:
         except Exception as error:  # whatever a damaged or hostile file provokes, MemoryError included
             problem = f'{type(error).__name__}: {show(str(error))}'
             raise CheckpointError(f'{path} cannot be read: it is damaged or truncated ({problem}). {AGAIN}.') from error
+    if re.fullmatch(rb'[\t\n\r\x20-\x7e]+', head):
+        raise CheckpointError(f'{path} is a text file, not a checkpoint.')
     raise CheckpointError(f'{path} is not a checkpoint: neither torch.save nor safetensors wrote it. {AGAIN}.')
 
 

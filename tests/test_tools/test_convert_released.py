@@ -89,17 +89,26 @@ def test_command_line(tmp_path):
     assert os.listdir(tmp_path).count('out.pth') == 0
 
 
+def test_code_is_refused_and_not_run(tmp_path, run):
+    touched = tmp_path / 'touched'
+    content = {'model': constants(golden.manifest('poster_var_7')['entries']), 'more': Hostile(touched)}
+    torch.save(content, tmp_path / 'hostile.pth')
+    code, _, err = run(tmp_path / 'hostile.pth', tmp_path / 'out.pth', '--config', config(tmp_path))
+    assert code == 1
+    assert 'hostile.pth cannot be read: it carries code' in err
+    assert not touched.exists()
+    assert not (tmp_path / 'out.pth').exists()
+
+
 @pytest.mark.parametrize('kind', ['poster_var', 'poster_pp'])
 def test_whole_models(tmp_path, run, kind):
     released = constants(golden.manifest(f'{kind}_7')['entries'])
-    touched = tmp_path / 'touched'
     content = {'model': {f'module.{n}': t for n, t in released.items()}}
-    content.update(recorder=RecorderMeter(), more=Hostile(touched))
+    content.update(recorder=RecorderMeter())
     torch.save(content, tmp_path / 'best.pth')
     target = tmp_path / 'new' / 'converted.pth'
     code, out, err = run(tmp_path / 'best.pth', target, '--config', config(tmp_path, kind))
     assert code == 0, err
-    assert not touched.exists()
     assert 'POSTER' in out
     assert '12 face_landback.output_layer' in out
     assert 'classes, by the config: surprise, fear' in out

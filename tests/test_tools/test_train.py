@@ -1,7 +1,9 @@
 """The tools as users run them: in processes of their own."""
 
+import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -185,3 +187,100 @@ def test_help_and_wrong_arguments(tool):
     assert result.returncode == 1
     assert 'synth.py' in result.stderr
     assert 'Traceback' not in result.stderr
+
+
+@pytest.fixture
+def tool():
+    spec = importlib.util.spec_from_file_location('train_tool', ROOT / 'tools/train.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+def test_seeds_are_what_each_alone_gives(tmp_path):
+    args = ['tools/train.py', 'configs/poster_var/synth_linear.py', '--cfg-options', *SMALL]
+    result = python(*args, '--work-dir', tmp_path / 'set', '--seeds', 0, 1)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert 'mean ± std' in result.stdout
+    content = json.loads((tmp_path / 'set/seeds.json').read_text())
+    assert [run['state'] for run in content['seeds']] == ['complete', 'complete']
+    assert content['summary']['last']['accuracy']['n'] == 2
+    result = python(*args, '--work-dir', tmp_path / 'alone', '--seed', 1)
+    assert result.returncode == 0, result.stderr[-3000:]
+    files = [tmp_path / name / 'epoch_1.pth' for name in ('set/seed_0', 'set/seed_1', 'alone')]
+    other, first, second = (torch.load(file, weights_only=True)['state_dict'] for file in files)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+    # one is lost and trained again, the other is skipped
+    shutil.rmtree(tmp_path / 'set/seed_0')
+    before = sorted((tmp_path / 'set/seed_1').iterdir())
+    result = python(*args, '--work-dir', tmp_path / 'set', '--seeds', 0, 1)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert f'Seed 1 (2 of 2): complete in {tmp_path}/set/seed_1, skipped' in result.stdout
+    assert sorted((tmp_path / 'set/seed_1').iterdir()) == before
+    again = torch.load(files[0], weights_only=True)['state_dict']
+    assert all(torch.equal(other[name], again[name]) for name in again)
+
+
+def test_command_of_each_seed(tool):
+    args = ['c.py', '--seeds', '3', '4', '--work-dir', 'w', '--amp', '--tensorboard', '--resume']
+    args = tool.parse_args([*args, '--cfg-options', 'a.b=[1,2]', "c='x y'"])
+    words = [str(word) for word in tool.command(args, 4, Path('w/seed_4'))]
+    assert words[:3] == [sys.executable, str(ROOT / 'tools/train.py'), 'c.py']
+    expected = ['--work-dir', 'w/seed_4', '--seed', '4', '--resume', '--tensorboard', '--amp', 'bfloat16']
+    assert words[3:] == [*expected, '--cfg-options', 'a.b=[1,2]', "c='x y'"]
+    own = tool.parse_args(words[2:])
+    assert (own.seed, own.seeds, own.resume, own.amp, own.cfg_options) == (4, None, '', 'bfloat16', args.cfg_options)
+    args.processes = 2
+    assert [str(word) for word in tool.command(args, 4, 'f')][:3] == [str(ROOT / 'tools/dist_train.sh'), 'c.py', '2']
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        (['--seed', '1', '--seeds', '1'], 'not allowed with'),
+        (['--summary'], '--summary belongs to --seeds'),
+        (['--processes', '2'], '--processes belongs to --seeds'),
+        (['--seeds', '0', '--processes', '0'], '1 or more'),
+        (['--seeds', '0', '--resume', 'x.pth'], '--resume alone'),
+        (['--seeds'], 'expected at least one'),
+        (['--amp', 'half'], 'bfloat16'),
+    ],
+)
+def test_options_that_do_not_go_together(tool, capsys, words, message):
+    with pytest.raises(SystemExit):
+        tool.parse_args(['c.py', *words])
+    assert message in capsys.readouterr().err
+
+
+def test_tasks_of_a_slurm_array_train_one_seed_each(tool, tmp_path, monkeypatch, capsys):
+    trained = []
+    monkeypatch.setattr(tool, 'train_one', lambda args, work_dir, seed: trained.append((work_dir, seed)))
+    words = [str(ROOT / 'configs/poster_var/synth.py'), '--work-dir', str(tmp_path), '--seeds', '5', '7']
+    monkeypatch.setenv('SLURM_ARRAY_TASK_ID', '1')
+    assert tool.run(tool.parse_args([*words, '--launcher', 'slurm'])) == 0
+    assert trained == [(tmp_path / 'seed_7', 7)]
+    monkeypatch.setenv('SLURM_ARRAY_TASK_ID', '2')
+    with pytest.raises(ValueError, match='--array=0-1'):
+        tool.run(tool.parse_args(words))
+    assert tool.run(tool.parse_args([*words, '--processes', '2'])) == 1
+    assert tool.run(tool.parse_args([*words, '--summary'])) == 0
+    assert 'seed 5: not begun' in capsys.readouterr().out
+    assert len(trained) == 1
+
+
+def test_seeds_inside_a_launcher_are_refused(tool, capsys, monkeypatch):
+    monkeypatch.delenv('SLURM_ARRAY_TASK_ID', raising=False)
+    assert tool.run(tool.parse_args(['c.py', '--seeds', '0', '1', '--launcher', 'pytorch'])) == 1
+    assert 'tools/train.py c.py --seeds 0 1 --processes N' in capsys.readouterr().err
+
+
+def test_started_again_continues_its_seeds(tool, tmp_path, monkeypatch):
+    monkeypatch.setattr('mmfer.apis.multi_seed._run', lambda args: (commands.append(args), (0, False))[1])
+    words = [str(ROOT / 'configs/poster_var/synth.py'), '--work-dir', str(tmp_path), '--seeds', '0']
+    for resumed, count in ((False, '0'), (True, '1')):
+        commands = []
+        monkeypatch.setenv('SLURM_RESTART_COUNT', count)
+        assert tool.run(tool.parse_args(words)) == 1  # it left no finished.json
+        assert ('--resume' in commands[0]) is resumed

@@ -1,3 +1,6 @@
+import errno
+import os
+import re
 from collections import OrderedDict
 
 import numpy as np
@@ -5,7 +8,24 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 
-from mmfer.utils.checkpoint import load_checkpoint, replace_synced, restore_message_hub, to_plain
+from mmfer.utils.checkpoint import (
+    age,
+    checksum,
+    find_checkpoint,
+    list_checkpoints,
+    load_checkpoint,
+    load_newest,
+    prune_checkpoints,
+    replace_synced,
+    restore_message_hub,
+    to_plain,
+    write_checkpoint,
+)
+
+
+def state(value=0.0):
+    weights = dict(w=torch.full((2000,), value), b=torch.arange(5), h=torch.ones(3, dtype=torch.bfloat16))
+    return dict(meta=dict(epoch=1, iter=2), state_dict=weights, optimizer=dict(lr=0.1), message_hub={})
 
 
 def test_plain_content_survives_weights_only(tmp_path):
@@ -55,7 +75,7 @@ def test_missing_and_damaged_files(tmp_path):
     data = (tmp_path / 'whole.pth').read_bytes()
     for size in (0, 10, len(data) // 2, len(data) - 1):
         (tmp_path / 'cut.pth').write_bytes(data[:size])
-        with pytest.raises(ValueError, match='damaged'):
+        with pytest.raises(ValueError, match='damaged: it is empty' if size == 0 else 'damaged'):
             load_checkpoint(tmp_path / 'cut.pth')
 
 
@@ -65,3 +85,166 @@ def test_replace(tmp_path):
     replace_synced(tmp_path / 'part', tmp_path / 'file')
     assert (tmp_path / 'file').read_text() == 'new'
     assert not (tmp_path / 'part').exists()
+
+
+# ---- writing ---------------------------------------------------------------------------------------------------------
+def test_what_is_written_is_read(tmp_path):
+    content = dict(state(), strange={1: (2.5, [True, None]), 'x': np.float32(3)})
+    write_checkpoint(content, tmp_path / 'c.pth')
+    back = load_checkpoint(tmp_path / 'c.pth')
+    assert back.keys() == content.keys()
+    assert all(torch.equal(back['state_dict'][name], value) for name, value in content['state_dict'].items())
+    assert back['strange'] == {1: (2.5, [True, None]), 'x': 3.0}
+    assert 'checksum' not in content
+    assert [path.name for path in tmp_path.iterdir()] == ['c.pth']
+
+
+def test_a_flipped_bit_is_found(tmp_path):
+    write_checkpoint(state(value=1.25), tmp_path / 'c.pth')
+    data = bytearray((tmp_path / 'c.pth').read_bytes())
+    place = data.index(np.full(100, 1.25, np.float32).tobytes()) + 123
+    data[place] ^= 16
+    (tmp_path / 'c.pth').write_bytes(data)
+    torch.load(tmp_path / 'c.pth', weights_only=True)  # PyTorch does not notice
+    with pytest.raises(ValueError, match=r'c.pth cannot be loaded: .*does not match its checksum'):
+        load_checkpoint(tmp_path / 'c.pth')
+
+
+def test_every_part_counts_for_the_checksum():
+    contents = [
+        {},
+        [],
+        (),
+        None,
+        0,
+        0.0,
+        False,
+        '',
+        '0',
+        [0],
+        (0,),
+        [[], 0],
+        [[0], []],
+        {'a': 1, 'b': 2},
+        {'b': 2, 'a': 1},
+        {1: 1},
+        {'1': 1},
+        torch.zeros(0),
+        torch.zeros(0, 2),
+        torch.zeros(2),
+        torch.zeros(1, 2),
+        torch.zeros(2, dtype=torch.int32),
+        torch.zeros(2, dtype=torch.bfloat16),
+        torch.zeros(4, dtype=torch.int16),
+        torch.tensor(0.0),
+        torch.tensor([0.0, -0.0]),
+    ]
+    assert len({checksum(content) for content in contents}) == len(contents)
+
+
+def test_checksum_does_not_depend_on_the_memory_layout(tmp_path):
+    image = torch.randn(2, 3, 4, 4)
+    last = image.contiguous(memory_format=torch.channels_last)
+    assert checksum(image) == checksum(last) == checksum(image.expand(1, 2, 3, 4, 4)[0])
+    write_checkpoint(dict(last=last), tmp_path / 'c.pth')
+    assert load_checkpoint(tmp_path / 'c.pth')['last'].stride() == last.stride()
+
+
+def test_files_without_checksum_and_foreign_ones_load(tmp_path):
+    torch.save(dict(state(), checksum='of another kind'), tmp_path / 'c.pth')
+    assert load_checkpoint(tmp_path / 'c.pth')['checksum'] == 'of another kind'
+
+
+@pytest.mark.parametrize('limit', [0, 100, 10_000])
+def test_a_full_disk_leaves_the_old_file(tmp_path, limit):
+    resource = pytest.importorskip('resource')
+    write_checkpoint(state(1.0), tmp_path / 'c.pth')
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, former[1]))  # Python ignores the signal, writing fails
+    try:
+        with pytest.raises(OSError) as error:
+            write_checkpoint(state(2.0), tmp_path / 'c.pth')
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+    assert error.value.errno == errno.EFBIG
+    assert load_checkpoint(tmp_path / 'c.pth')['state_dict']['w'][0] == 1.0
+    assert [path.name for path in tmp_path.iterdir()] == ['c.pth']
+
+
+def test_an_error_of_the_disk_that_comes_late(tmp_path, monkeypatch):
+    def fsync(file):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(os, 'fsync', fsync)
+    with pytest.raises(OSError, match='No space left'):
+        write_checkpoint(state(), tmp_path / 'c.pth')
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- the checkpoints of a run ----------------------------------------------------------------------------------------
+def write_all(folder, *names):
+    for number, name in enumerate(names):
+        write_checkpoint(state(float(number)), folder / name)
+
+
+def test_age_is_told_by_the_name(tmp_path):
+    names = ['iter_20.pth', 'epoch_1.pth', 'epoch_1_iter_9.pth', 'epoch_1_iter_10.pth', 'epoch_9.pth', 'epoch_10.pth']
+    assert [age(name) for name in names] == [(0, 20), (1, 0), (1, 9), (1, 10), (9, 0), (10, 0)]
+    others = ['best_accuracy_epoch_3.pth', '.epoch_3.pth.part', 'epoch_3.pth.old', 'epoch_x.pth', 'last_checkpoint']
+    assert [age(name) for name in others] == [None] * 5
+    write_all(tmp_path, *names[::-1], *others[:3])
+    (tmp_path / 'epoch_11.pth').mkdir()
+    assert [path.name for path in list_checkpoints(tmp_path)] == names[::-1]
+    assert list_checkpoints(tmp_path / 'nowhere') == []
+
+
+def test_newest_that_loads(tmp_path):
+    write_all(tmp_path, *(f'epoch_{i}.pth' for i in range(1, 7)))
+    data = (tmp_path / 'epoch_6.pth').read_bytes()
+    (tmp_path / 'epoch_6.pth').write_bytes(data[: len(data) // 2])
+    (tmp_path / 'epoch_5.pth').write_bytes(b'')
+    torch.save(dict(state_dict={}), tmp_path / 'epoch_4.pth')
+    torch.save(dict(evil=Touch(tmp_path / 'touched')), tmp_path / 'epoch_3.pth')
+    (tmp_path / 'touched').unlink(missing_ok=True)
+    skipped = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('mmfer.utils.checkpoint.print_log', lambda text, **options: skipped.append(text))
+        path, content = load_newest(tmp_path)
+    assert path.name == 'epoch_2.pth'
+    assert content['state_dict']['w'][0] == 1.0
+    reasons = ['epoch_6.pth .*damaged', 'epoch_5.pth .*empty', 'epoch_4.pth .*no state of a training', 'run code']
+    assert len(skipped) == 4
+    for text, reason in zip(skipped, reasons):
+        assert re.search(f'Skipped: .*{reason}', text)
+    assert not (tmp_path / 'touched').exists()
+    assert find_checkpoint(tmp_path) == path
+
+
+def test_no_checkpoint_and_none_that_loads(tmp_path):
+    assert load_newest(tmp_path) is None
+    assert find_checkpoint(tmp_path / 'nowhere') is None
+    (tmp_path / 'epoch_1.pth').write_bytes(b'')
+    (tmp_path / 'epoch_2.pth').write_bytes(b'xy')
+    with pytest.raises(ValueError, match=r'(?s)none of the 2 checkpoints .*epoch_2.*epoch_1.*empty.*start anew'):
+        find_checkpoint(tmp_path)
+
+
+def test_pruning(tmp_path):
+    def names():
+        return [path.name for path in list_checkpoints(tmp_path)][::-1]
+
+    others = ['best_accuracy_epoch_1.pth', 'mine.pth', 'epoch_1.pth.bak']
+    write_all(
+        tmp_path, 'epoch_1.pth', 'epoch_2.pth', 'epoch_2_iter_9.pth', 'epoch_3.pth', 'epoch_3_iter_12.pth', *others
+    )
+    assert prune_checkpoints(tmp_path, -1) == [tmp_path / 'epoch_2_iter_9.pth']
+    assert names() == ['epoch_1.pth', 'epoch_2.pth', 'epoch_3.pth', 'epoch_3_iter_12.pth']
+    prune_checkpoints(tmp_path, 2)
+    assert names() == ['epoch_2.pth', 'epoch_3.pth', 'epoch_3_iter_12.pth']
+    write_all(tmp_path, 'epoch_4.pth')
+    prune_checkpoints(tmp_path, 1)
+    assert names() == ['epoch_4.pth']
+    write_all(tmp_path, 'epoch_4_iter_20.pth', 'epoch_4_iter_30.pth', 'epoch_5_iter_40.pth')
+    prune_checkpoints(tmp_path, 2, by_epoch=False)
+    assert names() == ['epoch_4_iter_30.pth', 'epoch_5_iter_40.pth']
+    assert all((tmp_path / name).exists() for name in others)

@@ -1,10 +1,16 @@
+import argparse
+import datetime
+import enum
+import functools
 import io
 import os
 import random
 import re
 import struct
+import subprocess
 import zipfile
 from collections import OrderedDict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,13 +31,17 @@ class RecorderMeter:  # as in the training scripts of POSTER++
 
 
 class Hostile:
-    """Touches a file when it is unpickled."""
+    """Calls a function when it is unpickled."""
 
-    def __init__(self, path):
-        self.path = path
+    def __init__(self, function, args):
+        self.call = function, args
 
     def __reduce__(self):
-        return os.open, (str(self.path), os.O_CREAT)
+        return self.call
+
+
+class RoundingMode(enum.Enum):
+    UP = 1
 
 
 def save(obj, path, zipped=True):
@@ -114,17 +124,35 @@ def test_pickle_protocols(tmp_path, protocol):
 
 
 @FORMATS
-def test_unknown_classes_stay_opaque_and_nothing_runs(tmp_path, zipped):
-    touched = tmp_path / 'touched'
-    content = {'recorder': RecorderMeter(), 'hostile': Hostile(touched), 'state_dict': {'w': torch.ones(2)}}
+def test_unknown_classes_stay_opaque(tmp_path, zipped):
+    content = {'recorder': RecorderMeter(), 'state_dict': {'w': torch.ones(2)}}
+    content.update(where=tmp_path, options=argparse.Namespace(lr=1), norm=functools.partial(torch.nn.LayerNorm, eps=1))
+    content.update(when=datetime.date(2024, 1, 1), enum=RoundingMode.UP, pattern=re.compile('a'))
     read = read_checkpoint(save(content, tmp_path / 'a.pth', zipped))
-    assert not touched.exists()
     assert isinstance(read['recorder'], Opaque)
     assert read['recorder'].name.endswith('.RecorderMeter')
     assert read['recorder'].state['total_epoch'] == 3
-    assert isinstance(read['hostile'], Opaque)
-    assert read['hostile'].args[0] == str(touched)
     assert equal(find_state_dict(read)['w'], torch.ones(2))
+
+
+@FORMATS
+def test_code_is_refused_and_not_run(tmp_path, zipped):
+    touched = tmp_path / 'touched'
+    calls = {
+        r'(posix|nt)\.open': (os.open, (str(touched), os.O_CREAT)),
+        r'(posix|nt)\.system': (os.system, (f'touch {touched}',)),
+        r'(subprocess|commands)\.Popen': (subprocess.Popen, (['touch', str(touched)],)),
+        r'builtins\.exec': (exec, (f'open({str(touched)!r}, "w")',)),
+        r'(builtins|_?io)\.open': (open, (str(touched), 'w')),
+        r'pathlib(\._local)?\.Path\.touch': (Path.touch, (touched,)),
+        r'(posix|nt)\.mkdir': (functools.partial(os.mkdir, str(touched)), ()),
+    }
+    for number, (name, call) in enumerate(calls.items()):
+        content = {'state_dict': {'w': torch.ones(2)}, 'more': Hostile(*call)}
+        path = save(content, tmp_path / f'{number}.pth', zipped)
+        with pytest.raises(CheckpointError, match=rf'{number}\.pth cannot be read: it carries code.* call {name}'):
+            read_checkpoint(path)
+        assert not touched.exists()
 
 
 def test_a_class_of_a_script_that_is_not_there(tmp_path):
@@ -214,7 +242,9 @@ def test_flipped_bytes_never_crash(tmp_path, small, zipped):
         (b'version https://git-lfs.github.com/spec/v1\n', 'Git LFS'),
         (b'<!DOCTYPE html><html>', 'web page'),
         (b'\x1f\x8b\x08\x00', 'gzip'),
-        (b'hello world, no checkpoint', 'is not a checkpoint'),
+        (b'\xff\xd8\xff\xe0\x00\x10JFIF', 'is a JPEG image'),
+        (b'hello world, no checkpoint', 'is a text file'),
+        (b'\x01\x02 something else', 'is not a checkpoint'),
         (b'\x80\x04K\x01.', 'torch.save did not write'),
         (b'PK\x03\x04 and no more', 'truncated'),
     ],
@@ -228,7 +258,7 @@ def test_other_files_are_named(tmp_path, data, problem):
 
 
 def test_missing_file_and_directory(tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r'not found: .*missing\.pth'):
         read_checkpoint(tmp_path / 'missing.pth')
     with pytest.raises(CheckpointError, match='directory'):
         read_checkpoint(tmp_path)

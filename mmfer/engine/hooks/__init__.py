@@ -1,4 +1,21 @@
+from .checkpoint_hook import SafeCheckpointHook
+from .finished_hook import FinishedHook
+from .guard_hook import GuardHook
+from .interrupt_hook import InterruptHook
 from .progress_hook import ProgressHook
+from .provenance_hook import ProvenanceHook
 from .sam_hook import SAMHook
+from .seed_hook import SeedHook
+from .speed_hook import SpeedHook
 
-__all__ = ['ProgressHook', 'SAMHook']
+__all__ = [
+    'FinishedHook',
+    'GuardHook',
+    'InterruptHook',
+    'ProgressHook',
+    'ProvenanceHook',
+    'SAMHook',
+    'SafeCheckpointHook',
+    'SeedHook',
+    'SpeedHook',
+]

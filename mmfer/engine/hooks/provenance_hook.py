@@ -1,0 +1,131 @@
+"""The first and the last lines of a log: what the result came from, and what it is."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch.distributed as torch_dist
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.runner import BaseLoop, Runner
+
+from mmfer.registry import HOOKS
+from mmfer.utils.provenance import config_hash, dataset_fingerprint, describe, differences, git_state, machine, versions
+from mmfer.utils.tables import render_table
+
+from .guard_hook import newest_checkpoint
+
+BEST = 'best_metrics'  # in the message hub, so that a resumed run knows it
+
+
+def collect(runner: Runner) -> dict[str, Any]:
+    """What the run of ``runner`` stands on, as plain values; reads the lists of its data sets."""
+    data = {}
+    for name in ('train', 'val', 'test'):
+        loop = getattr(runner, f'_{name}_loop', None)
+        if isinstance(loop, BaseLoop):  # the others are not in use
+            data[name] = dataset_fingerprint(loop.dataloader.dataset)
+    randomness = getattr(runner, '_randomness_cfg', None) or {}
+    return dict(
+        versions=versions(),
+        git=git_state(),
+        config=dict(file=str(runner.cfg.filename or 'none'), hash=config_hash(runner.cfg)),
+        run=dict(
+            seed=runner.seed,
+            deterministic=bool(runner.deterministic),
+            diff_rank_seed=bool(randomness.get('diff_rank_seed', False)),
+            processes=runner.world_size,
+            backend=torch_dist.get_backend() if runner.distributed else None,
+        ),
+        machine=machine(),
+        data=data,
+    )
+
+
+@HOOKS.register_module()
+class ProvenanceHook(Hook):
+    """Writes down what a result came from, and repeats at the end of a training what it is.
+
+    The log begins with versions, git state, config and the hash of its content, seed, machine, and for each data set
+    its protocol, class counts and the hash of its list (names and labels, not where the data lie). Checkpoints hold the
+    same in ``meta['provenance']``. A run that continues another one under other conditions says which they are.
+
+    The log of a training ends with a table of the last and the best metrics, the checkpoints, and the time it took.
+    """
+
+    priority = 'LOW'  # before CheckpointHook, so that checkpoints hold the best metrics
+
+    def __init__(self) -> None:
+        self.record: dict[str, Any] = {}
+        self._start = time.time()
+        self._before = 0.0  # seconds of the runs that this one continues
+        self._last: tuple = ()  # epoch, metrics
+        self._earlier: dict[str, Any] = {}
+
+    def before_run(self, runner: Runner) -> None:
+        self._start = time.time()
+        if runner.rank == 0:
+            self.record = collect(runner)
+            runner.logger.info('\n  '.join(['Provenance', *describe(self.record)]))
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        if self.record:
+            seconds = self._before + time.time() - self._start
+            checkpoint['meta']['provenance'] = dict(self.record, seconds=round(seconds, 1))
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        if runner._resume and runner.rank == 0:
+            earlier = (checkpoint.get('meta') or {}).get('provenance') or {}
+            self._before = float(earlier.get('seconds', 0.0))
+            changed = differences(earlier, self.record) if earlier and self.record else []
+            if changed:
+                runner.logger.warning('Not as in the run that is continued: ' + '; '.join(changed))
+
+    def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
+        numbers = {k: float(v) for k, v in (metrics or {}).items() if isinstance(v, (int, float))}
+        if not numbers or not isinstance(runner._train_loop, BaseLoop):
+            return
+        self._last = (runner.epoch, numbers)
+        best = runner.message_hub.runtime_info.get(BEST)
+        if best is None or self._is_better(runner, numbers, best['metrics']):
+            runner.message_hub.update_info(BEST, dict(epoch=runner.epoch, metrics=numbers))
+
+    @staticmethod
+    def _is_better(runner: Runner, new: dict, old: dict) -> bool:
+        for hook in runner.hooks:
+            if isinstance(hook, CheckpointHook) and getattr(hook, 'is_better_than', None):
+                key = hook.key_indicators[0]
+                if key in new and key in old:
+                    return bool(hook.is_better_than[key](new[key], old[key]))
+        key = next(iter(new))
+        return new[key] > old.get(key, float('-inf'))
+
+    def after_run(self, runner: Runner) -> None:
+        if runner.rank == 0 and isinstance(runner._train_loop, BaseLoop):
+            runner.logger.info('\n'.join(self._summary(runner)))
+
+    def _summary(self, runner: Runner) -> list[str]:
+        best = runner.message_hub.runtime_info.get(BEST)
+        lines = [f'Training ended after epoch {runner.epoch} (iteration {runner.iter}).']
+        if self._last:
+            epoch, last = self._last
+            columns = [(f'last, epoch {epoch}', last)]
+            if best:
+                columns.append((f'best, epoch {best["epoch"]}', best['metrics']))
+            rows = [[name, *(f'{metrics[name]:.4f}' if name in metrics else '' for _, metrics in columns)] for name in last]
+            lines.append(render_table(['metric', *(title for title, _ in columns)], rows).rstrip('\n'))
+        newest = newest_checkpoint(runner.work_dir)
+        lines.append(f'last checkpoint: {newest or "none"}')
+        path = runner.message_hub.runtime_info.get('best_ckpt')
+        if path:
+            lines.append(f'best checkpoint: {Path(runner.work_dir, Path(str(path)).name)}')
+        seconds = time.time() - self._start
+        total = f', {_duration(self._before + seconds)} with the runs it continues' if self._before else ''
+        lines.append(f'time: {_duration(seconds)}{total}')
+        return lines
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f'{minutes // 60}:{minutes % 60:02d}:{seconds:02d}'

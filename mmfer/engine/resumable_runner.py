@@ -1,0 +1,341 @@
+"""Checkpoints that a training continues from exactly."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import mmengine
+from mmengine.dist import broadcast_object_list, master_only
+from mmengine.hooks import EarlyStoppingHook, EMAHook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import IterBasedTrainLoop, Runner
+from mmengine.runner.checkpoint import _load_checkpoint_to_model
+
+from mmfer.utils import find_state_dict
+from mmfer.utils.checkpoint import (
+    holds_training,
+    list_checkpoints,
+    load_checkpoint,
+    load_newest,
+    prune_checkpoints,
+    restore_message_hub,
+    write_checkpoint,
+)
+from mmfer.utils.errors import TrainingError
+from mmfer.utils.released_weights import fill
+
+from .hooks.checkpoint_hook import SafeCheckpointHook
+from .resuming import changed_options, check_schedules, rank_states, restore_rank_state, restore_schedules
+
+
+class ResumableRunner(Runner):
+    """The part of FERRunner that saves and continues trainings.
+
+    ``resume=True`` continues the newest checkpoint in the work dir that loads. Where there is none, the training
+    starts, from the weights of ``load_from`` if that is set. ``resume='FILE'`` continues that file.
+
+    Checkpoints hold nothing but tensors, numbers and strings, are written atomically and read with
+    ``weights_only=True``.
+
+    Attributes:
+        resumed (dict | None): Where this training continues: ``path``, ``epoch``, ``iter`` and whether the file was
+            ``chosen`` by the user.
+    """
+
+    _strict = False
+    _in_evaluation = False  # the weights may be those of EMAHook
+    resumed: dict | None = None
+    _content: tuple[str, dict] | None = None  # a checkpoint that was read ahead
+
+    @property
+    def base_seed(self) -> int:
+        """The seed of the run, the same on all processes."""
+        return self.seed - self.rank if self._randomness_cfg.get('diff_rank_seed', False) else self.seed
+
+    @cached_property
+    def _config_text(self) -> str:
+        return self.cfg.pretty_text  # takes a good part of a second
+
+    def call_hook(self, fn_name: str, **kwargs) -> None:
+        if fn_name in ('after_val_epoch', 'after_test_epoch'):
+            self._in_evaluation = False
+        super().call_hook(fn_name, **kwargs)
+        if fn_name in ('before_val_epoch', 'before_test_epoch'):
+            self._in_evaluation = True
+
+    def _init_model_weights(self) -> None:
+        if self._content is None:  # else all of them come from the checkpoint
+            super()._init_model_weights()
+
+    # ---- saving ---------------------------------------------------------------------------------------------------
+    @master_only
+    def save_checkpoint(
+        self,
+        out_dir: str,
+        filename: str,
+        file_client_args: dict | None = None,
+        save_optimizer: bool = True,
+        save_param_scheduler: bool = True,
+        meta: dict | None = None,
+        by_epoch: bool = True,
+        backend_args: dict | None = None,
+        states: list | None = None,
+    ) -> None:
+        """Write a checkpoint; see MMEngine's ``Runner``.
+
+        Args:
+            out_dir: Folder, on a local disk.
+            filename: Its name.
+            file_client_args: Not supported.
+            save_optimizer: With the state of the optimizer.
+            save_param_scheduler: With that of the schedules.
+            meta: ``epoch`` and ``iter``, the numbers that are done.
+            by_epoch: What these are by default: those of the end of an epoch.
+            backend_args: Not supported.
+            states: What each process has of its own, see ``mmfer.engine.resuming``.
+        """
+        if file_client_args or backend_args:
+            raise ValueError('checkpoints are written to local disks only: file_client_args and backend_args not used')
+        loop = self.train_loop
+        here = dict(epoch=self.epoch + by_epoch, iter=self.iter + (not by_epoch))
+        meta = {**here, **(meta or {})}
+        meta.update(
+            cfg=self._config_text,
+            seed=self.base_seed,
+            experiment_name=self.experiment_name,
+            time=time.strftime('%Y%m%d_%H%M%S', time.localtime()),
+            mmengine_version=mmengine.__version__,
+            max_epochs=self.max_epochs,
+            max_iters=self.max_iters,
+            dataset_meta=getattr(self.train_dataloader.dataset, 'metainfo', None),
+        )
+        if hasattr(loop, 'layout'):
+            now = (meta['epoch'], meta['iter'])
+            meta.setdefault('validated', loop.validated and now == (loop.epoch, loop.iter))
+            meta.update(layout=loop.layout(), batch=loop.batch if meta['epoch'] == loop.epoch else 0)
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        hub = self.message_hub.state_dict()
+        kept = {*hub['log_scalars'], *hub['runtime_info']}
+        hub['resumed_keys'] = {key: value for key, value in hub['resumed_keys'].items() if key in kept}
+        content = dict(meta=meta, state_dict=model.state_dict(), message_hub=hub)
+        if save_optimizer:
+            content['optimizer'] = self.optim_wrapper.state_dict()
+        if save_param_scheduler and self.param_schedulers is not None:
+            groups = self.param_schedulers
+            content['param_schedulers'] = (
+                {name: [item.state_dict() for item in group] for name, group in groups.items()}
+                if isinstance(groups, dict)
+                else [item.state_dict() for item in groups]
+            )
+        if states:
+            content['rank_states'] = states
+        self.call_hook('before_save_checkpoint', checkpoint=content)
+        write_checkpoint(content, Path(out_dir, filename))
+
+    def save_together(self, filename: str, meta: dict, **options) -> Path:
+        """Write a checkpoint into the work dir: the first process writes, the others wait. Call it in all of them.
+
+        Args:
+            filename: Its name.
+            meta: ``epoch`` and ``iter``, the numbers that are done.
+            options: Further arguments of :meth:`save_checkpoint`.
+
+        Returns:
+            The path.
+
+        Raises:
+            TrainingError: In all processes, if it cannot be written. Older checkpoints are as they were.
+        """
+        states = rank_states(self) if options.get('save_optimizer', True) else None
+        failure = None
+        try:
+            self.save_checkpoint(self.work_dir, filename, meta=meta, states=states, **options)
+        except Exception as error:
+            failure = error
+        told = [str(failure) if failure is not None else None]
+        broadcast_object_list(told)
+        path = Path(self.work_dir, filename)
+        if told[0] is None:
+            return path
+        if failure is None:
+            raise TrainingError(f'the first process could not save {path.name}: {told[0]}')
+        if not isinstance(failure, OSError):
+            raise failure
+        last = next(iter(list_checkpoints(self.work_dir)), None)
+        safe = f'The last good checkpoint, {last}, is as it was' if last else 'There is no earlier checkpoint'
+        raise TrainingError(
+            f'{path} could not be written ({failure.strerror or failure}), and nothing of it is left. {safe}. Make '
+            'room, or whatever the disk lacks, and continue with --resume.'
+        ) from failure
+
+    def save_interrupted(self) -> Path:
+        """Save where the training is, so that it continues exactly there. Call it in all processes.
+
+        It can be called by hooks of priority LOWEST in ``after_train_iter``, ``before_train_epoch``, ``before_val`` and
+        ``after_val_epoch``, and by any hook in ``after_val_iter``: then the validation is repeated.
+
+        Returns:
+            The checkpoint: a new one, or at the end of an epoch the one that was just saved.
+        """
+        loop = self.train_loop
+        whole = Path(self.work_dir, f'epoch_{loop.epoch}.pth')
+        if not hasattr(loop, 'steps'):
+            self.logger.warning(f'{type(loop).__name__} cannot continue within an epoch: nothing more is saved')
+            return next(iter(list_checkpoints(self.work_dir)), whole)
+        told = [loop.batch == 0 and whole.is_file()]
+        broadcast_object_list(told)
+        if told[0]:
+            return whole
+        epoch, done = loop.epoch, loop.steps
+        hooks = [hook for hook in self.hooks if isinstance(hook, EMAHook)] if self._in_evaluation else []
+        name = f'iter_{done}.pth' if isinstance(loop, IterBasedTrainLoop) else f'epoch_{epoch}_iter_{done}.pth'
+        for hook in hooks:
+            hook._swap_ema_parameters()
+        try:
+            path = self.save_together(name, dict(epoch=epoch, iter=done))
+        finally:
+            for hook in hooks:
+                hook._swap_ema_parameters()
+        if self.rank == 0 and all(hook.by_epoch for hook in self.hooks if isinstance(hook, SafeCheckpointHook)):
+            prune_checkpoints(self.work_dir, keep=-1)  # those of interruptions before this one
+        return path
+
+    # ---- continuing -----------------------------------------------------------------------------------------------
+    def _find_start(self) -> None:
+        """Read the checkpoint that a resumed training continues, and take over its seed, before anything is built."""
+        if not self._resume or self._has_loaded or self._content is not None:
+            return
+        chosen = self._resume if isinstance(self._resume, (str, Path)) else None
+        found: list = [None, None]  # path, or the error that the first process met
+        if self.rank == 0:
+            try:
+                newest = (Path(chosen), load_checkpoint(chosen)) if chosen else load_newest(self.work_dir)
+                found[0] = None if newest is None else str(newest[0])
+            except (OSError, ValueError) as error:
+                if self.world_size == 1:
+                    raise
+                found[1] = str(error)
+        broadcast_object_list(found)
+        if found[1] is not None:
+            raise ValueError(found[1])
+        if found[0] is None:
+            start = f'with the weights of {self._load_from}' if self._load_from else 'anew'
+            self.logger.info(f'No checkpoint in {self.work_dir}: the training starts {start}')
+            self._resume = False
+            return
+        path = found[0]
+        content = newest[1] if self.rank == 0 else load_checkpoint(path)
+        if not holds_training(content):
+            raise ValueError(
+                f'{path} holds weights, but no state of a training, so it cannot be continued. Resume from epoch_*.pth '
+                f'(best_*.pth are for testing), or start with these weights: --cfg-options load_from={path}'
+            )
+        self._content = (path, content)
+        self.resumed = dict(path=Path(path), chosen=bool(chosen))
+        self.resumed.update({key: content['meta'][key] for key in ('epoch', 'iter')})
+        seed = content['meta'].get('seed')
+        if seed is not None and seed != self.base_seed:
+            if self._randomness_cfg.get('seed') is not None:
+                text = f'The training is continued with its own seed, {seed}; the config says {self.base_seed}'
+                self.logger.warning(text)
+            self._randomness_cfg.update(seed=seed)
+            self.set_randomness(**self._randomness_cfg)
+
+    def load_or_resume(self) -> None:
+        if self._has_loaded:
+            return
+        if self._content is not None:
+            self.resume(self._content[0])
+        elif self._load_from is not None:
+            self.load_checkpoint(self._load_from)
+        self._has_loaded = True
+
+    def load_checkpoint(
+        self,
+        filename: str,
+        map_location: str | Callable = 'cpu',
+        strict: bool = False,
+        revise_keys: list = [(r'^module.', '')],  # noqa: B006 (the signature of MMEngine)
+    ) -> dict:
+        ahead, self._content = self._content, None
+        checkpoint = ahead[1] if ahead and ahead[0] == str(filename) else load_checkpoint(filename, map_location)
+        if 'message_hub' in checkpoint:
+            checkpoint['message_hub'] = restore_message_hub(checkpoint['message_hub'])
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        if strict or self._strict or self._resume:
+            fill(model, find_state_dict(checkpoint), filename)
+        else:  # fine-tuning may start from a model with another head: MMEngine's warnings say what is left out
+            _load_checkpoint_to_model(model, checkpoint, revise_keys=revise_keys)
+        self._has_loaded = True
+        self.logger.info(f'Load checkpoint from {filename}')
+        return checkpoint
+
+    def resume(
+        self,
+        filename: str,
+        resume_optimizer: bool = True,
+        resume_param_scheduler: bool = True,
+        map_location: str | Callable = 'cpu',
+    ) -> None:
+        """Continue the training of a checkpoint.
+
+        Raises:
+            ValueError: If that would not be the same training.
+        """
+        checkpoint = self.load_checkpoint(filename, map_location)
+        meta, name = checkpoint['meta'], Path(filename).name
+        for key in ('max_epochs', 'max_iters'):
+            meta.setdefault(key, checkpoint['message_hub']['runtime_info'].get(key))
+        old = (meta.get('dataset_meta') or {}).get('classes')
+        new = getattr(self.train_dataloader.dataset, 'metainfo', {}).get('classes')
+        if old and new and tuple(old) != tuple(new):
+            raise ValueError(f'{filename} was trained on the classes {", ".join(old)}; the config has {", ".join(new)}')
+        if hasattr(self.train_loop, 'restore'):
+            self.train_loop.restore(meta, name)
+        elif meta.get('batch', 0):
+            raise ValueError(
+                f'{name} was saved within an epoch, where {type(self.train_loop).__name__} cannot continue'
+            )
+        else:
+            self.train_loop._epoch, self.train_loop._iter = meta['epoch'], meta['iter']
+        saved = checkpoint.get('param_schedulers')
+        if self.param_schedulers is not None:
+            self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
+        if resume_param_scheduler and self.iter < self.max_iters:
+            check_schedules(self.param_schedulers, saved, self, meta, name)
+        if resume_optimizer:
+            self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
+            changed = changed_options(self.optim_wrapper, checkpoint['optimizer'])
+            if changed:
+                text = 'Options of the optimizer are continued as the checkpoint has them, not as the config'
+                self.logger.warning('\n  '.join([f'{text}:', *changed]))
+            self.optim_wrapper.load_state_dict(checkpoint['optimizer'])
+        if resume_param_scheduler:
+            restore_schedules(self.param_schedulers, saved)
+        self._restore_hub(checkpoint['message_hub'])
+        restore_rank_state(self, checkpoint.get('rank_states'))
+        self._compare_layout(meta)
+        self._has_loaded = True
+        self.logger.info(f'Continued from {filename}: {self.epoch} epochs, {self.iter} iterations done')
+        if self.iter >= self.max_iters:
+            self.logger.info('All iterations of this training are done; a larger train_cfg.max_epochs would prolong it')
+
+    def _restore_hub(self, state: dict) -> None:
+        own = {key: self.message_hub.get_info(key) for key in ('cfg', 'experiment_name', 'mmengine_version', 'seed')}
+        self.message_hub.load_state_dict(state)
+        self.message_hub.update_info_dict(own)
+        for hook in self.hooks:
+            if isinstance(hook, EarlyStoppingHook) and f'val/{hook.monitor}' in self.message_hub.log_scalars:
+                for score in self.message_hub.get_scalar(f'val/{hook.monitor}').data[0]:  # what it saw before
+                    self.train_loop.stop_training = hook._check_stop_condition(float(score))[0]
+
+    def _compare_layout(self, meta: dict) -> None:
+        then, now = meta.get('layout') or {}, getattr(self.train_loop, 'layout', dict)()
+        changes = [f'{key} was {then[key]} and is {now[key]}' for key in now if then.get(key, now[key]) != now[key]]
+        if changes:
+            text = 'The training continues, but not as it would have without a break'
+            self.logger.warning(f'{text}: {", ".join(changes)}')

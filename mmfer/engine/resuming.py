@@ -1,0 +1,206 @@
+"""What a training needs to continue beside its weights, and whether it can continue under the present config."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from mmengine.dist import all_gather_object, get_rank, get_world_size
+from mmengine.hooks import EMAHook
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapperDict, _ParamScheduler
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+from mmfer.utils.checkpoint import to_plain
+
+# Attributes of schedulers that follow from arguments, and arguments that are counters or of no effect.
+DERIVED = {'total_iters', '_schedule_phases', 'cumulative_periods', 'min_values'}
+NOT_SETTINGS = {'self', 'optimizer', 'last_step', 'verbose', 'args', 'kwargs'}
+
+
+# ---- schedules -------------------------------------------------------------------------------------------------------
+def _flat(schedulers: Any) -> list:
+    if isinstance(schedulers, dict):
+        return [item for group in schedulers.values() for item in group]
+    return list(schedulers or [])
+
+
+def _settings(scheduler: _ParamScheduler) -> dict:
+    names = set(DERIVED)
+    for cls in type(scheduler).__mro__:
+        names |= set(inspect.signature(cls.__init__).parameters)
+    own = vars(scheduler)
+    return {name: to_plain(own[name]) for name in sorted(names - NOT_SETTINGS) if name in own}
+
+
+def _end(scheduler: _ParamScheduler) -> float:
+    """Step (epoch or iteration) at which a schedule has come to its end."""
+    end, begin = scheduler.end, scheduler.begin
+    for name in ('total_steps', 'T_max'):
+        if hasattr(scheduler, name):
+            end = min(end, begin + getattr(scheduler, name))
+    if hasattr(scheduler, 'periods'):
+        end = min(end, begin + sum(scheduler.periods))
+    return end
+
+
+def _same_so_far(scheduler: _ParamScheduler, state: dict) -> bool:
+    """Whether a schedule that only ends elsewhere would have come to where the saved one is (but for its last step)."""
+    done, old, new = state['_global_step'], state['end'], scheduler.end
+    return type(scheduler).__module__.startswith('mmengine.') and (done < min(old, new) or done == old < new)
+
+
+def check_schedules(schedulers: Any, saved: Any, runner: Runner, meta: dict, name: str) -> None:
+    """Look whether the schedules in a checkpoint can go on as those of the config.
+
+    Args:
+        schedulers: Freshly built by the config: a list, a dict of lists, or None.
+        saved: Their states in the checkpoint.
+        runner: Knows how long the training now is.
+        meta: Of the checkpoint; ``max_epochs`` and ``max_iters`` tell how long it was to be.
+        name: What errors call the checkpoint.
+
+    Raises:
+        ValueError: If they would stand still or jump.
+    """
+    schedulers, saved = _flat(schedulers), _flat(saved)
+    problems = []
+    if len(schedulers) != len(saved):
+        problems.append(f'param_scheduler: {len(saved)} schedules in the checkpoint, {len(schedulers)} in the config')
+    for scheduler, state in zip(schedulers, saved):
+        kind = type(scheduler).__name__
+        changed = {
+            key: (state.get(key, 'not there'), value)
+            for key, value in _settings(scheduler).items()
+            if state.get(key, 'not there') != value
+        }
+        if set(changed) == {'end'} and _same_so_far(scheduler, state):
+            changed = {}  # MMEngine's default for `end` is the length of the training
+        derived = set(changed) & DERIVED
+        for key in sorted(changed if derived == set(changed) else set(changed) - derived):
+            problems.append(f'{kind}.{key}: {changed[key][0]} in the checkpoint, {changed[key][1]} in the config')
+        unit = 'epochs' if scheduler.by_epoch else 'iters'
+        before, now = meta.get(f'max_{unit}'), getattr(runner, f'max_{unit}')
+        if not changed and before is not None and before <= _end(scheduler) < now:
+            problems.append(
+                f'{kind} ends with the {_end(scheduler)} {unit} that the training had, and would stand still or start '
+                f'again in the {now} {unit} that it has now'
+            )
+    if not problems:
+        return
+    lengths = ''.join(
+        f'\n  train_cfg.{key}: {meta[key]} in the checkpoint, {getattr(runner, key)} in the config'
+        for key in ('max_epochs', 'max_iters')
+        if key in meta and meta[key] != getattr(runner, key)
+    )
+    raise ValueError(
+        f'{name} cannot continue under this config, since its schedule would jump or stand still:\n  '
+        + '\n  '.join(problems)
+        + lengths
+        + '\nSet these back (schedules that go by iterations also change with the batch size, the number of processes '
+        'and the data set); or begin a new training from these weights, with --cfg-options load_from=FILE and another '
+        '--work-dir, without --resume. A schedule without end, such as ExponentialLR, can be prolonged.'
+    )
+
+
+def restore_schedules(schedulers: Any, saved: Any) -> None:
+    """Let freshly built schedules go on from their saved states; the optimizer must already have its own.
+
+    What is no plain value, and the settings, stay as they were built.
+    """
+    for scheduler, state in zip(_flat(schedulers), _flat(saved)):
+        own, settings = vars(scheduler), _settings(scheduler)
+        scheduler.load_state_dict(
+            {key: value for key, value in state.items() if key not in settings and not callable(own.get(key))}
+        )
+        if state['_global_step'] == state['end'] < scheduler.end and not getattr(scheduler, 'need_val_args', False):
+            scheduler._global_step -= 1  # its last step was left out, as the training was to end there
+            with warnings.catch_warnings():
+                warnings.simplefilter('ignore')  # the optimizer has not made a step in this process
+                scheduler.step()
+
+
+# ---- optimizers ------------------------------------------------------------------------------------------------------
+def _wrappers(optim_wrapper: Any) -> dict:
+    return dict(optim_wrapper.items()) if isinstance(optim_wrapper, OptimWrapperDict) else {'': optim_wrapper}
+
+
+def changed_options(optim_wrapper: Any, saved: dict) -> list[str]:
+    """Options of the optimizer that differ between config and checkpoint, one line each."""
+    lines = []
+    for part, wrapper in _wrappers(optim_wrapper).items():
+        groups = (saved.get(part, {}) if part else saved).get('param_groups', [])
+        seen = set()
+        for own, old in zip(wrapper.optimizer.param_groups, groups):
+            for key, value in own.items():
+                # what a schedule sets is at another place by now, and its own settings are compared elsewhere
+                if key == 'params' or key not in old or f'initial_{key}' in own or f'initial_{key}' in old:
+                    continue
+                if to_plain(value) != to_plain(old[key]) and (key, str(value)) not in seen:
+                    seen.add((key, str(value)))
+                    shown = key[len('initial_') :] if key.startswith('initial_') else key
+                    lines.append(
+                        f'{part}{"." * bool(part)}{shown}: {old[key]} in the checkpoint, {value} in the config'
+                    )
+    return lines
+
+
+# ---- what differs between processes ----------------------------------------------------------------------------------
+def _modules(runner: Runner) -> Iterator[tuple[str, nn.Module]]:
+    yield 'model', runner.model.module if is_model_wrapper(runner.model) else runner.model
+    for hook in runner.hooks:
+        if isinstance(hook, EMAHook):
+            yield 'ema', hook.ema_model.module
+
+
+def _buffers(runner: Runner) -> dict[str, Tensor]:
+    found = {}
+    for part, module in _modules(runner):
+        found.update({f'{part}.{name}': buffer for name, buffer in module.named_buffers()})
+    return found
+
+
+def rank_states(runner: Runner) -> list[dict] | None:
+    """What each process has of its own; call it in all of them.
+
+    That is buffers, such as running statistics, which differ from those of the first process, and gradients that wait
+    for others to be added.
+
+    Returns:
+        On the first process a dict for each process, or None if nobody has anything; None on the others.
+    """
+    waiting = any(not wrapper.should_update() for wrapper in _wrappers(runner.optim_wrapper).values())
+    if get_world_size() == 1 and not waiting:
+        return None
+    state = {'buffers': {name: buffer.detach().cpu() for name, buffer in _buffers(runner).items()}}
+    if waiting:
+        model = next(_modules(runner))[1]
+        grads = {name: p.grad.detach().cpu() for name, p in model.named_parameters() if p.grad is not None}
+        state['gradients'] = grads
+    states = all_gather_object(state)
+    if get_rank() != 0:
+        return None
+    first = dict(states[0]['buffers'])
+    for state in states:
+        state['buffers'] = {
+            name: buffer for name, buffer in state['buffers'].items() if not torch.equal(buffer, first[name])
+        }
+    return states if any(part for state in states for part in state.values()) else None
+
+
+@torch.no_grad()
+def restore_rank_state(runner: Runner, states: list[dict] | None) -> None:
+    """Give this process back what it had of its own, if there are as many processes as before."""
+    if not states or len(states) != get_world_size():
+        return
+    state = states[get_rank()]
+    buffers = _buffers(runner)
+    for name, value in state.get('buffers', {}).items():
+        buffers[name].copy_(value)
+    parameters = dict(next(_modules(runner))[1].named_parameters())
+    for name, value in state.get('gradients', {}).items():
+        parameters[name].grad = value.to(parameters[name])

@@ -1,0 +1,224 @@
+"""What a result came from: versions, git state, config, data and machine, as plain values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PACKAGES = (
+    'torch',
+    'torchvision',
+    'mmengine',
+    'mmpretrain',
+    'mmcv|mmcv-lite',
+    'numpy',
+    'opencv-python|opencv-python-headless|opencv-contrib-python',
+)
+# what differs between a run and its continuation, or says where its files lie
+UNHASHED = ('work_dir', 'launcher', 'resume', 'local_rank', 'log_level')
+DIGITS = 16  # of a hash that are shown
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, mmfer and what it stands on; distributions that are not installed are left out."""
+    from mmfer.version import __version__
+
+    found = dict(mmfer=__version__, python=platform.python_version())
+    for names in PACKAGES:
+        for name in names.split('|'):
+            try:
+                found[names.split('|')[0]] = metadata.version(name)
+                break
+            except metadata.PackageNotFoundError:
+                continue
+    if torch.version.cuda:
+        found['cuda'] = torch.version.cuda
+    return found
+
+
+def _git(folder: Path, *args: str) -> str | None:
+    try:
+        result = subprocess.run(
+            ['git', '-C', str(folder), *args], capture_output=True, text=True, timeout=10, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return result.stdout.strip() if result.returncode == 0 else None
+
+
+def git_state(folder: str | os.PathLike | None = None) -> str:
+    """``'<commit>'``, ``'<commit> with uncommitted changes'``, or ``'no git'`` of the source code in ``folder``.
+
+    Args:
+        folder: A folder with files under version control; mmfer's own package by default. A folder that a repository
+            ignores, such as an installed package inside a virtual environment, is none of its source code.
+    """
+    folder = Path(folder) if folder is not None else Path(__file__).resolve().parents[1]
+    if not _git(folder, 'ls-files', '--', '.'):
+        return 'no git'
+    commit = _git(folder, 'rev-parse', 'HEAD')
+    if not commit:
+        return 'no git'
+    changes = _git(folder, 'status', '--porcelain')
+    return f'{commit[:12]} with uncommitted changes' if changes else commit[:12]
+
+
+def _canonical(value: Any) -> Any:
+    """``value`` as JSON can hold it, the same for the same settings whatever the order of keys."""
+    if isinstance(value, Mapping):
+        return {str(key): _canonical(value[key]) for key in sorted(value, key=str)}
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(str, value))
+    if isinstance(value, (str, bool, int, float)) or value is None:
+        return value
+    if isinstance(value, type):
+        return f'{value.__module__}.{value.__qualname__}'
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+        return [_canonical(item) for item in value]
+    text = str(value)
+    return type(value).__qualname__ if re.search(r' at 0x[0-9a-f]+', text) else text
+
+
+def config_hash(config: Any) -> str:
+    """Hash of the resolved content of a config: of all settings, but not of work folder, launcher and resuming.
+
+    Args:
+        config: MMEngine's Config, or a dict.
+    """
+    settings = dict(config.to_dict() if hasattr(config, 'to_dict') else config)
+    settings = {key: value for key, value in settings.items() if key not in UNHASHED and value is not None}
+    text = json.dumps(_canonical(settings), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
+
+
+def machine() -> dict[str, Any]:
+    """Device, number of its kind, threads of this process, and CPUs that it may use."""
+    cuda = torch.cuda.is_available()
+    names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if cuda else []
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    return dict(
+        device=', '.join(f'{names.count(n)} x {n}' for n in dict.fromkeys(names)) if cuda else f'CPU ({platform.machine()})',
+        cpus=cpus,
+        threads=torch.get_num_threads(),
+        system=f'{platform.system()} {platform.release()}' if sys.platform != 'darwin' else f'macOS {platform.mac_ver()[0]}',
+    )
+
+
+def _prefixes(dataset: Any) -> list[str]:
+    """Folders of a data set, to be cut off the paths; the longest first."""
+    found = set()
+    while dataset is not None:
+        folders = [getattr(dataset, 'data_root', None), *(getattr(dataset, 'data_prefix', None) or {}).values()]
+        found.update(str(f).replace('\\', '/').rstrip('/') + '/' for f in folders if isinstance(f, str) and f)
+        dataset = getattr(dataset, 'dataset', None)
+    root = {f for f in found if not any(f != other and f.startswith(other) for other in found)}
+    return sorted(root, key=len, reverse=True)
+
+
+def list_hash(entries: Iterable[Mapping], prefixes: Sequence[str] = ()) -> str:
+    """Hash of the names, labels and soft labels of samples, in their order.
+
+    Args:
+        entries: ``img_path``, ``gt_label`` and ``gt_score`` of each sample, as far as it has them.
+        prefixes: What is cut off the paths, so that the hash does not depend on where the data lie.
+    """
+    digest = hashlib.sha256()
+    prefixes = tuple(prefixes)
+    for entry in entries:
+        path = str(entry.get('img_path', '')).replace('\\', '/')
+        if path.startswith(prefixes):
+            path = path[len(next(prefix for prefix in prefixes if path.startswith(prefix))) :]
+        digest.update(f'{path}\t{entry.get("gt_label")}\n'.encode())
+        score = entry.get('gt_score')
+        if score is not None:
+            digest.update(','.join(f'{float(x):.5g}' for x in score).encode())
+    return digest.hexdigest()[:DIGITS]
+
+
+def dataset_fingerprint(dataset: Any) -> dict[str, Any]:
+    """What a data set is: its protocol, number of samples, class counts, and the hash of its list.
+
+    Args:
+        dataset: A data set of mmfer, or one in wrappers of MMEngine (which the protocol names).
+    """
+    if hasattr(dataset, 'datasets'):  # ConcatDataset
+        parts = [dataset_fingerprint(part) for part in dataset.datasets]
+        counts: dict[str, int] = {}
+        for part in parts:
+            for name, count in part['class_counts'].items():
+                counts[name] = counts.get(name, 0) + count
+        return dict(
+            protocol=' + '.join(part['protocol'] for part in parts),
+            samples=len(dataset),
+            class_counts=counts,
+            list_hash=hashlib.sha256('\n'.join(part['list_hash'] for part in parts).encode()).hexdigest()[:DIGITS],
+        )
+    if not hasattr(dataset, 'entry') and hasattr(dataset, 'dataset'):
+        inner = dataset_fingerprint(dataset.dataset)
+        if len(dataset) != inner['samples']:
+            inner['protocol'] += f', {type(dataset).__name__} of {len(dataset)} samples'
+            inner['samples'] = len(dataset)
+        return inner
+    entry = getattr(dataset, 'entry', None) or getattr(dataset, 'get_data_info', None)
+    counts = dataset.class_counts() if hasattr(dataset, 'class_counts') else {}
+    protocol = (getattr(dataset, 'metainfo', None) or {}).get('protocol') or type(dataset).__name__
+    number = len(dataset)
+    listed = list_hash(map(entry, range(number)), _prefixes(dataset)) if entry else 'unknown'
+    return dict(
+        protocol=str(protocol),
+        samples=number,
+        class_counts={str(name): int(count) for name, count in counts.items()},
+        list_hash=listed,
+    )
+
+
+def describe(record: Mapping[str, Any]) -> list[str]:
+    """The lines that a log shows of a record such as ProvenanceHook makes."""
+    config, run, host = record['config'], record['run'], record['machine']
+    lines = [
+        ', '.join(f'{name} {version}' for name, version in record['versions'].items()),
+        f'git: {record["git"]}',
+        f'config: {config["file"]} (content {config["hash"]})',
+        f'seed {run["seed"]}, deterministic={run["deterministic"]}, {run["processes"]} process(es)'
+        + (f' ({run["backend"]})' if run.get('backend') else ''),
+        f'device: {host["device"]}, {host["cpus"]} CPUs, {host["threads"]} thread(s) a process, {host["system"]}',
+    ]
+    for name, data in record['data'].items():
+        counts = ', '.join(f'{label} {count}' for label, count in data['class_counts'].items())
+        lines.append(
+            f'{name} data: {data["protocol"]}; {data["samples"]} samples{f" ({counts})" if counts else ""}, '
+            f'list {data["list_hash"]}'
+        )
+    return lines
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What a continued run has otherwise than the run that it continues: one line each."""
+    lines = []
+    for name, version in (old.get('versions') or {}).items():
+        here = new['versions'].get(name)
+        if here != version:
+            lines.append(f'{name} is {here}, was {version}')
+    if old.get('git') != new['git']:
+        lines.append(f'the source code is {new["git"]}, was {old.get("git")}')
+    if (old.get('config') or {}).get('hash') != new['config']['hash']:
+        lines.append('the config has other settings')
+    for name in ('seed', 'deterministic', 'processes'):
+        if (old.get('run') or {}).get(name) != new['run'][name]:
+            lines.append(f'{name} is {new["run"][name]}, was {(old.get("run") or {}).get(name)}')
+    for name, data in new['data'].items():
+        before = (old.get('data') or {}).get(name)
+        if before and before.get('list_hash') != data['list_hash']:
+            lines.append(f'the {name} data have another list: {data["samples"]} samples, were {before.get("samples")}')
+    return lines
