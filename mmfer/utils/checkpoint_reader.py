@@ -19,7 +19,7 @@ from .pickle_machine import AGAIN, CheckpointError, Opaque, PickleMachine, requi
 __all__ = ['CheckpointError', 'Opaque', 'find_state_dict', 'read_checkpoint']
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C  # first object of the stream format of torch < 1.6
-WRAPPERS = ('state_dict', 'model', 'model_state_dict', 'net')
+WRAPPERS = ('state_dict', 'model', 'model_state_dict', 'net', 'module')  # the last one is DeepSpeed's
 FOREIGN = (
     (b'version https://git-lfs', 'is a Git LFS pointer, not the file itself. Run `git lfs pull` where it comes from.'),
     (b'<!', 'is a web page, not a checkpoint. Download it again by its direct link.'),
@@ -51,6 +51,10 @@ class _Reader(PickleMachine):
 
     def call(self, func: Any, args: Any) -> Any:
         self._judge(func, args if isinstance(args, tuple) else ())
+        if isinstance(func, Opaque) and func.name == 'torch._tensor._rebuild_from_type_v2' and len(args) == 4:
+            made_by, kind, own_args, _ = args  # a tensor with attributes, as FSDP leaves them
+            if isinstance(kind, Opaque) and kind.name in ('torch.Tensor', 'torch.nn.parameter.Parameter'):
+                return self.call(made_by, own_args)
         return super().call(func, args)
 
     def _judge(self, func: Any, args: tuple) -> None:
@@ -212,8 +216,8 @@ def read_checkpoint(path: str | os.PathLike) -> Any:
 def find_state_dict(content: Any) -> dict[str, Tensor]:
     """The state dict in what :func:`read_checkpoint` returned.
 
-    Looks through the wrappers ``state_dict``, ``model``, ``model_state_dict`` and ``net``, drops what is not a tensor,
-    and removes the prefixes of DataParallel (``module.``) and torch.compile (``_orig_mod.``).
+    Looks through the wrappers ``state_dict``, ``model``, ``model_state_dict``, ``net`` and ``module``, drops what is no
+    tensor, and removes the prefixes of DataParallel (``module.``) and torch.compile (``_orig_mod.``).
 
     Args:
         content: The content of a checkpoint.

@@ -23,8 +23,8 @@ def is_input_error(error: BaseException) -> bool:
     trace = error.__traceback__
     while trace.tb_next is not None:
         trace = trace.tb_next
-    module = trace.tb_frame.f_globals.get('__name__', '')
-    return module.split('.')[0] == 'mmfer' or trace.tb_frame.f_code.co_filename in (sys.argv[0], os.path.abspath(sys.argv[0]))
+    module, file = trace.tb_frame.f_globals.get('__name__', ''), trace.tb_frame.f_code.co_filename
+    return module.split('.')[0] == 'mmfer' or file in (sys.argv[0], os.path.abspath(sys.argv[0]))
 
 
 def run_tool(run: Callable[[], object]) -> int:

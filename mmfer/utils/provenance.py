@@ -103,16 +103,14 @@ def config_hash(config: Any) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """Device, number of its kind, threads of this process, and CPUs that it may use."""
+    """Devices that this process sees, CPUs that it may use, its threads, and the operating system."""
     cuda = torch.cuda.is_available()
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if cuda else []
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-    return dict(
-        device=', '.join(f'{names.count(n)} x {n}' for n in dict.fromkeys(names)) if cuda else f'CPU ({platform.machine()})',
-        cpus=cpus,
-        threads=torch.get_num_threads(),
-        system=f'{platform.system()} {platform.release()}' if sys.platform != 'darwin' else f'macOS {platform.mac_ver()[0]}',
-    )
+    mac = sys.platform == 'darwin'
+    system = f'macOS {platform.mac_ver()[0]}' if mac else f'{platform.system()} {platform.release()}'
+    device = ', '.join(f'{names.count(name)} x {name}' for name in dict.fromkeys(names)) or f'CPU ({platform.machine()})'
+    return dict(device=device, cpus=cpus, threads=torch.get_num_threads(), system=system)
 
 
 def _prefixes(dataset: Any) -> list[str]:

@@ -178,7 +178,9 @@ def test_errors_name_the_sample(workers, capsys):
     assert 'synth/train/000005.png (sample 5): ' in error
     assert 'nowhere/face.jpg' in error
     assert 'Traceback' not in error
-    with pytest.raises(RuntimeError, match=r"(?s)synth/train/000005.png \(sample 5\) could not be loaded: KeyError: 'sc"):
+    with pytest.raises(
+        RuntimeError, match=r"(?s)synth/train/000005.png \(sample 5\) could not be loaded: KeyError: 'sc"
+    ):
         list(DataLoader(Watched(bug), num_workers=workers))
 
 

@@ -151,8 +151,8 @@ class GuardHook(Hook):
             lines.append(f'  {prefix}images of the batch: {", ".join(names[:LIMIT]) or "unknown"}{more}')
         lines.append(f'  last good checkpoint: {self._last_good(runner)}')
         lines.append(
-            'Look at these images and their labels; lower the learning rate (optim_wrapper.optimizer.lr), clip gradients '
-            '(optim_wrapper.clip_grad.max_norm), or use float32 or bfloat16 where it is float16. A run that is only '
+            'Look at these images and their labels; lower the learning rate (optim_wrapper.optimizer.lr), clip '
+            'gradients (optim_wrapper.clip_grad.max_norm), or use float32 or bfloat16 where it is float16. A run that is only '
             'continued with --resume comes here again: change a setting with --cfg-options first.'
         )
         raise TrainingError('\n'.join(lines))
@@ -171,10 +171,10 @@ class GuardHook(Hook):
         raise TrainingError(
             f'the weights are not finite by iteration {runner.iter} (epoch {runner.epoch + 1}): '
             f'{", ".join(bad[:LIMIT])}{more}. Nothing was saved; the last good checkpoint: {self._last_good(runner)}. '
-            'Lower the learning rate (optim_wrapper.optimizer.lr) or clip gradients '
-            '(optim_wrapper.clip_grad.max_norm).'
+            'Lower the learning rate (optim_wrapper.optimizer.lr) or clip '
+            'gradients (optim_wrapper.clip_grad.max_norm).'
         )
 
     def after_train_epoch(self, runner: Runner) -> None:
         if runner.iter == 0:  # the length of a loader over a stream is only a promise
-            raise TrainingError('train_dataloader yielded no batch in the first epoch. Look at train_dataloader.dataset.')
+            raise TrainingError('train_dataloader yielded no batch in an epoch. Look at train_dataloader.dataset.')

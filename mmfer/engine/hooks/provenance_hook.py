@@ -113,7 +113,8 @@ class ProvenanceHook(Hook):
             columns = [(f'last, epoch {epoch}', last)]
             if best:
                 columns.append((f'best, epoch {best["epoch"]}', best['metrics']))
-            rows = [[name, *(f'{metrics[name]:.4f}' if name in metrics else '' for _, metrics in columns)] for name in last]
+            cells = [[f'{metrics[name]:.4f}' if name in metrics else '' for _, metrics in columns] for name in last]
+            rows = [[name, *row] for name, row in zip(last, cells)]
             lines.append(render_table(['metric', *(title for title, _ in columns)], rows).rstrip('\n'))
         newest = newest_checkpoint(runner.work_dir)
         lines.append(f'last checkpoint: {newest or "none"}')

@@ -1,0 +1,179 @@
+"""The shell scripts that start trainings: what they call, and what comes of signals and dying processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from small_runs import small_config
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Acts once, in the first start of the training: kills rank 1, or asks the launcher to stop.
+PLUG_IN = """
+import os, signal
+from mmengine.hooks import Hook
+from mmfer.registry import HOOKS
+
+
+@HOOKS.register_module()
+class ActOnce(Hook):
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter != 3 or os.environ.get('TORCHELASTIC_RESTART_COUNT', '0') != '0' or runner._resume:
+            return
+        if runner.rank == 1 and os.environ['ACTION'] == 'die':
+            os.kill(os.getpid(), signal.SIGKILL)
+        if runner.rank == 1 and os.environ['ACTION'] == 'one':
+            os.kill(os.getpid(), signal.SIGUSR1)
+        if runner.rank == 0 and os.environ['ACTION'] == 'all':
+            os.kill(os.getppid(), signal.SIGTERM)
+"""
+
+
+def environment(path=None, **more):
+    env = dict(os.environ, OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='', **more)
+    for name in ('SLURM_RESTART_COUNT', 'TORCHELASTIC_RESTART_COUNT', 'SLURM_JOB_ID', 'BATCH'):
+        if name not in more:
+            env.pop(name, None)
+    folders = [path, Path(sys.executable).parent, env['PATH']]
+    env['PATH'] = os.pathsep.join(str(folder) for folder in folders if folder)
+    env['PYTHONPATH'] = os.pathsep.join([str(path or ROOT), str(ROOT), env.get('PYTHONPATH', '')])
+    return env
+
+
+def run(*args, **env):
+    args = [str(arg) for arg in args]
+    return subprocess.run(args, cwd=ROOT, env=environment(**env), capture_output=True, text=True, timeout=600)
+
+
+# ---- torchrun -----------------------------------------------------------------------------------------------------
+@pytest.fixture
+def two(tmp_path):
+    """A config for two processes with the plug-in: four iterations of two epochs each."""
+    (tmp_path / 'act_once.py').write_text(PLUG_IN)
+    config = small_config(tmp_path / 'work', epochs=2)
+    config.train_dataloader.update(batch_size=4)
+    config.custom_hooks = [dict(type='ActOnce')]
+    config.custom_imports = dict(imports=['act_once'])
+    config.dump(tmp_path / 'two.py')
+
+    def start(work_dir, *options, **env):
+        args = ['tools/dist_train.sh', tmp_path / 'two.py', 2, '--work-dir', work_dir, *options]
+        return run(*args, path=tmp_path, **env)
+
+    return start
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not torch.distributed.is_available(), reason='this PyTorch has no torch.distributed')
+def test_two_processes_stop_and_start_as_one(two, tmp_path):
+    whole = two(tmp_path / 'whole', ACTION='none')
+    assert whole.returncode == 0, whole.stderr[-3000:]
+    expected = torch.load(tmp_path / 'whole/epoch_2.pth', weights_only=True)['state_dict']
+
+    # one process is killed: all start again and continue from the newest checkpoint, here the beginning
+    died = two(tmp_path / 'died', ACTION='die', MAX_RESTARTS='1')
+    assert died.returncode == 0, died.stderr[-3000:]
+    # one process gets a signal: all of them stop at the same iteration
+    stopped = two(tmp_path / 'stopped', ACTION='one')
+    assert stopped.returncode != 0
+    assert (tmp_path / 'stopped/epoch_0_iter_4.pth').is_file() or (tmp_path / 'stopped/epoch_1.pth').is_file()
+    assert 'Stopped by SIGUSR1' in stopped.stdout + stopped.stderr
+    two(tmp_path / 'stopped', '--resume', ACTION='none')
+
+    for folder in ('died', 'stopped'):
+        found = torch.load(tmp_path / folder / 'epoch_2.pth', weights_only=True)['state_dict']
+        assert all(torch.equal(found[name], value) for name, value in expected.items()), folder
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not torch.distributed.is_available(), reason='this PyTorch has no torch.distributed')
+def test_a_signal_to_the_launcher_saves(two, tmp_path):
+    stopped = two(tmp_path / 'work', ACTION='all', MAX_RESTARTS='1')
+    assert stopped.returncode != 0
+    assert 'Stopped by SIGTERM' in stopped.stdout + stopped.stderr
+    assert list((tmp_path / 'work').glob('epoch_*.pth'))
+
+
+def test_restarts_are_handed_to_torchrun(tmp_path):
+    fake(tmp_path, 'python', 'echo "$@"')
+    args = ['tools/dist_train.sh', 'config.py', 4, '--seed', 3]
+    plain = run(*args, path=tmp_path).stdout.split()
+    assert plain[plain.index('--nproc_per_node') + 1] == '4'
+    assert plain[plain.index('--max_restarts') + 1] == '0'
+    assert plain[-5:] == ['config.py', '--launcher', 'pytorch', '--seed', '3']
+    many = dict(MAX_RESTARTS='3', NNODES='2', NODE_RANK='1', MASTER_ADDR='head')
+    words = run(*args, path=tmp_path, **many).stdout.split()
+    assert words[words.index('--max_restarts') + 1] == '3'
+    assert words[words.index('--nnodes') + 1] == '2'
+    assert '--standalone' not in words
+
+
+# ---- Slurm --------------------------------------------------------------------------------------------------------
+def fake(folder, name, body):
+    path = folder / name
+    path.write_text(f'#!/usr/bin/env bash\n{body}\n')
+    path.chmod(0o755)
+    return path
+
+
+def test_srun_gets_a_signal_before_the_end(tmp_path):
+    fake(tmp_path, 'srun', 'printf "%s\\n" "$@"')
+    result = run('tools/slurm_train.sh', 'part', 'job', 'c.py', '--seed', 1, path=tmp_path, GPUS='4', GRACE='300')
+    words = result.stdout.splitlines()
+    assert {'part', '--job-name=job', '--ntasks=4', '--gres=gpu:4', '--signal=USR1@300'} <= set(words)
+    assert words[-5:] == ['c.py', '--launcher', 'slurm', '--seed', '1']
+
+
+def test_batch_job_is_submitted(tmp_path):
+    fake(tmp_path, 'sbatch', 'printf "%s\\n" "$@"; cat > "$(dirname "$0")/job.sh"')
+    args = ['part', 'job', 'my config.py', '--cfg-options', "a='b c'"]
+    result = run('tools/slurm_train.sh', *args, path=tmp_path, BATCH='1', GPUS='2', SBATCH_ARGS='--time=1:00:00')
+    assert result.returncode == 0, result.stderr
+    words = set(result.stdout.splitlines())
+    assert {'--requeue', '--open-mode=append', '--signal=B:USR1@120', '--time=1:00:00', '--ntasks=2'} <= words
+    job = (tmp_path / 'job.sh').read_text()
+    assert job.startswith('#!/usr/bin/env bash\n')
+    fake(tmp_path, 'srun', 'printf "%s\\n" "$@"')
+    inside = run('bash', tmp_path / 'job.sh', path=tmp_path, GPUS='2', SLURM_JOB_ID='7')
+    assert inside.returncode == 0, inside.stderr
+    words = inside.stdout.splitlines()
+    assert words[-5:] == ['my config.py', '--launcher', 'slurm', '--cfg-options', "a='b c'"]
+    assert '--ntasks=2' in words
+    again = run('bash', tmp_path / 'job.sh', path=tmp_path, GPUS='2', SLURM_JOB_ID='7', SLURM_RESTART_COUNT='1')
+    assert again.stdout.splitlines()[-1] == '--resume'
+
+
+@pytest.mark.parametrize('code', [0, 138])
+def test_batch_job_is_queued_again_at_its_time_limit(tmp_path, code):
+    fake(
+        tmp_path,
+        'srun',
+        f'trap "exit {code}" USR1\necho started > "$(dirname "$0")/started"\nwhile :; do sleep 0.1; done',
+    )
+    fake(tmp_path, 'scontrol', 'echo "$@"')
+    process = subprocess.Popen(
+        ['tools/slurm_train.sh', 'part', 'job', 'config.py'],
+        cwd=ROOT,
+        env=environment(tmp_path, BATCH='inside', SLURM_JOB_ID='7'),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    while not (tmp_path / 'started').exists():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)  # of a preemption: left to the training
+    process.send_signal(signal.SIGUSR1)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert out.strip() == ('requeue 7' if code else '')
+
+
+def test_a_failing_batch_job_is_not_queued_again(tmp_path):
+    fake(tmp_path, 'srun', 'exit 3')
+    fake(tmp_path, 'scontrol', 'echo "$@"')
+    result = run('tools/slurm_train.sh', 'part', 'job', 'config.py', path=tmp_path, BATCH='inside', SLURM_JOB_ID='7')
+    assert (result.returncode, result.stdout) == (3, '')
