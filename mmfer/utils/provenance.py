@@ -109,7 +109,8 @@ def machine() -> dict[str, Any]:
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
     mac = sys.platform == 'darwin'
     system = f'macOS {platform.mac_ver()[0]}' if mac else f'{platform.system()} {platform.release()}'
-    device = ', '.join(f'{names.count(name)} x {name}' for name in dict.fromkeys(names)) or f'CPU ({platform.machine()})'
+    device = ', '.join(f'{names.count(name)} x {name}' for name in dict.fromkeys(names))
+    device = device or f'CPU ({platform.machine()})'
     return dict(device=device, cpus=cpus, threads=torch.get_num_threads(), system=system)
 
 

@@ -152,8 +152,8 @@ class GuardHook(Hook):
         lines.append(f'  last good checkpoint: {self._last_good(runner)}')
         lines.append(
             'Look at these images and their labels; lower the learning rate (optim_wrapper.optimizer.lr), clip '
-            'gradients (optim_wrapper.clip_grad.max_norm), or use float32 or bfloat16 where it is float16. A run that is only '
-            'continued with --resume comes here again: change a setting with --cfg-options first.'
+            'gradients (optim_wrapper.clip_grad.max_norm), or use float32 or bfloat16 where it is float16. A run '
+            'that is only continued with --resume comes here again: change a setting with --cfg-options first.'
         )
         raise TrainingError('\n'.join(lines))
 
