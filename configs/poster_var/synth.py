@@ -1,6 +1,6 @@
 """A tiny POSTER-Var on SynthFER, the data set that needs no files.
 
-Expected: 85.50 % accuracy, 91.9 % of a perfect observer (seed 0, 2 CPU cores, 4.5 minutes; README.md).
+Expected: 84.50 % accuracy, 90.9 % of a perfect observer (seed 0, 2 CPU cores; README.md).
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
 Command: python tools/train.py configs/poster_var/synth.py
 """
