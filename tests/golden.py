@@ -41,7 +41,8 @@ def manifest(arch):
 
 def state_dict(arch):
     """The checkpoint of ``arch`` under its released names."""
-    return {name: fill_tensor(name, shape) for name, shape in manifest(arch)['entries']}
+    content = manifest(arch)
+    return {name: fill_tensor(name, shape, content.get('norm_scale', 0.6)) for name, shape in content['entries']}
 
 
 def images(batch, size=224, seed=0):

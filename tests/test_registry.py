@@ -15,12 +15,15 @@ from mmfer import registry
 from mmfer.apis import config_classes, load_config
 from mmfer.datasets import FERDataset
 from mmfer.models import BaseHead
+from mmfer.models.two_view_preprocessor import second_views
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA_CONFIGS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('configs/_base_/datasets/*.py'))
 CONFIGS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('configs/[!_]*/*.py'))
 
 LOSSES = ('BrierLoss', 'FocalLoss', 'LabelDistributionLoss', 'SoftCrossEntropyLoss')
+
+HEAD_OPTIONS = dict(EACHead=dict(pooled=True))  # behind a backbone that gives no maps
 
 # One way to build each component, and inputs for it. A component without an entry fails the test below.
 SMALL_PARTS = dict(
@@ -46,6 +49,8 @@ SMALL_PARTS = dict(
         [[(2, 8, 8, 8), (2, 16, 4, 4), (2, 64, 2, 2), (2, 8, 16, 16), (2, 16, 8, 8), (2, 16, 4, 4)]],
     ),
     **dict.fromkeys(LOSSES, (dict(), [(2, 7), 'labels'])),
+    FlipConsistencyLoss=(dict(), [(2, 7, 4, 4), (2, 7, 4, 4)]),
+    RankRegularisationLoss=(dict(), [(8,)]),
 )
 
 
@@ -86,9 +91,11 @@ PARTS = sorted(name for name, cls in own('MODELS').items() if not issubclass(cls
 def test_every_part_runs_forward_and_backward(name):
     cls = own('MODELS')[name]
     if issubclass(cls, BaseHead):
-        part = registry.MODELS.build(dict(type=name, num_classes=7, in_channels=16))
+        part = registry.MODELS.build(dict(type=name, num_classes=7, in_channels=16, **HEAD_OPTIONS.get(name, {})))
         samples = [DataSample().set_gt_label(i) for i in (0, 6)]
-        losses = part.loss((torch.randn(2, 16),), samples)
+        if name == 'EACHead':
+            samples += second_views(samples)
+        losses = part.loss((torch.randn(len(samples), 16),), samples)
         loss = sum(v for k, v in losses.items() if 'loss' in k)
         assert 'uncertainty' in part.predict((torch.randn(2, 16),))[0]
     else:

@@ -1,6 +1,7 @@
 """The tiny POSTER-Var's network on SynthFER with a linear head: the ablation of VICH, everything else as in synth.py.
 
-Expected: 83.45 % accuracy, 89.7 % of a perfect observer (seed 0, 2 CPU cores, 4 minutes; README.md).
+Expected: 83.45 % accuracy, 89.7 % of a perfect observer (seed 0, 2 CPU cores, 4 minutes; README.md; measured before
+the engine seeded samples by their place).
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
 Command: python tools/train.py configs/poster_var/synth_linear.py
 """

@@ -1,6 +1,6 @@
 """The tiny POSTER-Var on SynthFER with SAM around AdamW on every other step, everything else as in synth.py.
 
-Expected: see the table of three seeds in README.md.
+Expected: not measured yet.
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
 Command: python tools/train.py configs/poster_var/synth_sam.py
 """

@@ -4,6 +4,7 @@ from .data_preprocessor import FERDataPreprocessor
 from .heads import *
 from .losses import *
 from .necks import PyramidFusionNeck
+from .two_view_preprocessor import TwoViewPreprocessor
 
 __all__ = [
     'FERDataPreprocessor',
@@ -11,6 +12,7 @@ __all__ = [
     'MobileFaceNet',
     'PyramidFusionNeck',
     'TwoStreamBackbone',
+    'TwoViewPreprocessor',
     *heads.__all__,
     *losses.__all__,
 ]

@@ -1,6 +1,7 @@
 """The shell scripts that start trainings: what they call, and what comes of signals and dying processes."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 from small_runs import small_config
+
+from mmfer.apis import convert, init_model
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -111,6 +114,23 @@ def test_restarts_are_handed_to_torchrun(tmp_path):
     assert words[words.index('--max_restarts') + 1] == '3'
     assert words[words.index('--nnodes') + 1] == '2'
     assert '--standalone' not in words
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason='written for the CPU; needs two GPUs otherwise')
+@pytest.mark.skipif(not torch.distributed.is_available(), reason='this PyTorch has no torch.distributed')
+def test_the_documented_way_to_shard_a_model(tmp_path):
+    """The program of docs/running.md with FSDP on two processes; what it saves can be converted."""
+    page = (ROOT / 'docs/running.md').read_text()
+    (script,) = (code for code in re.findall(r'```python\n(.*?)```', page, flags=re.DOTALL) if 'FlexibleRunner' in code)
+    (tmp_path / 'train_sharded.py').write_text(script)
+    small_config(tmp_path / 'work').dump(tmp_path / 'small.py')
+    launch = ['python', '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', 2]
+    result = run(*launch, tmp_path / 'train_sharded.py', tmp_path / 'small.py', 'fsdp', tmp_path / 'work')
+    assert result.returncode == 0, result.stderr[-3000:]
+    report = convert(tmp_path / 'work/epoch_1.pth', tmp_path / 'converted.pth', tmp_path / 'small.py')
+    assert 'wrote' in report
+    init_model(tmp_path / 'small.py', tmp_path / 'converted.pth')
 
 
 # ---- Slurm --------------------------------------------------------------------------------------------------------

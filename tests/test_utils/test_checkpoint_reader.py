@@ -155,6 +155,14 @@ def test_code_is_refused_and_not_run(tmp_path, zipped):
         assert not touched.exists()
 
 
+@FORMATS
+def test_tensors_with_attributes(tmp_path, zipped):
+    """FSDP leaves such ones in its checkpoints."""
+    tensor = torch.arange(6.0).reshape(2, 3)
+    tensor.origin = 'x'
+    assert equal(read_checkpoint(save({'w': tensor}, tmp_path / 'a.pth', zipped))['w'], tensor)
+
+
 def test_a_class_of_a_script_that_is_not_there(tmp_path):
     RecorderMeter.__module__, module = '__main__', RecorderMeter.__module__
     try:
@@ -309,7 +317,7 @@ def test_big_endian_stream(tmp_path, small):
         read_checkpoint(path)
 
 
-@pytest.mark.parametrize('wrapper', [None, 'state_dict', 'model', 'model_state_dict', 'net'])
+@pytest.mark.parametrize('wrapper', [None, 'state_dict', 'model', 'model_state_dict', 'net', 'module'])
 @pytest.mark.parametrize('prefix', ['', 'module.', '_orig_mod.', 'module._orig_mod.'])
 def test_find_state_dict_unwraps(wrapper, prefix):
     state = {f'{prefix}a.weight': torch.ones(2), f'{prefix}b': torch.zeros(1), 'epoch': 3, 'o': Opaque('x.Y')}

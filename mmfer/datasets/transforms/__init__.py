@@ -8,6 +8,7 @@ from .loading import LoadImageFromFile
 from .random_erasing import ImageRandomErasing
 from .resize import ImageResize
 from .rotation import ImageRandomRotation
+from .two_views import TwoViews
 
 __all__ = [
     'ColorJitter',
@@ -19,4 +20,5 @@ __all__ = [
     'ImageResize',
     'LoadImageFromFile',
     'PackInputs',
+    'TwoViews',
 ]

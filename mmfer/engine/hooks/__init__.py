@@ -4,6 +4,7 @@ from .guard_hook import GuardHook
 from .interrupt_hook import InterruptHook
 from .progress_hook import ProgressHook
 from .provenance_hook import ProvenanceHook
+from .relabel_hook import RelabelHook
 from .sam_hook import SAMHook
 from .seed_hook import SeedHook
 from .speed_hook import SpeedHook
@@ -14,6 +15,7 @@ __all__ = [
     'InterruptHook',
     'ProgressHook',
     'ProvenanceHook',
+    'RelabelHook',
     'SAMHook',
     'SafeCheckpointHook',
     'SeedHook',

@@ -49,7 +49,7 @@ def check_loader(loader: DataLoader, option: str = 'train_dataloader') -> None:
     try:
         batches, own = len(loader), len(loader.sampler)
         total = len(loader.dataset)
-    except TypeError:  # an endless one
+    except (TypeError, AttributeError):  # an endless one, or no DataLoader
         return
     if batches:
         return

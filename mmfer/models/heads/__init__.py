@@ -2,6 +2,7 @@ from .am_softmax_head import AMSoftmaxHead
 from .arcface_head import ArcFaceHead
 from .base_head import BaseHead
 from .cosine_head import CosineHead
+from .eac_head import EACHead
 from .ensemble_head import EnsembleHead
 from .evidential_head import EvidentialHead
 from .heteroscedastic_head import HeteroscedasticHead
@@ -9,6 +10,8 @@ from .ldl_head import LDLHead
 from .linear_head import LinearHead
 from .mc_dropout_head import MCDropoutHead
 from .mse_head import MSEHead
+from .rul_head import RULHead
+from .scn_head import SCNHead
 from .sngp_head import SNGPHead
 from .vic_head import VICHead
 
@@ -17,6 +20,7 @@ __all__ = [
     'ArcFaceHead',
     'BaseHead',
     'CosineHead',
+    'EACHead',
     'EnsembleHead',
     'EvidentialHead',
     'HeteroscedasticHead',
@@ -24,6 +28,8 @@ __all__ = [
     'LinearHead',
     'MCDropoutHead',
     'MSEHead',
+    'RULHead',
+    'SCNHead',
     'SNGPHead',
     'VICHead',
 ]
