@@ -27,9 +27,9 @@ class TwoViews(BaseTransform):
     Examples:
         The views of EAC's experiments with noisy labels, erased independently:
 
-        >>> erase = dict(type=ImageRandomErasing, scale=(0.02, 0.25))
-        >>> flip = dict(type=RandomFlip, prob=1.0)
-        >>> TwoViews(first=[erase, dict(type=PackInputs)], second=[flip, erase, dict(type=PackInputs)])
+        ``erase = dict(type=ImageRandomErasing, scale=(0.02, 0.25))``
+        ``flip = dict(type=RandomFlip, prob=1.0)``
+        ``TwoViews(first=[erase, dict(type=PackInputs)], second=[flip, erase, dict(type=PackInputs)])``
     """
 
     def __init__(self, first: Sequence[Union[dict, Callable]], second: Sequence[Union[dict, Callable]]):

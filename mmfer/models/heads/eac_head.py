@@ -45,9 +45,9 @@ class EACHead(BaseHead):
         ValueError: If ``consistency_weight`` is negative.
 
     Examples:
-        >>> model.neck = None
-        >>> model.head = dict(type=EACHead, num_classes=7, in_channels=2048)
-        >>> model.data_preprocessor = dict(type=TwoViewPreprocessor)
+        ``model.neck = None``
+        ``model.head = dict(type=EACHead, num_classes=7, in_channels=2048)``
+        ``model.data_preprocessor = dict(type=TwoViewPreprocessor)``
     """
 
     def __init__(

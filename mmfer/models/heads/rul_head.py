@@ -45,12 +45,12 @@ class RULHead(BaseHead):
         ValueError: If an argument is out of range; while training, if a batch has only one image.
 
     Examples:
-        >>> model.neck = None
-        >>> model.head = dict(type=RULHead, num_classes=7, in_channels=512, map_size=7)
+        ``model.neck = None``
+        ``model.head = dict(type=RULHead, num_classes=7, in_channels=512, map_size=7)``
 
         The authors train the last layer with ten times the learning rate of the rest:
 
-        >>> optim_wrapper.paramwise_cfg = dict(custom_keys={'head.fc': dict(lr_mult=10)})
+        ``optim_wrapper.paramwise_cfg = dict(custom_keys={'head.fc': dict(lr_mult=10)})``
     """
 
     def __init__(

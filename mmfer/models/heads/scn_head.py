@@ -41,8 +41,8 @@ class SCNHead(BaseHead):
         ValueError: If ``margin``, ``ratio`` or ``rank_weight`` is out of range.
 
     Examples:
-        >>> model.head = dict(type=SCNHead, num_classes=7, in_channels=512)
-        >>> custom_hooks = [dict(type=RelabelHook, begin=10, margin=0.2)]
+        ``model.head = dict(type=SCNHead, num_classes=7, in_channels=512)``
+        ``custom_hooks = [dict(type=RelabelHook, begin=10, margin=0.2)]``
     """
 
     def __init__(
