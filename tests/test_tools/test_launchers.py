@@ -71,7 +71,7 @@ def two(tmp_path):
     return start
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not torch.distributed.is_available(), reason='this PyTorch has no torch.distributed')
 def test_two_processes_stop_and_start_as_one(two, tmp_path):
     whole = two(tmp_path / 'whole', ACTION='none')
@@ -93,7 +93,7 @@ def test_two_processes_stop_and_start_as_one(two, tmp_path):
         assert all(torch.equal(found[name], value) for name, value in expected.items()), folder
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not torch.distributed.is_available(), reason='this PyTorch has no torch.distributed')
 def test_a_signal_to_the_launcher_saves(two, tmp_path):
     stopped = two(tmp_path / 'work', ACTION='all', MAX_RESTARTS='1')
@@ -109,14 +109,17 @@ def test_restarts_are_handed_to_torchrun(tmp_path):
     assert plain[plain.index('--nproc_per_node') + 1] == '4'
     assert plain[plain.index('--max_restarts') + 1] == '0'
     assert plain[-5:] == ['config.py', '--launcher', 'pytorch', '--seed', '3']
-    many = dict(MAX_RESTARTS='3', NNODES='2', NODE_RANK='1', MASTER_ADDR='head')
+    many = dict(NNODES='2', NODE_RANK='1', MASTER_ADDR='head')
     words = run(*args, path=tmp_path, **many).stdout.split()
+    assert words[words.index('--node_rank') + 1] == '1'
+    assert '--standalone' not in words
+    words = run(*args, path=tmp_path, MAX_RESTARTS='3', **many).stdout.split()
     assert words[words.index('--max_restarts') + 1] == '3'
     assert words[words.index('--nnodes') + 1] == '2'
-    assert '--standalone' not in words
+    assert words[words.index('--rdzv_endpoint') + 1] == 'head:29500'
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(torch.cuda.is_available(), reason='written for the CPU; needs two GPUs otherwise')
 @pytest.mark.skipif(not torch.distributed.is_available(), reason='this PyTorch has no torch.distributed')
 def test_the_documented_way_to_shard_a_model(tmp_path):
