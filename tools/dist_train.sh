@@ -5,12 +5,16 @@
 # On several machines also set NNODES, NODE_RANK, MASTER_ADDR and MASTER_PORT.
 set -eu
 [ $# -ge 2 ] || { sed -n '2,5s/^# *//p' "$0" >&2; exit 2; }
-config=$1 processes=$2
+config=$1 processes=$2 restarts=${MAX_RESTARTS:-0}
 shift 2
-if [ -n "${NNODES:-}" ]; then
-    where=(--nnodes "$NNODES" --node_rank "${NODE_RANK:-0}" --master_addr "${MASTER_ADDR:?}" --master_port "${MASTER_PORT:-29500}")
-else
+if [ -z "${NNODES:-}" ]; then
     where=(--standalone)
+elif [ "$restarts" = 0 ]; then
+    where=(--nnodes "$NNODES" --node_rank "${NODE_RANK:-0}" --master_addr "${MASTER_ADDR:?}" --master_port "${MASTER_PORT:-29500}")
+else # the machines find each other, which they have to do again after a restart
+    where=(--nnodes "$NNODES" --rdzv_backend c10d --rdzv_endpoint "${MASTER_ADDR:?}:${MASTER_PORT:-29500}" --rdzv_id mmfer)
 fi
-exec python -m torch.distributed.run "${where[@]}" --nproc_per_node "$processes" --max_restarts "${MAX_RESTARTS:-0}" \
+# Otherwise restarted processes can find addresses of those that died: https://github.com/pytorch/pytorch/issues/135712
+export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=${TORCH_DISABLE_SHARE_RDZV_TCP_STORE:-1}
+exec python -m torch.distributed.run "${where[@]}" --nproc_per_node "$processes" --max_restarts "$restarts" \
     "$(dirname "$0")/train.py" "$config" --launcher pytorch "$@"
