@@ -2,7 +2,7 @@
 # Train on N processes, one a GPU, or on the CPU (gloo) where there is no GPU:
 #   [MAX_RESTARTS=3] tools/dist_train.sh CONFIG N [options of tools/train.py]
 # When a process dies, all are started again, up to MAX_RESTARTS times (0), and continue from the newest checkpoint.
-# On several machines also set NNODES, NODE_RANK, MASTER_ADDR and MASTER_PORT.
+# On several machines also set NNODES, NODE_RANK, MASTER_ADDR and MASTER_PORT; there MAX_RESTARTS implies --resume.
 set -eu
 [ $# -ge 2 ] || { sed -n '2,5s/^# *//p' "$0" >&2; exit 2; }
 config=$1 processes=$2 restarts=${MAX_RESTARTS:-0}
@@ -11,7 +11,8 @@ if [ -z "${NNODES:-}" ]; then
     where=(--standalone)
 elif [ "$restarts" = 0 ]; then
     where=(--nnodes "$NNODES" --node_rank "${NODE_RANK:-0}" --master_addr "${MASTER_ADDR:?}" --master_port "${MASTER_PORT:-29500}")
-else # the machines find each other, which they have to do again after a restart
+else # the machines find each other, again after a restart, whose number torchrun tells only to some of the processes
+    set -- "$@" --resume
     where=(--nnodes "$NNODES" --rdzv_backend c10d --rdzv_endpoint "${MASTER_ADDR:?}:${MASTER_PORT:-29500}" --rdzv_id mmfer)
 fi
 # Otherwise restarted processes can find addresses of those that died: https://github.com/pytorch/pytorch/issues/135712

@@ -50,7 +50,7 @@ def environment(path=None, **more):
 
 def run(*args, **env):
     args = [str(arg) for arg in args]
-    return subprocess.run(args, cwd=ROOT, env=environment(**env), capture_output=True, text=True, timeout=600)
+    return subprocess.run(args, cwd=ROOT, env=environment(**env), capture_output=True, text=True, timeout=300)
 
 
 # ---- torchrun -----------------------------------------------------------------------------------------------------
@@ -117,6 +117,7 @@ def test_restarts_are_handed_to_torchrun(tmp_path):
     assert words[words.index('--max_restarts') + 1] == '3'
     assert words[words.index('--nnodes') + 1] == '2'
     assert words[words.index('--rdzv_endpoint') + 1] == 'head:29500'
+    assert words[-1] == '--resume'
 
 
 @pytest.mark.long
