@@ -269,6 +269,9 @@ class ResumableRunner(Runner):
         if strict or self._strict or self._resume:
             fill(model, find_state_dict(checkpoint), filename)
         else:  # fine-tuning may start from a model with another head: MMEngine's warnings say what is left out
+            state, own = find_state_dict(checkpoint), model.state_dict()
+            if not any(name in own and own[name].shape == value.shape for name, value in state.items()):
+                raise ValueError(f'{filename} does not fit: none of its {len(state)} tensors has a place in the model')
             _load_checkpoint_to_model(model, checkpoint, revise_keys=revise_keys)
         self._has_loaded = True
         self.logger.info(f'Load checkpoint from {filename}')

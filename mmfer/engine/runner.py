@@ -18,7 +18,7 @@ from mmfer.registry import RUNNERS
 from mmfer.utils.released_weights import check_pretrained_file
 
 from .hooks.checkpoint_hook import SafeCheckpointHook
-from .hooks.guard_hook import GuardHook
+from .hooks.guard_hook import GuardHook, check_loader
 from .hooks.interrupt_hook import InterruptHook
 from .hooks.provenance_hook import ProvenanceHook
 from .hooks.sam_hook import SAMHook
@@ -115,8 +115,13 @@ class FERRunner(ResumableRunner):
     def train(self) -> nn.Module:
         self._find_start()
         self._check_sources()
-        with explained_worker_deaths():
-            return super().train()
+        try:
+            with explained_worker_deaths():
+                return super().train()
+        finally:  # after an error, too, signals are handled as before
+            for hook in self.hooks:
+                if isinstance(hook, InterruptHook):
+                    hook.restore()
 
     def test(self) -> dict:
         self._strict, self._resume = True, False
@@ -140,6 +145,7 @@ class FERRunner(ResumableRunner):
                     problems.append(f'model.{name}: {error}')
         try:
             self._train_loop = self.build_train_loop(self._train_loop)
+            check_loader(self._train_loop.dataloader)
             if self._val_loop is not None:
                 self._val_loop = self.build_val_loop(self._val_loop)
         except FileNotFoundError as error:

@@ -120,3 +120,10 @@ def test_runs_of_one_second_share_nothing(tmp_path):
     runners = [build_runner(small_config(tmp_path)) for _ in range(3)]
     assert len({id(runner.message_hub) for runner in runners}) == 3
     assert len({runner.log_dir for runner in runners}) == 3
+
+
+def test_weights_of_another_model_are_not_taken_for_a_start(tmp_path):
+    torch.save(dict(state_dict={'other.weight': torch.ones(2, 2)}), tmp_path / 'other.pth')
+    runner = build_runner(small_config(tmp_path / 'work'), load_from=tmp_path / 'other.pth')
+    with pytest.raises(ValueError, match=r'other\.pth does not fit: none of its 1 tensors'):
+        runner.train()
