@@ -100,7 +100,8 @@ def run_seeds(args: argparse.Namespace) -> int:
     if task is not None and args.processes != 1:
         return refuse('--processes: in a Slurm array use tools/slurm_train.sh or tools/dist_train.sh with --seeds')
     from mmfer.apis import multi_seed
-    from mmfer.apis.train import default_work_dir, train_config
+    from mmfer.apis.run import default_work_dir
+    from mmfer.apis.train import train_config
     from mmfer.engine.hooks.interrupt_hook import was_restarted
     from mmfer.utils.finished import config_settings
 

@@ -50,6 +50,14 @@ def _import_modules(custom_imports: Mapping | None) -> None:
         ) from error
 
 
+def default_work_dir(config: Config) -> Path:
+    """The config's own work dir, or ``work_dirs/<folder>/<name of the config>``."""
+    if config.get('work_dir') is not None:
+        return Path(config.work_dir)
+    file = Path(config.filename)
+    return Path('work_dirs', file.resolve().parent.name, file.stem)
+
+
 def build_runner(
     config: str | Path | Config,
     work_dir: str | Path | None = None,
@@ -75,11 +83,7 @@ def build_runner(
         config = load_config(config, cfg_options)
     elif cfg_options:
         config.merge_from_dict(dict(cfg_options))
-    if work_dir is not None:
-        config.work_dir = str(work_dir)
-    elif config.get('work_dir') is None:
-        file = Path(config.filename)
-        config.work_dir = str(Path('work_dirs', file.resolve().parent.name, file.stem))
+    config.work_dir = str(default_work_dir(config) if work_dir is None else work_dir)
     _name_classes(config._cfg_dict)
     config.launcher = launcher
     config.resume = resume

@@ -12,7 +12,7 @@ from mmfer.engine.hooks.interrupt_hook import was_restarted
 from mmfer.utils.checkpoint import list_checkpoints
 from mmfer.utils.finished import config_settings
 
-from .run import build_runner, load_config
+from .run import build_runner, default_work_dir, load_config
 
 AMP_DTYPES = ('bfloat16', 'float16')
 
@@ -50,14 +50,6 @@ def train(
     runner.register_hook(FinishedHook(settings))
     runner.train()
     return runner
-
-
-def default_work_dir(config: Config) -> Path:
-    """The config's own work dir, or ``work_dirs/<folder>/<name of the config>``."""
-    if config.get('work_dir') is not None:
-        return Path(config.work_dir)
-    file = Path(config.filename)
-    return Path('work_dirs', file.resolve().parent.name, file.stem)
 
 
 def train_config(
