@@ -24,6 +24,7 @@ from .hooks.provenance_hook import ProvenanceHook
 from .hooks.sam_hook import SAMHook
 from .hooks.seed_hook import SeedHook
 from .loops import FERIterTrainLoop, FERTrainLoop
+from .process_group import leave_group_at_exit, orderly
 from .resumable_runner import ResumableRunner
 from .seeding import mix, seeded_loader
 from .worker_watch import explained_worker_deaths
@@ -57,6 +58,8 @@ class FERRunner(ResumableRunner):
                 os.environ.setdefault('MASTER_PORT', '29500')
             torch_dist.init_process_group('gloo')
         super().setup_env(env_cfg)
+        if self.distributed:
+            leave_group_at_exit()
         # MMEngine names logs and the message hub, which holds the best score, by the second in which a run begins.
         stamp, number = self._timestamp, 1
         while self._timestamp in _STAMPS:
@@ -110,13 +113,18 @@ class FERRunner(ResumableRunner):
 
     def get_hooks_info(self) -> str:
         """The hooks in one line; MMEngine's table of every stage fills two screens."""
-        return f'Hooks: {", ".join(type(hook).__name__ for hook in self.hooks)}'
+        return ', '.join(type(hook).__name__ for hook in self.hooks)
+
+    def set_randomness(self, seed: int, diff_rank_seed: bool = False, deterministic: bool = False) -> None:
+        if deterministic:  # PyTorch asks for it on GPUs, and cuBLAS reads it once
+            os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
+        super().set_randomness(seed, diff_rank_seed, deterministic)
 
     def train(self) -> nn.Module:
         self._find_start()
         self._check_sources()
         try:
-            with explained_worker_deaths():
+            with orderly(), explained_worker_deaths():
                 return super().train()
         finally:  # after an error, too, signals are handled as before
             for hook in self.hooks:
@@ -125,12 +133,12 @@ class FERRunner(ResumableRunner):
 
     def test(self) -> dict:
         self._strict, self._resume = True, False
-        with explained_worker_deaths():
+        with orderly(), explained_worker_deaths():
             return super().test()
 
     def val(self) -> dict:
         self._strict, self._resume = True, False
-        with explained_worker_deaths():
+        with orderly(), explained_worker_deaths():
             return super().val()
 
     def _check_sources(self) -> None:

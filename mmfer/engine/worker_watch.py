@@ -10,8 +10,10 @@ import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import _utils, get_worker_info
 
@@ -90,6 +92,13 @@ class WorkerWatch:
         self.table = torch.full((SLOTS, 2), -1, dtype=torch.int64).share_memory_()  # process, sample
         _WATCHES.add(self)
 
+    def __getstate__(self) -> dict:
+        return {name: value for name, value in self.__dict__.items() if name != '_rows'}  # a copy would not be shared
+
+    @cached_property
+    def _rows(self) -> np.ndarray:
+        return self.table.numpy()  # the same memory; writing to a tensor takes ten times as long
+
     @contextmanager
     def sample(self, index: int) -> Iterator[None]:
         """Note ``index`` as the present sample of this worker; an error in the block gets its name.
@@ -101,8 +110,8 @@ class WorkerWatch:
         info = get_worker_info()
         if info is not None:
             _protect_worker()
-            self.table[info.id % SLOTS, 0] = os.getpid()
-            self.table[info.id % SLOTS, 1] = int(index)
+            row = self._rows[info.id % SLOTS]
+            row[0], row[1] = os.getpid(), index
         try:
             yield
         except Exception as error:

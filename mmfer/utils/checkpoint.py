@@ -165,17 +165,7 @@ def load_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict:
             return _load_safetensors(path)
         content = torch.load(path, map_location=map_location, weights_only=True)
     except Exception as error:
-        code = re.search(r'GLOBAL (\S+)', str(error))
-        if path.stat().st_size == 0:
-            reason = 'it is damaged: it is empty'
-        elif code:
-            reason = f'it holds Python objects that could run code ({code[1]})'
-        else:
-            reason = 'it is damaged or no checkpoint'
-        raise ValueError(
-            f'{path} cannot be loaded: {reason}. Weights released by others are read, without running anything, by '
-            'tools/model_converters/convert_released.py.'
-        ) from None
+        raise ValueError(_why_unreadable(path, error)) from None
     if not isinstance(content, dict):
         raise ValueError(f'{path} cannot be loaded: it holds a {type(content).__name__}, not a dict of weights')
     written = content.get('checksum')
@@ -187,6 +177,24 @@ def load_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict:
                 'it was written (by the disk, or while it was copied). Take another copy or an older checkpoint.'
             )
     return content
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    from .checkpoint_reader import CheckpointError, read_checkpoint  # the way of last resort
+
+    code = re.search(r'GLOBAL (\S+)', str(error))
+    if code:
+        reason = f'it holds Python objects that could run code ({code[1]})'
+    else:
+        try:
+            read_checkpoint(path)
+        except CheckpointError as known:
+            return str(known)
+        reason = f'PyTorch refuses it ({str(error).splitlines()[0]})'
+    return (
+        f'{path} cannot be loaded: {reason}. Weights released by others are read, without running anything, by '
+        'tools/model_converters/convert_released.py.'
+    )
 
 
 def _load_safetensors(path: Path) -> dict:

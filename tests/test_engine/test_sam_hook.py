@@ -190,6 +190,7 @@ for name, options in {OPTIONS}.items():
         iterate(runner, hook, {key: value[4 * rank:4 * rank + 4] for key, value in batch(seed).items()})
     results[name] = [p.detach() for p in model.parameters()]
 torch.save(results, f'{out}/{rank}.pt')
+distributed.destroy_process_group()
 """
 OPTIONS = dict(
     plain=dict(),

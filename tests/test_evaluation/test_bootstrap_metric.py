@@ -75,6 +75,7 @@ distributed.init_process_group('gloo', init_method=f'file://{sys.argv[2]}', rank
 samples = make_samples()
 own = (samples + samples[:1])[rank::2]
 json.dump(evaluate(own, SIZE), open(f'{sys.argv[3]}/{rank}.json', 'w'))
+distributed.destroy_process_group()
 """
 
 

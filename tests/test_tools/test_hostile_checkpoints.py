@@ -124,21 +124,21 @@ def test_a_pickle_of_another_kind_is_refused_and_not_run(way, folder, file, caps
 
 @EACH_WAY
 @pytest.mark.parametrize(
-    ('file', 'reasons'),
+    ('file', 'reason'),
     [
-        ('truncated.pth', ('truncated', 'damaged')),
-        ('cut_off.pth', ('truncated', 'damaged')),
-        ('empty.pth', ('is empty',)),
-        ('face.pth', ('JPEG', 'no checkpoint')),
-        ('notes.pth', ('text file', 'no checkpoint')),
-        ('photos.pth', ('torch.save did not write it', 'no checkpoint')),
-        ('list.pth', ('list',)),
-        ('missing.pth', ('checkpoint not found',)),
+        ('truncated.pth', 'truncated'),
+        ('cut_off.pth', 'truncated'),
+        ('empty.pth', 'is empty'),
+        ('face.pth', 'is a JPEG image, not a checkpoint'),
+        ('notes.pth', 'is a text file, not a checkpoint'),
+        ('photos.pth', 'torch.save did not write it'),
+        ('list.pth', 'list'),
+        ('missing.pth', 'checkpoint not found'),
     ],
 )
-def test_files_that_are_no_checkpoint(way, folder, file, reasons, capsys):
+def test_files_that_are_no_checkpoint(way, folder, file, reason, capsys):
     message = refused(way, folder, file, capsys)
-    assert any(reason in message for reason in reasons), message
+    assert reason in message
     assert sentences(message) == 1
 
 

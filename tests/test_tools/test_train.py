@@ -121,9 +121,12 @@ def test_plug_in_outside_the_package(tmp_path):
 def test_two_processes_end_with_equal_weights(tmp_path):
     script = tmp_path / 'compare.py'
     script.write_text(
-        'import sys, torch\n'
+        'import atexit, os, pathlib, torch\n'
         'from mmengine.hooks import Hook\n'
-        'from mmfer.registry import HOOKS\n\n\n'
+        'from mmfer.registry import HOOKS\n\n'
+        'own = pathlib.Path(__file__).with_name("at_exit" + os.environ["RANK"])\n'
+        '# before the runner is made, so after all that the runner has done at exit\n'
+        'atexit.register(lambda: own.write_text(f"in a group: {torch.distributed.is_initialized()}"))\n\n\n'
         '@HOOKS.register_module()\n'
         'class KeepWeights(Hook):\n'
         "    priority = 'LOWEST'\n\n"
@@ -153,6 +156,8 @@ def test_two_processes_end_with_equal_weights(tmp_path):
     saved = torch.load(work / 'epoch_1.pth', weights_only=True)['state_dict']
     assert all(torch.equal(first[name], saved[name]) for name in first)
     assert '10 images: accuracy' in result.stderr + result.stdout
+    # a process that ends within its group is aborted now and then
+    assert [(tmp_path / f'at_exit{i}').read_text() for i in (0, 1)] == ['in a group: False'] * 2
 
 
 def test_slurm_starts_a_step_of_the_job(tmp_path):
