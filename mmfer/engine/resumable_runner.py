@@ -29,6 +29,7 @@ from mmfer.utils.released_weights import fill
 
 from .hooks.checkpoint_hook import SafeCheckpointHook
 from .resuming import changed_options, check_schedules, rank_states, restore_rank_state, restore_schedules
+from .seeding import INIT, mix, seed_process
 
 
 class ResumableRunner(Runner):
@@ -68,6 +69,8 @@ class ResumableRunner(Runner):
 
     def _init_model_weights(self) -> None:
         if self._content is None:  # else all of them come from the checkpoint
+            # Not by what was drawn until here: the constructor of a head would decide how backbone and neck begin.
+            seed_process(mix(INIT, self.base_seed, self.rank))
             super()._init_model_weights()
 
     # ---- saving ---------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, IterableDataset, Sampler
 from .worker_watch import WorkerWatch
 
 # What a seed is for; the first of the numbers that are mixed.
-SAMPLER, SAMPLE, TRAIN, VAL, TEST = range(5)
+SAMPLER, SAMPLE, TRAIN, VAL, TEST, INIT = range(6)
 
 
 def mix(*numbers: int) -> int:
