@@ -2,5 +2,15 @@ from .convert import convert
 from .evaluate import evaluate
 from .model import init_model
 from .run import build_runner, config_classes, load_config
+from .swap_head import list_heads, swap_head
 
-__all__ = ['build_runner', 'config_classes', 'convert', 'evaluate', 'init_model', 'load_config']
+__all__ = [
+    'build_runner',
+    'config_classes',
+    'convert',
+    'evaluate',
+    'init_model',
+    'list_heads',
+    'load_config',
+    'swap_head',
+]

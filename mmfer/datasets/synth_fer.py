@@ -1,13 +1,19 @@
 """Synthetic faces with known label distributions: the data set that needs no files."""
 
+import hashlib
+import logging
 import numbers
 from collections.abc import Mapping, Sequence
-from typing import Optional
+from pathlib import Path
+from typing import Optional, Union
 
+import cv2
 import numpy as np
 from mmengine.dataset import force_full_init
+from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
+from mmfer.utils.cache import cached_array, source_digest
 from mmfer.utils.progress import track
 
 from .base_fer_dataset import FERDataset
@@ -43,8 +49,9 @@ class SynthFER(FERDataset):
         temperature (float): Of the true label distribution; the higher, the more the annotators disagree. Defaults to
             0.2, at which a perfect observer reaches about 94 %.
         num_annotators (int): Votes a face. Defaults to 10.
-        cache (bool): Render all faces once, when the set is first used (so before data loading workers start), and
-            keep them: num_samples * size * size * 3 bytes. Defaults to False.
+        cache (bool | str): True renders all faces once, when the set is first used (so before data loading workers
+            start), and keeps them: num_samples * size * size * 3 bytes of memory. 'disk' keeps them in a file, in the
+            folder of ``mmfer.utils.cache``, which later runs read and all processes share. Defaults to False.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
 
     Raises:
@@ -69,7 +76,7 @@ class SynthFER(FERDataset):
         num_classes: int = 7,
         temperature: float = 0.2,
         num_annotators: int = 10,
-        cache: bool = False,
+        cache: Union[bool, str] = False,
         metainfo: Optional[Mapping] = None,
         **options,
     ):
@@ -84,6 +91,8 @@ class SynthFER(FERDataset):
                 raise ValueError(f'SynthFER: {name}={value!r} must be an integer, {low} or more')
         if not (isinstance(temperature, numbers.Real) and 0 < temperature < float('inf')):
             raise ValueError(f'SynthFER: temperature={temperature!r} must be a number above 0')
+        if cache not in (True, False, 'disk'):
+            raise ValueError(f"SynthFER: cache={cache!r} must be True, False or 'disk'")
         self.METAINFO = dict(classes=EXPRESSIONS[:num_classes])
         self.num_samples = self.DEFAULT_SAMPLES.get(split, 0) if num_samples is None else int(num_samples)
         self.size, self.seed = int(size), int(seed)
@@ -188,7 +197,26 @@ class SynthFER(FERDataset):
     def _fill_cache(self) -> None:
         infos = [self.entry(i) for i in range(len(self))]
         faces = {info['face_index']: info['intensities'] for info in infos}
-        self._images = np.empty((len(faces), self.size, self.size, 3), dtype=np.uint8)
-        for row, index in enumerate(track(faces, len(faces), f'Drawing faces ({self.split})')):
-            self._images[row] = self.render(index, faces[index])
+
+        def draw(images: np.ndarray) -> None:
+            for row, index in enumerate(track(faces, len(faces), f'Drawing faces ({self.split})')):
+                images[row] = self.render(index, faces[index])
+
+        shape = (len(faces), self.size, self.size, 3)
+        if self.cache == 'disk':
+            what = (
+                self.seed,
+                self.split,
+                self.METAINFO['classes'],
+                tuple(faces),
+                source_digest(Path(__file__).parent / 'synth'),
+            )
+            made_with = (np.__version__, cv2.__version__)
+            key = hashlib.blake2b(repr((what, made_with)).encode(), digest_size=12).hexdigest()
+            self._images, problem = cached_array(f'synth_fer/{self.split}_{self.size}_{key}.npy', shape, draw)
+            if problem:
+                print_log(f'The drawn faces are kept in memory: {problem}', logger='current', level=logging.WARNING)
+        else:
+            self._images = np.empty(shape, dtype=np.uint8)
+            draw(self._images)
         self._rows = {index: row for row, index in enumerate(faces)}

@@ -15,13 +15,14 @@ MARKER = 'finished.json'
 # What changes where and how a training runs, but not what it computes.
 _UNIMPORTANT = ('work_dir', 'resume', 'launcher', 'visualizer', 'log_level', 'log_processor', 'randomness.seed')
 _UNIMPORTANT += ('default_hooks.logger', 'default_hooks.timer', 'default_hooks.speed')
-_UNIMPORTANT_ANYWHERE = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
+_UNIMPORTANT_ANYWHERE = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'cache')
 
 
 def config_settings(config: Config) -> dict[str, Any]:
     """What a config sets, as dotted names to plain values, without the seed and what changes no result.
 
-    Left out: the work dir, logging and visualizers, workers of the data loaders. Paths of data and weights count.
+    Left out: the work dir, logging and visualizers, workers of the data loaders, caches. Paths of data and weights
+    count.
     """
     flat = {}
     _flatten('', config.to_dict(), flat)

@@ -98,7 +98,8 @@ def test_lazy_init():
 
 
 def test_cache_gives_the_same_faces():
-    plain, cached = (SynthFER(num_samples=6, size=24, cache=cache) for cache in (False, True))
+    plain, cached, stored = (SynthFER(num_samples=6, size=24, cache=cache) for cache in (False, True, 'disk'))
+    assert all(same(plain[i], stored[i]) for i in range(6))
     assert all(same(plain[i], cached[i]) for i in range(6))
     cached[0]['img'][:] = 0  # a transform that writes into its image must not reach the cache
     assert same(plain[0], cached[0])
@@ -110,13 +111,44 @@ def test_cache_gives_the_same_faces():
     assert same(cached.get_subset([3])[0], plain[3])
 
 
-@pytest.mark.parametrize('cache', [False, True])
+@pytest.mark.parametrize('cache', [False, True, 'disk'])
 def test_copies_and_workers_give_the_same_faces(cache):
     dataset = SynthFER(num_samples=6, size=24, cache=cache)
     copy = pickle.loads(pickle.dumps(dataset))
     assert all(same(dataset[i], copy[i]) for i in range(6))
     loader = DataLoader(dataset, batch_size=None, num_workers=2, collate_fn=lambda sample: sample)
     assert [sample['img'].tobytes() for sample in loader] == [dataset[i]['img'].tobytes() for i in range(6)]
+
+
+def test_faces_on_disk_are_drawn_once(tmp_path, monkeypatch):
+    monkeypatch.setenv('MMFER_CACHE', str(tmp_path / 'cache'))
+    options = dict(num_samples=6, size=24, cache='disk')
+    first = SynthFER(**options)
+    images = [first[i]['img'] for i in range(6)]
+    (file,) = (tmp_path / 'cache/synth_fer').iterdir()
+    first[0]['img'][:] = 0
+    with monkeypatch.context() as patch:
+        patch.setattr(SynthFER, 'render', lambda *args: pytest.fail('drawn again'))
+        second = SynthFER(**options)
+        assert all(np.array_equal(second[i]['img'], images[i]) for i in range(6))
+    for other in (dict(num_samples=5), dict(seed=1), dict(size=32), dict(split='test'), dict(num_classes=8)):
+        plain, stored = (SynthFER(**{**options, **other, 'cache': cache}) for cache in (False, 'disk'))
+        assert same(plain[4], stored[4])
+    assert len(list(file.parent.iterdir())) == 6
+    file.write_bytes(file.read_bytes()[:-1])  # cut off by a full disk, say
+    assert np.array_equal(SynthFER(**options)[3]['img'], images[3])
+
+
+def test_faces_stay_in_memory_where_the_disk_cannot_keep_them(tmp_path, monkeypatch):
+    (tmp_path / 'file').touch()
+    monkeypatch.setenv('MMFER_CACHE', str(tmp_path / 'file'))
+    logged = []
+    monkeypatch.setattr('mmfer.datasets.synth_fer.print_log', lambda text, **options: logged.append(text))
+    plain, stored = (SynthFER(num_samples=3, size=24, cache=cache) for cache in (False, 'disk'))
+    assert same(plain[2], stored[2])
+    assert 'could not be written' in logged[0]
+    with pytest.raises(ValueError, match="cache='disc'"):
+        SynthFER(cache='disc')
 
 
 def test_pipeline_gets_the_image():

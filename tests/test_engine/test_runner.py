@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 import torch
@@ -127,3 +128,18 @@ def test_weights_of_another_model_are_not_taken_for_a_start(tmp_path):
     runner = build_runner(small_config(tmp_path / 'work'), load_from=tmp_path / 'other.pth')
     with pytest.raises(ValueError, match=r'other\.pth does not fit: none of its 1 tensors'):
         runner.train()
+
+
+def test_deterministic_runs_set_what_gpus_need(tmp_path, monkeypatch):
+    monkeypatch.delenv('CUBLAS_WORKSPACE_CONFIG', raising=False)
+    config = small_config(tmp_path)
+    build_runner(config)
+    assert 'CUBLAS_WORKSPACE_CONFIG' not in os.environ
+    config.randomness = dict(seed=0, deterministic=True)
+    try:
+        build_runner(config)
+        assert torch.are_deterministic_algorithms_enabled()
+        assert os.environ['CUBLAS_WORKSPACE_CONFIG'] == ':4096:8'
+    finally:
+        torch.use_deterministic_algorithms(False)
+        os.environ.pop('CUBLAS_WORKSPACE_CONFIG', None)

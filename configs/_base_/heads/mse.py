@@ -1,0 +1,5 @@
+"""Squared error between softmax and label."""
+
+from mmfer.models import MSEHead
+
+head = dict(type=MSEHead)

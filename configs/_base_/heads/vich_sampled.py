@@ -1,0 +1,5 @@
+"""The head of POSTER-Var without KL term, with ten samples a face and averaged predictions."""
+
+from mmfer.models import VICHead
+
+head = dict(type=VICHead, num_samples=10, test_samples=100)

@@ -1,0 +1,15 @@
+"""synth.py with the head of _base_/heads/am_softmax.py.
+
+Additive cosine margin, at a scale for few classes.
+
+Command: python tools/train.py configs/poster_var/synth_am_softmax.py
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.heads.am_softmax import head
+    from .synth import *
+
+model.head = dict(head, num_classes=7, in_channels=96)
+del head

@@ -1,0 +1,15 @@
+"""synth.py with the head of _base_/heads/arcface.py.
+
+Additive angular margin, at a scale for few classes.
+
+Command: python tools/train.py configs/poster_var/synth_arcface.py
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.heads.arcface import head
+    from .synth import *
+
+model.head = dict(head, num_classes=7, in_channels=96)
+del head

@@ -1,0 +1,16 @@
+"""synth.py with the head of _base_/heads/eac.py.
+
+EAC on pooled features: the class scores of an image and of its flipped view are to agree.
+
+Command: python tools/train.py configs/poster_var/synth_eac.py
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.heads.eac import data_preprocessor, head
+    from .synth import *
+
+model.head = dict(head, num_classes=7, in_channels=96)
+model.data_preprocessor.update(data_preprocessor)
+del head, data_preprocessor

@@ -1,0 +1,15 @@
+"""synth.py with the head of _base_/heads/ensemble.py.
+
+Five linear layers, each reading its own half of the channels.
+
+Command: python tools/train.py configs/poster_var/synth_ensemble.py
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.heads.ensemble import head
+    from .synth import *
+
+model.head = dict(head, num_classes=7, in_channels=96)
+del head

@@ -1,0 +1,15 @@
+"""synth.py with the head of _base_/heads/label_smoothing.py.
+
+The linear head with a tenth of each label spread over all classes.
+
+Command: python tools/train.py configs/poster_var/synth_label_smoothing.py
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.heads.label_smoothing import head
+    from .synth import *
+
+model.head = dict(head, num_classes=7, in_channels=96)
+del head

@@ -1,0 +1,13 @@
+"""synth.py without the GELU behind the token convolutions: the paper's ablation.
+
+The other rows: synth.py (all parts), synth_linear.py (another head), poster_pp/synth.py (none of the three).
+
+Command: python tools/train.py configs/poster_var/synth_no_nonlinear.py
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .synth import *
+
+model.neck.update(nonlinear=False)

@@ -1,0 +1,15 @@
+"""synth.py with the head of _base_/heads/scn.py.
+
+SCN: importance weights and rank regularisation. For relabelling, which has to begin late, add RelabelHook.
+
+Command: python tools/train.py configs/poster_var/synth_scn.py
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.heads.scn import head
+    from .synth import *
+
+model.head = dict(head, num_classes=7, in_channels=96)
+del head

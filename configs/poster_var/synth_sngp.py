@@ -1,0 +1,15 @@
+"""synth.py with the head of _base_/heads/sngp.py.
+
+A Gaussian process over random features: unsure far from the training data.
+
+Command: python tools/train.py configs/poster_var/synth_sngp.py
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.heads.sngp import head
+    from .synth import *
+
+model.head = dict(head, num_classes=7, in_channels=96)
+del head

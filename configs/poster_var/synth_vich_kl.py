@@ -1,0 +1,15 @@
+"""synth.py with the head of _base_/heads/vich_kl.py.
+
+The head of POSTER-Var with the KL term of variational inference, and predictions averaged over samples.
+
+Command: python tools/train.py configs/poster_var/synth_vich_kl.py
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.heads.vich_kl import head
+    from .synth import *
+
+model.head = dict(head, num_classes=7, in_channels=96)
+del head

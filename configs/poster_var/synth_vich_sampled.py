@@ -1,0 +1,15 @@
+"""synth.py with the head of _base_/heads/vich_sampled.py.
+
+The head of POSTER-Var without KL term, with ten samples a face and averaged predictions.
+
+Command: python tools/train.py configs/poster_var/synth_vich_sampled.py
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.heads.vich_sampled import head
+    from .synth import *
+
+model.head = dict(head, num_classes=7, in_channels=96)
+del head
