@@ -1,3 +1,4 @@
+from .calibrate import calibrate
 from .convert import convert
 from .evaluate import evaluate
 from .model import init_model
@@ -6,6 +7,7 @@ from .swap_head import list_heads, swap_head
 
 __all__ = [
     'build_runner',
+    'calibrate',
     'config_classes',
     'convert',
     'evaluate',

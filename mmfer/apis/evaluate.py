@@ -10,10 +10,13 @@ from mmengine.runner import Runner
 from mmfer.datasets import CropFace, LoadImageFromFile, MapClasses
 from mmfer.datasets.expressions import EXPRESSIONS, SYNONYMS
 from mmfer.evaluation import ClassMapEvaluator, ClassPlan, PredictionDump, plan_classes
+from mmfer.models.heads.calibration import PREFIX, describe_calibration
 from mmfer.registry import DATASETS, TRANSFORMS
+from mmfer.utils import find_state_dict
 from mmfer.utils.checkpoint import load_checkpoint
 
 from .run import build_runner, config_classes, load_config
+from .same_images import count_fitted_images
 
 # What a data set needs of its own pipeline; all that follows is the preprocessing of the model.
 DATA_STEPS = (LoadImageFromFile, CropFace)
@@ -57,11 +60,13 @@ def evaluate(
     if out is not None and Path(out).suffix != '.json':
         raise ValueError(f'out={out}: the results are JSON, name a file that ends in .json')
     config = config if isinstance(config, Config) else load_config(config)
-    classes = _model_classes(config, checkpoint)
+    content = load_checkpoint(checkpoint)
+    classes = _model_classes(config, content)
     if data is not None:
         borrow_test_data(config, data if isinstance(data, Config) else load_config(data))
     runner = build_runner(config, work_dir, load_from=checkpoint, launcher=launcher, cfg_options=cfg_options)
     plan = _meet_by_name(runner, classes, class_map, missing)
+    calibration = _calibration(runner, content)
     dump = PredictionDump()
     if out is not None:
         evaluator = runner.test_loop.evaluator
@@ -71,16 +76,31 @@ def evaluate(
     if out is not None and runner.rank == 0:
         protocol = (dump.dataset_meta or {}).get('protocol')
         header = dict(config=str(runner.cfg.filename), checkpoint=str(checkpoint), seed=runner.seed, metrics=metrics)
-        dump.write(out, **header, protocol=protocol, class_rule=str(plan) if plan else None)
+        rules = dict(class_rule=str(plan) if plan else None, calibration=calibration)
+        dump.write(out, **header, protocol=protocol, **rules)
         runner.logger.info(f'{len(dump.predictions)} predictions written to {out}')
     return metrics
 
 
-def _model_classes(config: Config, checkpoint: str | Path) -> tuple[str, ...] | None:
+def _model_classes(config: Config, content: Mapping) -> tuple[str, ...] | None:
     """Classes that the checkpoint says it was trained with, or else those of the config's training data."""
-    meta = load_checkpoint(checkpoint).get('meta') or {}
+    meta = content.get('meta') or {}
     classes = (meta.get('dataset_meta') or {}).get('classes') or config_classes(config)
     return tuple(map(str, classes)) if classes else None
+
+
+def _calibration(runner: Runner, content: Mapping) -> str | None:
+    """The calibration of a checkpoint in words, None without; warns where it was fitted on the images of the test."""
+    if not any(name.startswith(PREFIX) for name in find_state_dict(content)):
+        return None
+    dataset = runner._test_dataloader['dataset']
+    count = count_fitted_images(content, dataset)
+    if count:
+        runner.logger.warning(
+            f'{count} of the {len(dataset)} test images are those that the calibration was fitted on: NLL, Brier score '
+            'and calibration errors are better than on new images'
+        )
+    return describe_calibration(content)
 
 
 def _meet_by_name(

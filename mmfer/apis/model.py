@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import nn
 
+from mmfer.models.heads.calibration import adopt_calibration
 from mmfer.registry import MODELS
 from mmfer.utils import find_state_dict
 from mmfer.utils.checkpoint import load_checkpoint
@@ -23,7 +24,8 @@ def init_model(
 
     ``model(images, mode='tensor')`` takes normalised RGB images (B, 3, H, W) and returns logits (B, K);
     ``model(images, mode='predict')`` returns one DataSample an image; ``model.classes`` names the classes in label
-    order where the checkpoint knows them.
+    order where the checkpoint knows them. The predictions of a calibrated checkpoint (tools/analysis/calibrate.py) are
+    calibrated, its logits are not; ``model.head.calibration = None`` takes that back.
 
     Args:
         config: Config file or object; only its ``model`` is used.
@@ -43,7 +45,9 @@ def init_model(
         warnings.warn('init_model without a checkpoint: the model has random weights', stacklevel=2)
     else:
         content = load_checkpoint(checkpoint)
-        fill(model, find_state_dict(content), str(checkpoint))
+        state = find_state_dict(content)
+        adopt_calibration(model, state)
+        fill(model, state, str(checkpoint))
         meta = content.get('meta') or {}
         model.classes = tuple((meta.get('dataset_meta') or {}).get('classes') or ()) or None
     model.to(device)

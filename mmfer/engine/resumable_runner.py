@@ -14,6 +14,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 
+from mmfer.models.heads.calibration import adopt_calibration, describe_calibration, drop_calibration
 from mmfer.utils import find_state_dict
 from mmfer.utils.checkpoint import (
     holds_training,
@@ -28,7 +29,7 @@ from mmfer.utils.errors import TrainingError
 from mmfer.utils.released_weights import fill
 
 from .hooks.checkpoint_hook import SafeCheckpointHook
-from .resuming import changed_options, check_schedules, rank_states, restore_rank_state, restore_schedules
+from .resuming import _modules, changed_options, check_schedules, rank_states, restore_rank_state, restore_schedules
 from .seeding import INIT, mix, seed_process
 
 
@@ -267,6 +268,7 @@ class ResumableRunner(Runner):
         checkpoint = ahead[1] if ahead and ahead[0] == str(filename) else load_checkpoint(filename, map_location)
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = restore_message_hub(checkpoint['message_hub'])
+        self._take_calibration(checkpoint, filename)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         model = self.model.module if is_model_wrapper(self.model) else self.model
         if strict or self._strict or self._resume:
@@ -279,6 +281,16 @@ class ResumableRunner(Runner):
         self._has_loaded = True
         self.logger.info(f'Load checkpoint from {filename}')
         return checkpoint
+
+    def _take_calibration(self, checkpoint: dict, filename: str) -> None:
+        """Calibrations are for tests, of the very weights that they were fitted to: trainings go on without."""
+        if self._strict:
+            state = find_state_dict(checkpoint)
+            adopted = {part: adopt_calibration(module, state) for part, module in _modules(self)}
+            if adopted['model']:
+                self.logger.info(f'Calibrated: {describe_calibration(checkpoint)}')
+        elif drop_calibration(checkpoint.get('state_dict', checkpoint)):
+            self.logger.warning(f'{filename} is calibrated: the training has its weights, and not its calibration')
 
     def resume(
         self,

@@ -85,7 +85,7 @@ def test_truncated_newest(trained, two, log):
     runner = build_runner(config_of(two), resume=True)
     runner.train()
     assert runner.resumed['epoch'] == 1
-    assert any('Skipped' in line and 'epoch_2.pth' in line and 'damaged' in line for line in log)
+    assert any('Skipped' in line and 'epoch_2.pth' in line and 'truncated' in line for line in log)
     left_alone, resumed = outcome(trained / 'two', 2), outcome(two, 2)
     assert {key for key in left_alone if left_alone[key] != resumed.get(key)} == set()
     assert [path.name for path in two.glob('earlier_*/*')] == ['epoch_2.pth']

@@ -3,6 +3,10 @@
 
 --mode data: one core loads, decodes, augments and normalises images by the training pipeline, in turn with the same
 recipe in torchvision's transforms on PIL images. A ratio above 1 means mmfer is faster.
+
+--mode train, --mode infer: steps of the model on random images, from uint8 in the host's memory on, in several settings
+that take turns, beside the peak of the machine. A setting is a precision (fp32, tf32, bf16, fp16), then any of
+channels_last, compile and cudagraphs, joined by +. The weights are random, pretrained files are not needed.
 """
 
 import argparse
@@ -10,19 +14,39 @@ import json
 import sys
 from pathlib import Path
 
+from mmengine.config import DictAction
+
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file')
     parser.add_argument('--mode', choices=sorted(MODES), required=True, help='what to measure')
     parser.add_argument('--out', type=Path, metavar='FILE.json', help='write all times and the versions used')
-    parser.add_argument('--repeat', type=int, default=5, help='runs of each side, medians are shown [5]')
-    parser.add_argument('--batch-size', type=int, default=48, help='images a batch [48]')
+    model = parser.add_argument_group('train, infer')
+    model.add_argument('--batch', type=int, nargs='+', metavar='N', help="[the config's; infer: 1 64 256, CPU 1 16]")
+    model.add_argument(
+        '--compare', nargs='+', metavar='SETTING', help='settings, the first is what others are times of'
+    )
+    model.add_argument('--amp', nargs='?', const='bfloat16', choices=['bfloat16', 'float16'], help='fp32 and this')
+    model.add_argument('--compile', action='store_true', help='fp32 and torch.compile (with --amp if that is given)')
+    model.add_argument('--compile-backend', default='inductor', metavar='NAME', help='of torch.compile [inductor]')
+    model.add_argument('--device', help='[the GPU if there is one]')
+    model.add_argument('--steps', type=int, metavar='N', help='steps a round [as many as fit into about a second]')
+    model.add_argument('--rounds', type=int, default=5, metavar='N', help='turns of each setting [5]')
+    model.add_argument('--warmup', type=int, default=3, metavar='N', help='steps after the first, not measured [3]')
+    model.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
+    )
     data = parser.add_argument_group('data')
+    data.add_argument('--repeat', type=int, default=5, help='runs of each side, medians are shown [5]')
+    data.add_argument('--batch-size', type=int, default=48, help='images a batch [48]')
     data.add_argument('--num', type=int, default=200, help='number of images [200]')
     data.add_argument('--images', metavar='DIR', help='folder of images [smooth random JPEG files, in a temporary one]')
     data.add_argument('--size', type=int, default=100, help='side of the generated images in pixels [100]')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.compare and (args.amp or args.compile):
+        parser.error('--compare names the settings itself: --compare fp32 bf16+compile')
+    return args
 
 
 def run_data(args: argparse.Namespace) -> dict:
@@ -45,7 +69,30 @@ def run_data(args: argparse.Namespace) -> dict:
     return result
 
 
-MODES = dict(data=run_data)
+def run_model(args: argparse.Namespace) -> dict:
+    from mmfer.apis.benchmark_model import benchmark_model, benchmark_report
+
+    settings = args.compare
+    if args.amp or args.compile:
+        precision = {None: 'fp32', 'bfloat16': 'bf16', 'float16': 'fp16'}[args.amp]
+        settings = ['fp32', precision + '+compile' * args.compile]
+    result = benchmark_model(
+        args.config,
+        args.mode,
+        args.batch,
+        settings,
+        args.device,
+        args.steps,
+        args.rounds,
+        args.warmup,
+        args.compile_backend,
+        cfg_options=args.cfg_options,
+    )
+    print(benchmark_report(result))
+    return result
+
+
+MODES = dict(data=run_data, train=run_model, infer=run_model)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -64,6 +111,9 @@ def run(args: argparse.Namespace) -> None:
             replace_synced(part, args.out)
         finally:
             part.unlink(missing_ok=True)
+    rows = result.get('rows')
+    if rows and all(row['error'] for row in rows):
+        raise ValueError('no setting could be measured')
 
 
 def main() -> int:

@@ -48,6 +48,7 @@ class BaseHead(BaseModule):
         self.in_channels = in_channels
         loss = dict(type=SoftCrossEntropyLoss) if loss is None else loss
         self.loss_module = loss if isinstance(loss, nn.Module) else MODELS.build(loss)
+        self.register_module('calibration', None)  # a Calibration, in models that were calibrated
 
     def pre_logits(self, feats: Sequence[Tensor] | Tensor) -> Tensor:
         """The last of ``feats``, checked to be (B, C)."""
@@ -72,6 +73,11 @@ class BaseHead(BaseModule):
         score = at_least_single(self((x,))).softmax(-1)
         return dict(pred_score=score, uncertainty=entropy(score))
 
+    def predictions(self, x: Tensor) -> dict[str, Tensor]:
+        """What the model answers for features ``x``: :meth:`predictive`, calibrated where the head is calibrated."""
+        outputs = self.predictive(x)
+        return outputs if self.calibration is None else self.calibration(outputs)
+
     def target(self, data_samples: Sequence[DataSample]) -> Tensor:
         """Labels (B,), or soft labels (B, K) where the samples have them; checked against K."""
         soft = ['gt_score' in sample for sample in data_samples]
@@ -89,8 +95,8 @@ class BaseHead(BaseModule):
         return self.losses(self.pre_logits(feats), self.target(data_samples))
 
     def predict(self, feats: Sequence[Tensor], data_samples: Sequence[DataSample] | None = None) -> list[DataSample]:
-        """One DataSample an image with the fields of ``predictive`` and ``pred_label``; called by the classifier."""
-        outputs = self.predictive(self.pre_logits(feats))
+        """One DataSample an image with the fields of ``predictions`` and ``pred_label``; called by the classifier."""
+        outputs = self.predictions(self.pre_logits(feats))
         scores = outputs.pop('pred_score')
         labels = scores.argmax(-1)
         samples = []

@@ -1,0 +1,118 @@
+"""What a benchmark of a config's model needs: a batch, the model, its optimizer, and the count of its operations."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.optim import OptimWrapper, build_optim_wrapper
+from mmengine.registry import DefaultScope
+from torch import nn
+
+from mmfer.models.layers import pretrained_file
+from mmfer.registry import MODELS
+
+from .train import set_amp
+
+AMP = dict(bf16='bfloat16', fp16='float16')  # names of precisions here to those of torch
+
+
+def stand_in_batch(config: Config, mode: str, size: int) -> dict:
+    """A batch of random images that went through the pipeline of the config, uint8 in the host's memory.
+
+    Raises:
+        ValueError: If the config has no pipeline.
+    """
+    loader = 'train_dataloader' if mode == 'train' else 'test_dataloader'
+    part = (config.get(loader) or {}).get('dataset') or {}
+    while part.get('pipeline') is None and part.get('dataset') is not None:
+        part = part['dataset']
+    if not part.get('pipeline'):
+        raise ValueError(f'{config.filename}: {loader}.dataset has no pipeline')
+    classes, side = config.model['head'].get('num_classes', 2), part.get('size', 224)
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        pipeline = Compose(part['pipeline'])
+    packed = []
+    for i in range(size):
+        img = np.random.randint(0, 256, (side, side, 3), dtype=np.uint8)
+        score = np.eye(classes, dtype=np.float32)[i % classes]
+        shapes = dict(img_shape=(side, side), ori_shape=(side, side))
+        packed.append(
+            pipeline(dict(img=img, img_path='', sample_idx=i, gt_label=i % classes, gt_score=score, **shapes))
+        )
+    return pseudo_collate(packed)
+
+
+def build_model(config: Config) -> tuple[nn.Module, list[str]]:
+    """The model with random weights, and the pretrained files that its config names, which are not read.
+
+    What the config freezes because it is pretrained stays frozen.
+    """
+    settings = copy.deepcopy(config.model)
+    if config.get('data_preprocessor'):
+        settings.setdefault('data_preprocessor', config.data_preprocessor)
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        model = MODELS.build(settings)
+    files = []
+    for module in model.modules():
+        file = pretrained_file(module)
+        if file is not None:
+            files.append(str(file))
+            module.init_cfg = None
+    level = logging.root.manager.disable
+    logging.disable(logging.INFO)  # MMEngine lists every parameter
+    try:
+        model.init_weights()
+    finally:
+        logging.disable(level)
+    return model, files
+
+
+def build_wrapper(config: Config, model: nn.Module, precision: str) -> OptimWrapper:
+    """The optimizer wrapper of the config, in a precision.
+
+    Raises:
+        ValueError: If the config has none, or one that cannot be in that precision.
+    """
+    if not config.get('optim_wrapper'):
+        raise ValueError(f'{config.filename}: there is no optim_wrapper')
+    settings = Config(dict(optim_wrapper=copy.deepcopy(config.optim_wrapper.to_dict())))
+    wrapper = settings.optim_wrapper
+    if str(wrapper.get('type')).endswith('AmpOptimWrapper'):  # it has no full precision
+        wrapper['type'] = 'mmfer.engine.optim_wrappers.AutocastOptimWrapper'
+    wrapper.pop('dtype', None)
+    if precision in AMP:
+        set_amp(settings, AMP[precision])
+    if precision != 'fp16':
+        settings.optim_wrapper.pop('loss_scale', None)
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        return build_optim_wrapper(model, settings.optim_wrapper)
+
+
+def count_operations(config: Config, data: dict) -> tuple[float, nn.Module, list[str]]:
+    """Operations of one image's forward pass as PyTorch counts them, 2 a multiply-add, on the CPU.
+
+    Returns:
+        The operations, the model that they were counted on, and the pretrained files that its config names.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    model, files = build_model(config)
+    model.eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter, _plain_attention():
+        model(model.data_preprocessor(data, False)['inputs'], mode='tensor')
+    return counter.get_total_flops() / len(data['inputs']), model, files
+
+
+def _plain_attention():
+    # the fused attention of CPUs is not among what PyTorch counts
+    try:
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+    except ImportError:  # before torch 2.3
+        return nullcontext()
+    return sdpa_kernel(SDPBackend.MATH)

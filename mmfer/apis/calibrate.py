@@ -1,0 +1,354 @@
+"""Calibration of a trained model on images that it was not trained on."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from torch import nn
+
+from mmfer.datasets.expressions import class_indices
+from mmfer.engine import FERRunner
+from mmfer.evaluation import functional
+from mmfer.models.heads.calibration import PREFIX, Calibration, drop_calibration
+from mmfer.registry import DATASETS
+from mmfer.utils import find_state_dict
+from mmfer.utils.checkpoint import age, load_checkpoint, write_checkpoint
+from mmfer.utils.progress import track
+from mmfer.utils.tables import render_table
+
+from .evaluate import _canonical, _innermost, borrow_test_data
+from .model import init_model
+from .run import config_classes, load_config
+from .same_images import image_ids
+from .scaling import fit_temperature, fit_vector
+
+METHODS = ('temperature', 'vector')
+FEW = 20  # images, below which a fit is little more than chance
+STRAY = 0.01  # share of images that may look like others by their name and size alone
+
+
+@dataclass
+class CalibrationResult:
+    """What :func:`calibrate` found; as text, a report to print.
+
+    Attributes:
+        path: The calibrated checkpoint.
+        record: What it holds as ``meta['calibration']``, beside the numbers of the images: ``method``, ``temperature``
+            (None for vector scaling), ``weight`` and ``bias`` (K,), ``ridge``, ``protocol`` (of the data, with the
+            part), ``samples``, ``holdout``, ``seed``, ``allow_test``, ``source`` (name of the checkpoint), ``before``
+            and ``after``, dicts of ``nll`` (nats), ``brier``, ``ece`` and ``accuracy`` (%) on the images of the fit,
+            and ``rest``, None or the same for the other part of the data, with its ``samples``.
+        classes: Names of the classes, or their numbers.
+        notes: What to keep in mind.
+    """
+
+    path: Path
+    record: dict[str, Any]
+    classes: tuple[str, ...]
+    notes: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        record, rows = self.record, []
+        for name, part in (('images of the fit', record), ('other images', record['rest'])):
+            for state in ('before', 'after') if part else ():
+                values = part[state]
+                rows.append(
+                    (f'{name}, {state}', part['samples'], f'{values["nll"]:.4f}', f'{values["brier"]:.4f}')
+                    + (f'{values["ece"]:.2f}', f'{values["accuracy"]:.2f}')
+                )
+        table = render_table(('', 'images', 'NLL (nats)', 'Brier', 'ECE %', 'accuracy %'), rows)
+        lines = [f'Fitted on {record["protocol"]}', '', table.rstrip('\n'), '']
+        if record['temperature']:
+            word = 'over' if record['temperature'] > 1 else 'under'
+            lines.append(f'temperature {record["temperature"]:.4g}: the model was {word}confident')
+        else:
+            pairs = zip(self.classes, record['weight'], record['bias'])
+            rows = [(name, f'{weight:.3f}', f'{bias:+.3f}') for name, weight, bias in pairs]
+            lines += [render_table(('class', 'weight', 'bias'), rows).rstrip('\n'), '']
+        return '\n'.join([*lines, *(f'note: {note}' for note in self.notes), f'wrote {self.path}'])
+
+
+def calibrate(
+    config: str | Path | Config,
+    checkpoint: str | Path,
+    method: str = 'temperature',
+    data: str | Path | Config | None = None,
+    out: str | Path | None = None,
+    holdout: float | None = None,
+    seed: int = 0,
+    allow_test: bool = False,
+    cfg_options: Mapping | None = None,
+    device: str | torch.device | None = None,
+) -> CalibrationResult:
+    """Fit the probabilities of a trained model to a validation split, and write a checkpoint that has them.
+
+    What is fitted, and what becomes of the other fields of a prediction, stands in
+    ``mmfer.models.heads.calibration``. The new checkpoint is used as any other; tests, ``init_model`` and exports of it
+    are calibrated. A calibration that the checkpoint has is replaced. Soft labels are not looked at.
+
+    Args:
+        config: Config file or object of the model.
+        checkpoint: A checkpoint that mmfer trained or converted.
+        method: ``'temperature'`` (one number; answers stay) or ``'vector'`` (two a class).
+        data: Config with the data, whose classes must all be the model's (by name). Images are loaded as it says and
+            preprocessed as ``config`` says. By default ``config`` itself. Its ``val_dataloader`` is used, or its
+            ``test_dataloader`` where there is none.
+        out: The new file, ``<checkpoint>_calibrated.pth`` beside the old one by default.
+        holdout: Share of each class, in (0, 1), of the ``test_dataloader`` of ``data``, that is drawn by ``seed`` and
+            used for the fit; the report has the figures of the rest.
+        seed: Of the draw.
+        allow_test: Go on where the images of the fit are the test images of ``config``.
+        cfg_options: Dotted names to values, set in ``config``.
+        device: A GPU where there is one, by default.
+
+    Raises:
+        FileNotFoundError: If config, checkpoint or data do not exist.
+        ValueError: If the images of the fit are those of the test or the training, if their labels do not allow the
+            fit, or an argument is wrong. Nothing is written then.
+    """
+    if method not in METHODS:
+        raise ValueError(f'method={method!r}: {" or ".join(map(repr, METHODS))}')
+    if holdout is not None and not 0 < holdout < 1:
+        raise ValueError(f'holdout={holdout}: a share of the test images, above 0 and below 1')
+    config = copy.deepcopy(config) if isinstance(config, Config) else load_config(config)
+    if cfg_options:
+        config.merge_from_dict(dict(cfg_options))
+    content = load_checkpoint(checkpoint)
+    out = _check_out(Path(checkpoint), None if out is None else Path(out))
+    loader = _choose_data(config, data, holdout is not None)
+    ids, notes = _list_images(loader['dataset']), []
+    _refuse_training_images(config, ids, notes)
+    if holdout is None:
+        _refuse_test_images(config, ids, allow_test, notes)
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        dataset = DATASETS.build(loader['dataset'])
+    if len(ids) != len(dataset):
+        raise ValueError(f'the data repeat their images ({type(dataset).__name__}): name the data set itself')
+
+    device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    model = init_model(config, checkpoint, device)
+    if not hasattr(model.head, 'calibration'):
+        raise ValueError(f'{type(model.head).__name__} cannot be calibrated: a head of mmfer (BaseHead) is needed')
+    model.head.calibration = None
+    classes = model.classes or config_classes(config)
+    seed_of_data = (config.get('randomness') or {}).get('seed') or 0
+    scores, target = _predict(model, dict(loader, dataset=dataset), seed_of_data)
+    target = _to_model_labels(target, dataset.metainfo.get('classes'), classes, scores.shape[1])
+    fit = _draw(target, holdout, seed) if holdout is not None else np.ones(len(target), bool)
+
+    names = tuple(map(str, classes or range(scores.shape[1])))
+    calibration = _fit(method, scores[fit], target[fit], names, notes)
+    with torch.no_grad():
+        calibrated = calibration.scores(torch.from_numpy(scores)).numpy()
+    protocol = (getattr(dataset, 'metainfo', None) or {}).get('protocol') or type(dataset).__name__
+    if holdout is not None:
+        protocol += f': {fit.sum()} of {len(fit)} images, drawn from each class with seed {seed}'
+        notes.append('a test on all of these images includes those of the fit; fair are the figures of the others')
+    record = dict(
+        method=method,
+        temperature=calibration.temperature if method == 'temperature' else None,
+        weight=calibration.weight.tolist(),
+        bias=calibration.bias.tolist(),
+        ridge=1.0 if method == 'vector' else None,
+        protocol=protocol,
+        samples=int(fit.sum()),
+        holdout=holdout,
+        seed=seed if holdout is not None else None,
+        allow_test=allow_test,
+        source=Path(checkpoint).name,
+        before=_figures(scores[fit], target[fit]),
+        after=_figures(calibrated[fit], target[fit]),
+        rest=None,
+    )
+    if not fit.all():
+        rest = (_figures(part[~fit], target[~fit]) for part in (scores, calibrated))
+        record['rest'] = dict(samples=int((~fit).sum()), before=next(rest), after=next(rest))
+
+    state = find_state_dict(content)
+    drop_calibration(state)
+    state.update({f'{PREFIX}{name}': tensor for name, tensor in calibration.state_dict().items()})
+    meta = dict(content.get('meta') or {}, calibration=dict(record, images=torch.from_numpy(np.sort(ids[fit]))))
+    write_checkpoint(dict(meta=meta, state_dict=state), out)
+    return CalibrationResult(out, record, names, notes)
+
+
+# ---- files and data --------------------------------------------------------------------------------------------------
+def _check_out(checkpoint: Path, out: Path | None) -> Path:
+    if out is None:
+        stem = checkpoint.stem
+        out = checkpoint.with_name(f'{stem}.pth' if stem.endswith('_calibrated') else f'{stem}_calibrated.pth')
+    if out.suffix != '.pth':
+        raise ValueError(f'out={out}: name a file that ends in .pth')
+    if age(out):
+        raise ValueError(f'out={out}: a training looks for its own checkpoints under this name, choose another')
+    if not out.absolute().parent.is_dir():
+        raise ValueError(f'out={out}: there is no such folder')
+    if out.exists():
+        try:
+            calibrated = bool((load_checkpoint(out).get('meta') or {}).get('calibration'))
+        except ValueError:
+            calibrated = False
+        if not calibrated:
+            raise FileExistsError(f'{out} exists and is no calibrated checkpoint: choose another name, or remove it')
+    return out
+
+
+def _choose_data(config: Config, data: str | Path | Config | None, test: bool) -> dict:
+    """The loader of the images for the fit, whole and in order."""
+    other = config if data is None else data if isinstance(data, Config) else load_config(data)
+    name = 'test_dataloader' if test or not other.get('val_dataloader') else 'val_dataloader'
+    if not other.get(name):
+        raise ValueError(f'{_name(other)} has neither val_dataloader nor test_dataloader: name a config with --data')
+    if data is None:
+        loader = copy.deepcopy(config[name])
+    else:
+        theirs, own = copy.deepcopy(other), copy.deepcopy(config)
+        theirs.test_dataloader = theirs[name]
+        if own.get('test_dataloader') is None:
+            raise ValueError(f'{_name(config)} has no test_dataloader, whose preprocessing --data needs')
+        borrow_test_data(own, theirs)
+        loader = own.test_dataloader
+    sampler = dict(type='DefaultSampler', shuffle=False)
+    kept = {key: value for key, value in loader.items() if key not in ('batch_sampler', 'drop_last')}
+    return dict(kept, sampler=sampler)
+
+
+def _name(config: Config) -> str:
+    return str(config.filename or 'the config')
+
+
+def _list_images(dataset: Mapping) -> np.ndarray:
+    """Numbers (N,) of the images of a data set, without drawing or reading them."""
+    settings = copy.deepcopy(dataset)
+    if 'cache' in _innermost(settings):
+        _innermost(settings)['cache'] = False
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        return image_ids(DATASETS.build(settings))
+
+
+def _other_images(config: Config, name: str) -> np.ndarray | None:
+    """Those of another loader of the config; None where they are not on this machine."""
+    if not config.get(name):
+        return np.zeros(0, np.int64)
+    try:
+        return _list_images(config[name]['dataset'])
+    except FileNotFoundError:
+        return None
+
+
+def _refuse_training_images(config: Config, ids: np.ndarray, notes: list[str]) -> None:
+    others = _other_images(config, 'train_dataloader')
+    if others is None:
+        notes.append('the training images are not here, so nobody checked that the images of the fit are others')
+    elif (count := int(np.isin(ids, others).sum())) > STRAY * len(ids):
+        raise ValueError(
+            f'{count} of the {len(ids)} images are training images of {_name(config)}, of which the model is far '
+            'surer than of new ones: calibrate on images that it has not seen (--data CONFIG, or --holdout SHARE)'
+        )
+
+
+def _refuse_test_images(config: Config, ids: np.ndarray, allowed: bool, notes: list[str]) -> None:
+    others = _other_images(config, 'test_dataloader')
+    if others is None:
+        notes.append('the test images are not here, so nobody checked that the images of the fit are others')
+        return
+    count = int(np.isin(ids, others).sum())
+    if count <= STRAY * len(ids):
+        return
+    text = f'{count} of the {len(ids)} images are test images of {_name(config)}'
+    if allowed:
+        notes.append(f'{text}: NLL, Brier score and ECE of a test on them are better than on new images')
+        return
+    raise ValueError(
+        f'{text}, so a test would be on what was fitted. Use\n'
+        '  --holdout 0.5     to fit on a half of them, drawn by a seed, and report on the other half,\n'
+        '  --data CONFIG     for the validation images of another config,\n'
+        '  --cfg-options val_dataloader.dataset.split=val     where the data set has such a part, or\n'
+        '  --allow-test      if the test on them is not to be believed.'
+    )
+
+
+# ---- predictions -----------------------------------------------------------------------------------------------------
+@torch.no_grad()
+def _predict(model: nn.Module, loader: dict, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Scores (N, K), float32 as they come, and labels (N,) of the data set."""
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        batches = FERRunner.build_dataloader(loader, seed=seed)
+    scores, labels = [], []
+    for batch in track(batches, len(batches), 'Predicting'):
+        for sample in model.test_step(batch):
+            scores.append(sample.pred_score.float().cpu())
+            labels.append(int(sample.gt_label))
+    return torch.stack(scores).numpy(), np.array(labels)
+
+
+def _to_model_labels(target: np.ndarray, theirs: Any, own: Any, num_classes: int) -> np.ndarray:
+    """Labels in the order of the model's classes."""
+    if not theirs or not own:
+        if target.max() >= num_classes:
+            raise ValueError(f'the data have label {target.max()}, the model {num_classes} classes')
+        return target
+    theirs, own = ([_canonical(str(name)) for name in names] for names in (theirs, own))
+    lost = [name for i, name in enumerate(theirs) if name not in own and (target == i).any()]
+    if lost:
+        raise ValueError(
+            f'the data show {", ".join(lost)}, which the model does not have ({", ".join(own)}): leave these images '
+            'out, or let them count as something else, with the wrapper MapClasses in the config of the data'
+        )
+    indices = [-1 if index is None else index for index in class_indices(theirs, own)]
+    return np.array(indices)[target]
+
+
+def _draw(target: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Which images are for the fit, bool (N,): ``share`` of each class."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed))
+    fit = np.zeros(len(target), bool)
+    for label in np.unique(target):
+        images = np.flatnonzero(target == label)
+        fit[rng.permutation(images)[: round(share * len(images))]] = True
+    if not fit.any() or fit.all():
+        raise ValueError(f'holdout={share} of {len(target)} images leaves none for one of the parts')
+    return fit
+
+
+# ---- the fit ---------------------------------------------------------------------------------------------------------
+def _fit(method: str, scores: np.ndarray, target: np.ndarray, names: tuple, notes: list[str]) -> Calibration:
+    calibration = Calibration(scores.shape[1])
+    absent = [name for i, name in enumerate(names) if not (target == i).any()]
+    if len(target) < FEW:
+        notes.append(f'{len(target)} images are very few for a fit')
+    if absent and method == 'vector':
+        raise ValueError(
+            f'vector scaling needs images of all classes, and there are none of {", ".join(absent)}: '
+            'use --method temperature, or other data'
+        )
+    if absent:
+        notes.append(f'there are no images of {", ".join(absent)}')
+    if method == 'temperature':
+        calibration.weight.fill_(1 / fit_temperature(scores, target))
+        return calibration
+    weight, bias = fit_vector(scores, target)
+    calibration.weight.copy_(torch.from_numpy(weight))
+    calibration.bias.copy_(torch.from_numpy(bias))
+    if (weight <= 0).any():
+        odd = ', '.join(name for name, w in zip(names, weight) if w <= 0)
+        notes.append(f'the score of {odd} counts against it (weight not above 0): too few or unusual images')
+    return calibration
+
+
+def _figures(scores: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    bins = functional.calibration_bins(*functional.top_label(scores, target))
+    return dict(
+        nll=functional.nll(scores, target),
+        brier=functional.brier(scores, target),
+        ece=100 * functional.expected_calibration_error(bins),
+        accuracy=100 * float((scores.argmax(1) == target).mean()),
+    )
