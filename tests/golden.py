@@ -45,6 +45,12 @@ def state_dict(arch):
     return {name: fill_tensor(name, shape, content.get('norm_scale', 0.6)) for name, shape in content['entries']}
 
 
+def constants(entries):
+    """Tensors by name, each of one value of its own: expanded, so that files of full-size networks stay small."""
+    counters = {name: torch.zeros(shape, dtype=torch.int64) for name, shape in entries if 'num_batches' in name}
+    return {name: torch.tensor(i + 0.5).expand(shape) for i, (name, shape) in enumerate(entries)} | counters
+
+
 def images(batch, size=224, seed=0):
     draw = np.random.RandomState(seed).standard_normal((batch, 3, size, size))
     return torch.from_numpy(draw.astype(np.float32))

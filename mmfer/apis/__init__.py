@@ -4,6 +4,7 @@ from .evaluate import evaluate
 from .model import init_model
 from .run import build_runner, config_classes, load_config
 from .swap_head import list_heads, swap_head
+from .train import train
 
 __all__ = [
     'build_runner',
@@ -15,4 +16,5 @@ __all__ = [
     'list_heads',
     'load_config',
     'swap_head',
+    'train',
 ]

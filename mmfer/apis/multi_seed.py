@@ -112,14 +112,16 @@ def inspect_seed(
     return SeedResult(seed, folder, 'changed', '; '.join(changes[:MAX_CHANGES]) + more, finished)
 
 
-def refuse_changed(results: Sequence[SeedResult]) -> None:
+def refuse_changed(
+    results: Sequence[SeedResult], remedy: str = 'or go on from their last checkpoints with --resume'
+) -> None:
     """Raise a ValueError if a seed is complete with other settings: it is neither skipped nor overwritten."""
     changed = [result for result in results if result.state == 'changed']
     if changed:
         lines = [f'  {result.folder}: {result.detail}' for result in changed]
         raise ValueError(
             'complete, but trained with other settings (old -> new):\n' + '\n'.join(lines) + '\n'
-            'Train into another --work-dir, delete these folders, or go on from their last checkpoints with --resume.'
+            f'Train into another --work-dir, delete these folders, {remedy}.'
         )
 
 
@@ -167,7 +169,7 @@ def train_seeds(
         results[i] = _after(inspect_seed(work_dir, result.seed, settings, processes), returned, stopped)
         write_seeds(work_dir, results)
         if stopped:
-            code = _exit_code(returned) or 1
+            code = exit_code(returned) or 1
             break
     write_seeds(work_dir, results)
     return results, code or int(any(result.state != 'complete' for result in results))
@@ -192,21 +194,21 @@ def _after(result: SeedResult, returned: int, stopped: bool) -> SeedResult:
         return result
     if stopped:
         return SeedResult(result.seed, result.folder, 'interrupted', result.detail)
-    if returned < 0:
-        reason = f'killed by {_signal_name(-returned)}'
-    else:
-        reason = f'exit code {returned}' if returned else 'ended early'
-    return SeedResult(result.seed, result.folder, 'failed', reason)
+    return SeedResult(result.seed, result.folder, 'failed', failure(returned))
 
 
-def _signal_name(number: int) -> str:
+def failure(returned: int) -> str:
+    """Why a process that returned this is not what it should be."""
+    if returned >= 0:
+        return f'exit code {returned}' if returned else 'ended early'
     try:
-        return signal.Signals(number).name
+        return f'killed by {signal.Signals(-returned).name}'
     except ValueError:
-        return f'signal {number}'
+        return f'killed by signal {-returned}'
 
 
-def _exit_code(returned: int) -> int:
+def exit_code(returned: int) -> int:
+    """What a shell calls the return code of a process: 128 + the number of the signal that killed it."""
     return 128 - returned if returned < 0 else returned
 
 
@@ -217,17 +219,17 @@ def _run(args: Sequence[str]) -> tuple[int, bool]:
 
     def pass_on(number: int, frame: object) -> None:
         received.append(number)
-        if process is not None and not (number == signal.SIGINT and _from_terminal()):
+        if process is not None and not (number == signal.SIGINT and from_terminal()):
             process.send_signal(number)
 
-    with _handlers(pass_on):
+    with signal_handlers(pass_on):
         process = subprocess.Popen(args)
         for number in tuple(received):  # that came before the process was there
             process.send_signal(number)
         return process.wait(), bool(received)
 
 
-def _from_terminal() -> bool:
+def from_terminal() -> bool:
     """Whether Ctrl-C comes from a terminal, which sends it to all of its processes."""
     try:
         with open('/dev/tty') as terminal:
@@ -237,11 +239,12 @@ def _from_terminal() -> bool:
 
 
 @contextmanager
-def _handlers(handler: Callable) -> Iterator[None]:
+def signal_handlers(handler: Callable) -> Iterator[None]:
+    """Within it, ``handler`` gets the signals at which a training saves."""
     if threading.current_thread() is not threading.main_thread():  # Python allows handlers there alone
         yield
         return
-    names = ('SIGINT', 'SIGTERM', 'SIGUSR1')  # those at which a training saves
+    names = ('SIGINT', 'SIGTERM', 'SIGUSR1')
     before = {getattr(signal, n): signal.signal(getattr(signal, n), handler) for n in names if hasattr(signal, n)}
     try:
         yield

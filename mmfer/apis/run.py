@@ -28,7 +28,7 @@ def load_config(path: str | Path, cfg_options: Mapping | None = None) -> Config:
         folder = path.parent if path.parent.is_dir() else Path('.')
         found = ', '.join(sorted(p.name for p in folder.glob('*.py'))) or 'no configs'
         raise FileNotFoundError(f'config not found: {path} (in {folder}: {found})')
-    config = Config.fromfile(str(path))
+    config = Config.fromfile(str(path), import_custom_modules=False)  # done below, from the current folder too
     if cfg_options:
         config.merge_from_dict(dict(cfg_options))
     _import_modules(config.get('custom_imports'))
@@ -36,7 +36,6 @@ def load_config(path: str | Path, cfg_options: Mapping | None = None) -> Config:
 
 
 def _import_modules(custom_imports: Mapping | None) -> None:
-    # MMEngine does this for configs of the old style only.
     if not custom_imports:
         return
     if os.getcwd() not in sys.path:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 PACKAGES = (
     'torch',
@@ -180,6 +181,37 @@ def dataset_fingerprint(dataset: Any) -> dict[str, Any]:
         class_counts={str(name): int(count) for name, count in counts.items()},
         list_hash=listed,
     )
+
+
+def weights_fingerprint(model: nn.Module) -> dict[str, str]:
+    """Hash of the state of each part of a model that has one: ``{'backbone': ..., 'neck': ..., 'head': ...}``."""
+    found = {}
+    for part, module in model.named_children():
+        state = module.state_dict()
+        digest = hashlib.blake2b(digest_size=DIGITS // 2)
+        for name, tensor in state.items():
+            if isinstance(tensor, torch.Tensor):
+                digest.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}\n'.encode())
+                digest.update(_bytes(tensor))
+        if state:
+            found[part] = digest.hexdigest()
+    return found
+
+
+def batch_fingerprint(batch: Mapping) -> dict[str, str]:
+    """Hashes of which ``samples``, with their labels, a batch has, and of its ``inputs`` as they are augmented."""
+    samples, inputs = (hashlib.blake2b(digest_size=DIGITS // 2) for _ in range(2))
+    for sample in batch['data_samples']:
+        path = '/'.join(str(sample.get('img_path', '')).replace('\\', '/').split('/')[-2:])
+        label = sample.get('gt_label')
+        samples.update(f'{sample.get("sample_idx")} {path} {None if label is None else label.tolist()}\n'.encode())
+    for tensor in batch['inputs']:
+        inputs.update(_bytes(tensor))
+    return dict(samples=samples.hexdigest(), inputs=inputs.hexdigest())
+
+
+def _bytes(tensor: torch.Tensor) -> Any:
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
 
 
 def describe(record: Mapping[str, Any]) -> list[str]:

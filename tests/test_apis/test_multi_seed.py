@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import environment
 
 from mmfer.apis.multi_seed import (
     SeedResult,
@@ -22,7 +23,6 @@ from mmfer.apis.multi_seed import (
     write_seeds,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {'model.type': 'Net', 'train_cfg.max_epochs': 7}
 
 # A training of no time: {seed} -> accuracy 80 + seed; seed 3 fails, seed 5 is killed, seed 7 ends without its marker.
@@ -206,44 +206,53 @@ def test_array_positions(task):
         array_seed([5, 6, 7], task)
 
 
+# Saves before it ends when it gets the signal of its place.
+SAVING = """
+import pathlib, signal, sys, time
+folder = pathlib.Path(sys.argv[2])
+folder.mkdir(parents=True)
+def save(number, frame):
+    time.sleep(0.3)
+    (folder / 'epoch_0_iter_9.pth').touch()
+    sys.exit(75)
+signal.signal(getattr(signal, folder.parent.name), save)
+(folder / 'ready').touch()
+time.sleep(60)
+"""
+SERIES = """
+import sys
+from mmfer.apis.multi_seed import seeds_table, train_seeds
+command = lambda seed, folder: [sys.executable, '-S', 'training.py', seed, folder]
+for name in sys.argv[1:]:
+    results, code = train_seeds([0, 1], name, {}, command)
+    print(f'{name}: {code}', seeds_table(results), sep='\\n', end='\\n\\n')
+"""
+
+
 @pytest.mark.skipif(os.name == 'nt', reason='POSIX signals')
-@pytest.mark.parametrize('number', ['SIGTERM', 'SIGINT', 'SIGUSR1'])
-def test_signals_reach_the_training_and_end_the_series(tmp_path, number):
+def test_signals_reach_the_training_and_end_the_series(tmp_path):
     """The training may save before it ends; the next seed does not begin."""
-    number = getattr(signal, number)
-    training = (
-        'import pathlib, signal, sys, time\n'
-        'folder = pathlib.Path(sys.argv[2])\n'
-        'folder.mkdir(parents=True)\n'
-        'def save(number, frame):\n'
-        '    time.sleep(0.3)\n'
-        "    (folder / 'epoch_0_iter_9.pth').touch()\n"
-        '    sys.exit(75)\n'
-        f'signal.signal({int(number)}, save)\n'
-        "(folder / 'ready').touch()\n"
-        'time.sleep(60)\n'
-    )
-    (tmp_path / 'training.py').write_text(training)
-    code = (
-        'import sys\n'
-        'from mmfer.apis.multi_seed import seeds_table, train_seeds\n'
-        f'command = lambda seed, folder: [sys.executable, {str(tmp_path / "training.py")!r}, seed, folder]\n'
-        f'results, code = train_seeds([0, 1], {str(tmp_path / "work")!r}, {{}}, command)\n'
-        'print(seeds_table(results))\n'
-        'sys.exit(code)\n'
-    )
-    env = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
+    (tmp_path / 'training.py').write_text(SAVING)
+    names = ('SIGTERM', 'SIGINT', 'SIGUSR1')
     process = subprocess.Popen(
-        [sys.executable, '-c', code], env=env, stdout=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, '-c', SERIES, *names],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
-    for _ in range(600):
-        if (tmp_path / 'work/seed_0/ready').exists():
-            break
-        time.sleep(0.1)
-    process.send_signal(number)
+    for name in names:
+        for _ in range(600):
+            if (tmp_path / name / 'seed_0/ready').exists():
+                break
+            time.sleep(0.1)
+        process.send_signal(getattr(signal, name))
     out, _ = process.communicate(timeout=60)
-    assert process.returncode == 75
-    assert 'interrupted (epoch_0_iter_9.pth)' in out
-    assert not (tmp_path / 'work/seed_1').exists()
-    states = [run['state'] for run in json.loads((tmp_path / 'work/seeds.json').read_text())['seeds']]
-    assert states == ['interrupted', 'not begun']
+    assert process.returncode == 0
+    for name, said in zip(names, out.split('\n\n')):
+        assert said.startswith(f'{name}: 75\n')
+        assert 'interrupted (epoch_0_iter_9.pth)' in said
+        assert not (tmp_path / name / 'seed_1').exists()
+        states = [run['state'] for run in json.loads((tmp_path / name / 'seeds.json').read_text())['seeds']]
+        assert states == ['interrupted', 'not begun']

@@ -71,6 +71,11 @@ def test_a_training_takes_the_mark_away_and_leaves_its_own(tmp_path):
     content = read_finished(tmp_path)
     assert (content['seed'], content['epochs'], content['iterations'], content['processes']) == (4, 2, 4, 1)
     assert content['settings'] == dict(lr=0.1)
+    assert content['initial_weights'].keys() == {'backbone', 'neck', 'head'}
+    assert content['first_batch'].keys() == {'samples', 'inputs'}
+    assert content['parameters'] == sum(p.numel() for p in runner.model.parameters())
+    assert content['seconds'] > 0
+    assert 'torch' in content['versions']
     assert content['best']['accuracy'] >= content['last']['accuracy']
     assert (tmp_path / content['best_checkpoint']).is_file()
 

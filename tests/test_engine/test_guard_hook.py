@@ -1,12 +1,12 @@
+import json
 import math
 import os
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
 import torch
-from small_runs import ROOT, small_config
+from processes import python
+from small_runs import small_config
 from torch.utils.data import DataLoader
 
 from mmfer.apis import build_runner
@@ -191,40 +191,82 @@ def test_an_error_that_names_its_file_stays_as_it_is():
     assert str(error.value) == 'synth/train/000005.png: not there'
 
 
-def in_process(code):
-    """Output of Python code in a process of its own, for PyTorch raises errors about dead workers anywhere."""
-    env = dict(os.environ, PYTHONPATH=str(ROOT))
-    result = subprocess.run([sys.executable, '-c', code], env=env, capture_output=True, text=True, timeout=120)
-    return result.stdout.strip(), result.stderr
+# Loads data in two workers in which sample 5, or each, does something: in one process a case, forked after the imports.
+# PyTorch raises errors about dead workers anywhere, so not in the process of the tests.
+LOADING = """
+import json, os, signal, sys
+from torch.utils.data import DataLoader
+from mmfer.engine.worker_watch import WorkerWatch, explained_worker_deaths
+from mmfer.utils.errors import run_tool
+
+class Data:
+    def __init__(self, act):
+        self.act, self.watch = act, WorkerWatch(self)
+    def entry(self, i):
+        return dict(img_path=f'faces/{i}.jpg')
+    def __len__(self):
+        return 12
+    def __getitem__(self, i):
+        with self.watch.sample(i):
+            self.act(i)
+            return i
+
+def signals(i):
+    for name in ('SIGTERM', 'SIGINT', 'SIGUSR1'):
+        os.kill(os.getpid(), getattr(signal, name))
+
+def load(act):
+    with explained_worker_deaths():
+        print([int(i) for i in DataLoader(Data(act), num_workers=2)])
+
+def killed(i):
+    if i == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def ended(i):
+    if i == 5:
+        os._exit(3)
+
+for act in (killed, ended, signals):
+    name = act.__name__
+    pid = os.fork()
+    if pid == 0:
+        os.dup2(os.open(f'{name}.out', os.O_WRONLY | os.O_CREAT), 1)
+        os.dup2(os.open(f'{name}.err', os.O_WRONLY | os.O_CREAT), 2)
+        code = run_tool(lambda: load(act))
+        sys.stdout.flush()
+        os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    with open(f'{name}.json', 'w') as file:
+        json.dump([code, open(f'{name}.out').read(), open(f'{name}.err').read()], file)
+"""
+
+
+@pytest.fixture(scope='module')
+def loading(tmp_path_factory):
+    """Exit code, output and errors of a case of ``LOADING``."""
+    folder = tmp_path_factory.mktemp('loading')
+    result = python('-c', LOADING, cwd=folder, timeout=120)
+    assert result.returncode == 0, result.stderr
+    return lambda name: json.loads((folder / f'{name}.json').read_text())
 
 
 @pytest.mark.parametrize(
-    ('act', 'text'),
-    [('os.kill(os.getpid(), 9)', "killed by the signal 'Killed'"), ('os._exit(3)', 'ended unexpectedly')],
+    ('case', 'text'), [('killed', "killed by the signal 'Killed'"), ('ended', 'ended unexpectedly')]
 )
-def test_a_worker_that_dies_names_its_sample(act, text):
-    out, err = in_process(
-        'import os, sys\n'
-        'from torch.utils.data import DataLoader\n'
-        'from mmfer.engine.worker_watch import WorkerWatch, explained_worker_deaths\n'
-        'from mmfer.utils.errors import run_tool\n'
-        'class Data:\n'
-        '    def __init__(self): self.watch = WorkerWatch(self)\n'
-        '    def entry(self, i): return dict(img_path=f"faces/{i}.jpg")\n'
-        '    def __len__(self): return 12\n'
-        '    def __getitem__(self, i):\n'
-        '        with self.watch.sample(i):\n'
-        f'            if i == 5: {act}\n'
-        '            return i\n'
-        'def run():\n'
-        '    with explained_worker_deaths(): list(DataLoader(Data(), num_workers=2))\n'
-        'print(run_tool(run))\n'
-    )
-    assert out == '1', err
+def test_a_worker_that_dies_names_its_sample(loading, case, text):
+    code, _, err = loading(case)
+    assert code == 1, err
     assert text in err
     assert 'while it loaded faces/5.jpg (sample 5), or just after' in err
     assert 'num_workers' in err
     assert 'Traceback' not in err
+
+
+def test_signals_that_stop_a_run_pass_its_workers(loading):
+    """Slurm and torchrun send them to all processes, and the run needs its workers to finish the iteration."""
+    code, out, err = loading('signals')
+    assert (code, out) == (0, f'{list(range(12))}\n'), err
 
 
 def test_other_errors_are_left_alone():
@@ -235,21 +277,3 @@ def test_other_errors_are_left_alone():
 def test_names_without_paths():
     assert sample_name(SimpleNamespace(get_data_info=lambda i: {}), 3) == 'sample 3'
     assert sample_name([], 3) == 'sample 3'
-
-
-def test_signals_that_stop_a_run_pass_its_workers():
-    """Slurm and torchrun send them to all processes, and the run needs its workers to finish the iteration."""
-    out, err = in_process(
-        'import os, signal\n'
-        'from torch.utils.data import DataLoader\n'
-        'from mmfer.engine.worker_watch import WorkerWatch\n'
-        'class Data:\n'
-        '    def __init__(self): self.watch = WorkerWatch(self)\n'
-        '    def __len__(self): return 6\n'
-        '    def __getitem__(self, i):\n'
-        '        with self.watch.sample(i):\n'
-        '            for name in ("SIGTERM", "SIGINT", "SIGUSR1"): os.kill(os.getpid(), getattr(signal, name))\n'
-        '            return i\n'
-        'print([int(i) for i in DataLoader(Data(), num_workers=2)])\n'
-    )
-    assert out == '[0, 1, 2, 3, 4, 5]', err

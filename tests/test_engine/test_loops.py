@@ -1,11 +1,8 @@
 """Stopping anywhere and continuing, in one process; the trainings take a second each."""
 
-import gc
-
 import pytest
 import torch
 from killed_runs import outcome
-from mmengine.config import Config
 from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import EMAHook, Hook
 from mmengine.optim import ExponentialLR, OptimWrapper
@@ -16,14 +13,6 @@ from torch.utils.data import BatchSampler
 from mmfer.apis import build_runner
 from mmfer.engine.loops import FERIterTrainLoop, FERTrainLoop
 from mmfer.registry import LOOPS
-
-
-@pytest.fixture(scope='module', autouse=True)
-def _fast():
-    gc.freeze()  # data sets collect garbage
-    with pytest.MonkeyPatch.context() as patch:  # yapf takes longer than the trainings
-        patch.setattr(Config, 'pretty_text', property(lambda self: str(self._cfg_dict)))
-        yield
 
 
 @LOOPS.register_module(force=True)

@@ -3,11 +3,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmpretrain.models import GlobalAveragePooling, ResNet
 from small_runs import small_config
 
 from mmfer.apis import build_runner, evaluate
-from mmfer.engine.hooks.provenance_hook import ProvenanceHook, collect
-from mmfer.utils.provenance import config_hash, dataset_fingerprint
+from mmfer.engine.hooks.provenance_hook import START, ProvenanceHook, collect
+from mmfer.models import EnsembleHead, VICHead
+from mmfer.utils.provenance import config_hash, dataset_fingerprint, weights_fingerprint
 
 
 def logs(work_dir):
@@ -57,7 +59,7 @@ def test_checkpoints_hold_it(trained):
     meta = torch.load(work_dir / 'epoch_2.pth', weights_only=True)['meta']
     record = dict(meta['provenance'])
     assert record.pop('seconds') > 0
-    assert record == collect(runner)
+    assert record == {**collect(runner), **{key: record[key] for key in START}}
 
 
 def test_a_continued_run_says_what_is_otherwise(trained, tmp_path):
@@ -105,3 +107,38 @@ def test_other_processes_keep_quiet():
     checkpoint = dict(meta={})
     hook.before_save_checkpoint(SimpleNamespace(rank=1), checkpoint)
     assert checkpoint == dict(meta={})
+
+
+def test_how_a_training_began_is_kept(trained, tmp_path):
+    work_dir, runner = trained
+    began = torch.load(work_dir / 'epoch_1.pth', weights_only=True)['meta']['provenance']
+    assert list(began['initial_weights']) == ['backbone', 'neck', 'head']
+    (text,) = logs(work_dir)
+    assert f'Initial weights: backbone {began["initial_weights"]["backbone"]}, neck ' in text
+    assert f'First batch: samples {began["first_batch"]["samples"]}, inputs ' in text
+    assert weights_fingerprint(runner.model)['backbone'] != began['initial_weights']['backbone']
+    continued = build_runner(small_config(tmp_path, epochs=2), load_from=work_dir / 'epoch_1.pth', resume=True)
+    continued.train()
+    saved = torch.load(tmp_path / 'epoch_2.pth', weights_only=True)['meta']['provenance']
+    assert [saved[key] for key in START] == [began[key] for key in START]
+
+
+def test_heads_begin_with_the_same_backbone(tmp_path):
+    def begin(seed, head):
+        config = small_config(tmp_path / f'{seed}{head.__name__}')
+        config.model.backbone = dict(
+            type=ResNet, depth=18, num_stages=1, out_indices=(0,), strides=(1,), dilations=(1,)
+        )
+        config.model.neck = dict(type=GlobalAveragePooling)
+        config.model.head = dict(type=head, num_classes=7, in_channels=64)
+        config.channels_last = False
+        runner = build_runner(config, seed=seed)
+        runner.train()
+        return next(hook for hook in runner.hooks if isinstance(hook, ProvenanceHook)).record
+
+    first, second, other = begin(0, VICHead), begin(0, EnsembleHead), begin(1, VICHead)
+    assert first['initial_weights']['backbone'] == second['initial_weights']['backbone']
+    assert first['initial_weights']['head'] != second['initial_weights']['head']
+    assert first['first_batch'] == second['first_batch']
+    assert first['initial_weights']['backbone'] != other['initial_weights']['backbone']
+    assert first['first_batch']['samples'] != other['first_batch']['samples']

@@ -1,16 +1,11 @@
-import importlib.util
-import subprocess
-import sys
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
 import torch
+from processes import load_tool
 
 from mmfer.registry import MODELS
 
-TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'analysis' / 'browse_dataset.py'
 CONFIG = """
 from mmcv.transforms import RandomFlip
 from mmpretrain.models.utils.data_preprocessor import ClsDataPreprocessor
@@ -41,29 +36,25 @@ def config(tmp_path):
 
 @pytest.fixture
 def tool():
-    spec = importlib.util.spec_from_file_location('browse_dataset', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('tools/analysis/browse_dataset.py')
 
 
 @pytest.fixture
-def call(tool, monkeypatch, capsys):
+def call(tool, call_tool):
     """Calls the tool in this process; returns its error message, or None."""
 
     def run(*arguments):
-        monkeypatch.setattr(sys, 'argv', [tool.__file__, *map(str, arguments)])
-        return capsys.readouterr().err if tool.main() else None
+        code, _, error = call_tool(tool, *arguments)
+        return error if code else None
 
     return run
 
 
-def test_sheet_of_soft_labels(config, tmp_path):
+def test_sheet_of_soft_labels(config, tool, call_tool, tmp_path):
     out = tmp_path / 'sheet.png'
-    command = [sys.executable, TOOL, config, '--out', out, '--num', '5', '--views', '2']
-    done = subprocess.run(command, cwd=TOOL.parents[2], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert '5 samples of 40' in done.stdout
+    code, printed, error = call_tool(tool, config, '--out', out, '--num', 5, '--views', 2)
+    assert code == 0, error
+    assert '5 samples of 40' in printed
     sheet = cv2.imread(str(out))
     assert sheet.shape[1] == 250 + 3 * 128
     assert sheet.shape[0] > 5 * 128

@@ -1,18 +1,14 @@
 import hashlib
-import importlib.util
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
+from functools import partial
 
 import golden
 import pytest
 import torch
 from safetensors import safe_open
 
-ROOT = Path(__file__).resolve().parents[2]
-TOOL = ROOT / 'tools' / 'model_converters' / 'convert_released.py'
+TOOL = 'tools/model_converters/convert_released.py'
 CONFIG = """
 from mmpretrain.models import ClsDataPreprocessor, ImageClassifier
 from mmfer.datasets import RAFDB
@@ -57,41 +53,23 @@ def config(folder, kind='poster_var', k=7):
     return path
 
 
-def constants(entries):
-    """Tensors by name, each of one value of its own: expanded, so that files of full-size networks stay small."""
-    counters = {name: torch.zeros(shape, dtype=torch.int64) for name, shape in entries if 'num_batches' in name}
-    return {name: torch.tensor(i + 0.5).expand(shape) for i, (name, shape) in enumerate(entries)} | counters
-
-
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(call_tool):
     """Runs the tool in this process; returns its exit code, output and errors."""
-    spec = importlib.util.spec_from_file_location('convert_released', TOOL)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-
-    def run(*args):
-        monkeypatch.setattr(sys, 'argv', [str(TOOL), *map(str, args)])
-        code = tool.main()
-        return (code, *capsys.readouterr())
-
-    return run
+    return partial(call_tool, TOOL)
 
 
-def test_command_line(tmp_path):
+def test_a_beginning_alone(tmp_path, run):
     (tmp_path / 'cut.pth').write_bytes(b'PK\x03\x04')
-    command = [sys.executable, TOOL, tmp_path / 'cut.pth', tmp_path / 'out.pth', '--config', config(tmp_path)]
-    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=env, timeout=300)
-    assert done.returncode == 1
-    assert 'Traceback' not in done.stderr
-    assert 'cut.pth cannot be read: it begins like a checkpoint' in done.stderr
-    assert os.listdir(tmp_path).count('out.pth') == 0
+    code, _, err = run(tmp_path / 'cut.pth', tmp_path / 'out.pth', '--config', config(tmp_path))
+    assert code == 1
+    assert 'cut.pth cannot be read: it begins like a checkpoint' in err
+    assert not (tmp_path / 'out.pth').exists()
 
 
 def test_code_is_refused_and_not_run(tmp_path, run):
     touched = tmp_path / 'touched'
-    content = {'model': constants(golden.manifest('poster_var_7')['entries']), 'more': Hostile(touched)}
+    content = {'model': golden.constants(golden.manifest('poster_var_7')['entries']), 'more': Hostile(touched)}
     torch.save(content, tmp_path / 'hostile.pth')
     code, _, err = run(tmp_path / 'hostile.pth', tmp_path / 'out.pth', '--config', config(tmp_path))
     assert code == 1
@@ -102,7 +80,7 @@ def test_code_is_refused_and_not_run(tmp_path, run):
 
 @pytest.mark.parametrize('kind', ['poster_var', 'poster_pp'])
 def test_whole_models(tmp_path, run, kind):
-    released = constants(golden.manifest(f'{kind}_7')['entries'])
+    released = golden.constants(golden.manifest(f'{kind}_7')['entries'])
     content = {'model': {f'module.{n}': t for n, t in released.items()}}
     content.update(recorder=RecorderMeter())
     torch.save(content, tmp_path / 'best.pth')
@@ -143,7 +121,7 @@ def test_streams(tmp_path, run, part, whole):
         entries = golden.manifest('poster_var_7')['entries']
         entries = [(n[len(prefix) :], s) for n, s in entries if n.startswith(prefix)]
         old, new, cls = 'conv1.conv.weight', 'stem.0.conv.weight', 'MobileFaceNet'
-    released = constants(entries)
+    released = golden.constants(entries)
     torch.save(released, tmp_path / 'part.pth', _use_new_zipfile_serialization=False)
     path = config(tmp_path)
     if not whole:
@@ -162,7 +140,7 @@ def test_failures_write_nothing(tmp_path, run):
         assert err.startswith('error: ')
         return err
 
-    released = constants(golden.manifest('poster_var_7')['entries'])
+    released = golden.constants(golden.manifest('poster_var_7')['entries'])
     good, bad, target = tmp_path / 'good.pth', tmp_path / 'bad.pth', tmp_path / 'out.pth'
     torch.save({'model': released}, good)
     seven = config(tmp_path)

@@ -8,13 +8,13 @@ import sys
 import time
 from pathlib import Path
 
+import processes
 import pytest
 import torch
+from processes import ROOT
 from small_runs import small_config
 
 from mmfer.apis import convert, init_model
-
-ROOT = Path(__file__).resolve().parents[2]
 
 # Acts once, in the first start of the training: kills rank 1, or asks the launcher to stop.
 PLUG_IN = """
@@ -37,20 +37,15 @@ class ActOnce(Hook):
 """
 
 
-def environment(path=None, **more):
-    env = dict(os.environ, OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='', **more)
-    for name in ('SLURM_RESTART_COUNT', 'TORCHELASTIC_RESTART_COUNT', 'SLURM_JOB_ID', 'BATCH'):
-        if name not in more:
-            env.pop(name, None)
-    folders = [path, Path(sys.executable).parent, env['PATH']]
-    env['PATH'] = os.pathsep.join(str(folder) for folder in folders if folder)
-    env['PYTHONPATH'] = os.pathsep.join([str(path or ROOT), str(ROOT), env.get('PYTHONPATH', '')])
-    return env
+def changes(path, **more):
+    """Changes of the environment: programs and modules in ``path`` come first, nothing is known of a cluster."""
+    unset = dict.fromkeys(('SLURM_RESTART_COUNT', 'TORCHELASTIC_RESTART_COUNT', 'SLURM_JOB_ID', 'BATCH'))
+    search = os.pathsep.join([str(path), str(Path(sys.executable).parent), os.environ['PATH']])
+    return {**unset, **more, 'PATH': search, 'PYTHONPATH': str(path)}
 
 
-def run(*args, **env):
-    args = [str(arg) for arg in args]
-    return subprocess.run(args, cwd=ROOT, env=environment(**env), capture_output=True, text=True, timeout=300)
+def run(*args, path, **env):
+    return processes.run(*args, env=changes(path, **env))
 
 
 # ---- torchrun -----------------------------------------------------------------------------------------------------
@@ -130,7 +125,8 @@ def test_the_documented_way_to_shard_a_model(tmp_path):
     (tmp_path / 'train_sharded.py').write_text(script)
     small_config(tmp_path / 'work').dump(tmp_path / 'small.py')
     launch = ['python', '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', 2]
-    result = run(*launch, tmp_path / 'train_sharded.py', tmp_path / 'small.py', 'fsdp', tmp_path / 'work')
+    args = (tmp_path / 'train_sharded.py', tmp_path / 'small.py', 'fsdp', tmp_path / 'work')
+    result = run(*launch, *args, path=tmp_path)
     assert result.returncode == 0, result.stderr[-3000:]
     report = convert(tmp_path / 'work/epoch_1.pth', tmp_path / 'converted.pth', tmp_path / 'small.py')
     assert 'wrote' in report
@@ -183,7 +179,7 @@ def test_batch_job_is_queued_again_at_its_time_limit(tmp_path, code):
     process = subprocess.Popen(
         ['tools/slurm_train.sh', 'part', 'job', 'config.py'],
         cwd=ROOT,
-        env=environment(tmp_path, BATCH='inside', SLURM_JOB_ID='7'),
+        env=processes.environment(**changes(tmp_path, BATCH='inside', SLURM_JOB_ID='7')),
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -1,18 +1,9 @@
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import cv2
+from processes import ROOT, python
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def plot(*args):
-    env = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1', MPLBACKEND='tkagg', DISPLAY='')
-    args = [sys.executable, ROOT / 'tools/analysis/plot_curves.py', *args]
-    return subprocess.run([str(a) for a in args], env=env, capture_output=True, text=True, timeout=300)
+TOOL = 'tools/analysis/plot_curves.py'
 
 
 def test_runs_seeds_and_published_logs(tmp_path):
@@ -22,15 +13,17 @@ def test_runs_seeds_and_published_logs(tmp_path):
         records = [dict(loss=2.0 / i + seed, epoch=i, iter=90 * i, step=90 * i) for i in (1, 2, 3)]
         path.write_text(''.join(json.dumps(record) + '\n' for record in records))
     published = sorted((ROOT / 'docs/results').glob('poster_*_synth.jsonl'))
-    result = plot(*published, tmp_path / 'run', '--out', tmp_path / 'curves.png', '--smooth')
+    without_display = dict(MPLBACKEND='tkagg', DISPLAY='')
+    args = (*published, tmp_path / 'run', '--out', tmp_path / 'curves.png', '--smooth')
+    result = python(TOOL, *args, env=without_display)
     assert result.returncode == 0, result.stderr
     assert 'note: run has no val/accuracy' in result.stdout
     assert cv2.imread(str(tmp_path / 'curves.png')).shape[1] > 1000
 
 
-def test_mistakes_are_said_in_one_line(tmp_path):
-    result = plot(tmp_path, '--out', tmp_path / 'x.png')
-    assert result.returncode == 1
-    assert 'no logs' in result.stderr
-    assert 'Traceback' not in result.stderr
+def test_mistakes_are_said_in_one_line(tmp_path, call_tool):
+    code, _, error = call_tool(TOOL, tmp_path, '--out', tmp_path / 'x.png')
+    assert code == 1
+    assert error.startswith('error: ')
+    assert 'no logs' in error
     assert not (tmp_path / 'x.png').exists()

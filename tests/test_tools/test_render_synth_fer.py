@@ -1,45 +1,35 @@
 import csv
-import importlib.util
-import subprocess
-import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from processes import load_tool
 
 from mmfer.datasets import SynthFER
-
-ROOT = Path(__file__).resolve().parents[2]
-TOOL = ROOT / 'tools' / 'dataset_converters' / 'render_synth_fer.py'
 
 
 @pytest.fixture
 def tool():
-    spec = importlib.util.spec_from_file_location('render_synth_fer', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('tools/dataset_converters/render_synth_fer.py')
 
 
 @pytest.fixture
-def run(tool, monkeypatch, capsys):
+def run(tool, call_tool):
     """Calls the tool in this process; returns its error message, or None."""
 
     def call(*arguments):
-        monkeypatch.setattr(sys, 'argv', [tool.__file__, *map(str, arguments)])
-        return capsys.readouterr().err if tool.main() else None
+        code, _, error = call_tool(tool, *arguments)
+        return error if code else None
 
     return call
 
 
-def test_writes_images_table_and_sheet(tmp_path):
+def test_writes_images_table_and_sheet(tmp_path, tool, call_tool):
     out = tmp_path / 'new' / 'faces'
-    command = [sys.executable, TOOL, '--out', out, '--num', '12', '--size', '32']
-    command += ['--seed', '3', '--split', 'val', '--num-classes', '8']
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert 'perfect observer' in done.stdout
+    options = ('--num', 12, '--size', 32, '--seed', 3, '--split', 'val', '--num-classes', 8)
+    code, printed, error = call_tool(tool, '--out', out, *options)
+    assert code == 0, error
+    assert 'perfect observer' in printed
     assert sorted(path.name for path in out.iterdir()) == ['contact_sheet.png', 'images', 'labels.csv']
     assert [path.name for path in out.parent.iterdir()] == ['faces']
     dataset = SynthFER(split='val', num_samples=12, size=32, seed=3, num_classes=8)

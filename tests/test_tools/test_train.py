@@ -1,10 +1,8 @@
-"""The tools as users run them: in processes of their own."""
+"""Training and testing with the tools and the shell scripts."""
 
-import importlib.util
 import json
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from processes import ROOT, load_tool, python, run
 
-ROOT = Path(__file__).resolve().parents[2]
 SMALL = [
     'train_dataloader.batch_size=8',
     'train_dataloader.dataset.num_samples=16',
@@ -23,15 +21,9 @@ SMALL = [
 ]
 
 
-def run(*args, cwd=ROOT, env=()):
-    env = dict(os.environ, OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='', **dict(env))
-    env['PYTHONPATH'] = os.pathsep.join([str(ROOT), env.get('PYTHONPATH', '')])
-    args = [str(a) for a in args]
-    return subprocess.run(args, cwd=cwd, env=env, capture_output=True, text=True, timeout=600)
-
-
-def python(*args, **kwargs):
-    return run(sys.executable, *args, **kwargs)
+@pytest.fixture
+def tool():
+    return load_tool('tools/train.py')
 
 
 def make_raf_db(folder, train=16, test=8):
@@ -49,16 +41,16 @@ def make_raf_db(folder, train=16, test=8):
     (folder / 'EmoLabel/list_patition_label.txt').write_text('\n'.join(lines) + '\n')
 
 
-def test_raf_without_data_stops_with_what_is_expected(tmp_path):
-    result = python('tools/train.py', 'configs/poster_var/raf.py', '--work-dir', tmp_path)
-    assert result.returncode == 1
-    message = result.stderr[result.stderr.index('error:') :]
-    assert 'Traceback' not in message
+def test_raf_without_data_stops_with_what_is_expected(tmp_path, tool, call_tool, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # data/ is looked for here
+    code, _, err = call_tool(tool, ROOT / 'configs/poster_var/raf.py', '--work-dir', tmp_path / 'work')
+    assert code == 1
+    message = err[err.index('error:') :]
     for part in ('data/raf_db', 'EmoLabel/list_patition_label.txt', 'Image/aligned', 'ir50.pth'):
         assert part in message
 
 
-def test_raf_trains_on_its_layout(tmp_path):
+def test_raf_trains_on_its_layout(tmp_path, tool, call_tool):
     make_raf_db(tmp_path / 'raf')
     options = [f'{part}_dataloader.dataset.data_root={tmp_path}/raf' for part in ('train', 'val', 'test')]
     options += [f'{part}_dataloader.num_workers=0' for part in ('train', 'val', 'test')]
@@ -66,24 +58,25 @@ def test_raf_trains_on_its_layout(tmp_path):
     options += ['train_dataloader.batch_size=8', 'train_cfg.max_epochs=1']
     options += ['model.backbone.image.init_cfg=None', 'model.backbone.landmark.init_cfg=None']
     work = tmp_path / 'work'
-    result = python('tools/train.py', 'configs/poster_var/raf.py', '--work-dir', work, '--cfg-options', *options)
-    assert result.returncode == 0, result.stderr[-3000:]
-    assert '8 images: accuracy' in result.stderr + result.stdout
+    config = ROOT / 'configs/poster_var/raf.py'
+    code, out, err = call_tool(tool, config, '--work-dir', work, '--cfg-options', *options)
+    assert code == 0, err[-3000:]
+    assert '8 images: accuracy' in out + err
     checkpoint = torch.load(work / 'epoch_1.pth', weights_only=True)
     assert checkpoint['meta']['iter'] == 2
     assert checkpoint['meta']['dataset_meta']['classes'][0] == 'surprise'
 
 
-def test_train_then_test_with_scores(tmp_path):
-    config = 'configs/poster_var/synth_linear.py'
-    result = python('tools/train.py', config, '--work-dir', tmp_path, '--seed', 3, '--cfg-options', *SMALL)
-    assert result.returncode == 0, result.stderr[-3000:]
-    assert 'perfect observer' in result.stderr + result.stdout
-    out = tmp_path / 'results.json'
-    args = ['tools/test.py', config, tmp_path / 'epoch_1.pth', '--out', out, '--work-dir', tmp_path / 'test']
-    result = python(*args, '--cfg-options', *SMALL)
-    assert result.returncode == 0, result.stderr[-3000:]
-    content = json.loads(out.read_text())
+def test_train_then_test_with_scores(tmp_path, tool, call_tool):
+    config = ROOT / 'configs/poster_var/synth_linear.py'
+    code, out, err = call_tool(tool, config, '--work-dir', tmp_path, '--seed', 3, '--cfg-options', *SMALL)
+    assert code == 0, err[-3000:]
+    assert 'perfect observer' in out + err
+    file = tmp_path / 'results.json'
+    args = [config, tmp_path / 'epoch_1.pth', '--out', file, '--work-dir', tmp_path / 'test', '--cfg-options', *SMALL]
+    code, _, err = call_tool('tools/test.py', *args)
+    assert code == 0, err[-3000:]
+    content = json.loads(file.read_text())
     assert len(content['predictions']) == 10
     assert content['predictions'][0]['img_path'].startswith('synth/test/')
 
@@ -185,34 +178,27 @@ def test_shell_tools_say_how_they_are_called(script):
     assert f'tools/{script}' in result.stderr
 
 
-@pytest.mark.parametrize('tool', ['train.py', 'test.py'])
-def test_help_and_wrong_arguments(tool):
-    assert 'config' in python(f'tools/{tool}', '--help').stdout
-    result = python(f'tools/{tool}', 'configs/poster_var/nothing.py', *(['x.pth'] if tool == 'test.py' else []))
-    assert result.returncode == 1
-    assert 'synth.py' in result.stderr
-    assert 'Traceback' not in result.stderr
-
-
-@pytest.fixture
-def tool():
-    spec = importlib.util.spec_from_file_location('train_tool', ROOT / 'tools/train.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.mark.parametrize('arguments', [('tools/train.py',), ('tools/test.py', 'x.pth')])
+def test_a_config_that_is_not_there(call_tool, arguments):
+    tool, *more = arguments
+    code, _, err = call_tool(tool, ROOT / 'configs/poster_var/nothing.py', *more)
+    assert code == 1
+    assert err.startswith('error: config not found')
+    assert 'synth.py' in err
 
 
 @pytest.mark.slow
-def test_seeds_are_what_each_alone_gives(tmp_path):
-    args = ['tools/train.py', 'configs/poster_var/synth_linear.py', '--cfg-options', *SMALL]
-    result = python(*args, '--work-dir', tmp_path / 'set', '--seeds', 0, 1)
-    assert result.returncode == 0, result.stderr[-3000:]
-    assert 'mean ± std' in result.stdout
+def test_seeds_are_what_each_alone_gives(tmp_path, tool, call_tool):
+    """Each seed of a set is a process of its own."""
+    args = [ROOT / 'configs/poster_var/synth_linear.py', '--cfg-options', *SMALL]
+    code, out, err = call_tool(tool, *args, '--work-dir', tmp_path / 'set', '--seeds', 0, 1)
+    assert code == 0, err[-3000:]
+    assert 'mean ± std' in out
     content = json.loads((tmp_path / 'set/seeds.json').read_text())
     assert [run['state'] for run in content['seeds']] == ['complete', 'complete']
     assert content['summary']['last']['accuracy']['n'] == 2
-    result = python(*args, '--work-dir', tmp_path / 'alone', '--seed', 1)
-    assert result.returncode == 0, result.stderr[-3000:]
+    code, _, err = call_tool(tool, *args, '--work-dir', tmp_path / 'alone', '--seed', 1)
+    assert code == 0, err[-3000:]
     files = [tmp_path / name / 'epoch_1.pth' for name in ('set/seed_0', 'set/seed_1', 'alone')]
     other, first, second = (torch.load(file, weights_only=True)['state_dict'] for file in files)
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -220,9 +206,9 @@ def test_seeds_are_what_each_alone_gives(tmp_path):
     # one is lost and trained again, the other is skipped
     shutil.rmtree(tmp_path / 'set/seed_0')
     before = sorted((tmp_path / 'set/seed_1').iterdir())
-    result = python(*args, '--work-dir', tmp_path / 'set', '--seeds', 0, 1)
-    assert result.returncode == 0, result.stderr[-3000:]
-    assert f'Seed 1 (2 of 2): complete in {tmp_path}/set/seed_1, skipped' in result.stdout
+    code, out, err = call_tool(tool, *args, '--work-dir', tmp_path / 'set', '--seeds', 0, 1)
+    assert code == 0, err[-3000:]
+    assert f'Seed 1 (2 of 2): complete in {tmp_path}/set/seed_1, skipped' in out
     assert sorted((tmp_path / 'set/seed_1').iterdir()) == before
     again = torch.load(files[0], weights_only=True)['state_dict']
     assert all(torch.equal(other[name], again[name]) for name in again)

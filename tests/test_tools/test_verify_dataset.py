@@ -1,14 +1,11 @@
-import importlib.util
 import json
-import subprocess
-import sys
-from pathlib import Path
+from functools import partial
 
 import cv2
 import numpy as np
 import pytest
 
-TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'analysis' / 'verify_dataset.py'
+TOOL = 'tools/analysis/verify_dataset.py'
 CONFIG = """
 from mmfer.datasets import FolderDataset
 
@@ -30,19 +27,9 @@ def config(tmp_path):
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
+def call(call_tool):
     """Calls the tool in this process; returns its exit code and what it printed and complained of."""
-    spec = importlib.util.spec_from_file_location('verify_dataset', TOOL)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, 'argv', [tool.__file__, *map(str, arguments)])
-        code = tool.main()
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return run
+    return partial(call_tool, TOOL)
 
 
 def plant(root):
@@ -55,12 +42,11 @@ def plant(root):
         cv2.imwrite(str(root / f'train/sad/tiny{i}.png'), img)
 
 
-def test_problems_are_shown_and_written(config, tmp_path):
+def test_problems_are_shown_and_written(config, call, tmp_path):
     plant(tmp_path / 'faces')
     out = tmp_path / 'report.json'
-    command = [sys.executable, TOOL, config, '--out', out, '--workers', '1']
-    done = subprocess.run(command, cwd=TOOL.parents[2], capture_output=True, text=True, timeout=300, encoding='utf-8')
-    assert done.returncode == 3, done.stderr
+    code, printed, error = call(config, '--out', out, '--workers', 1)
+    assert code == 3, error
     for text in (
         'train: FolderDataset train',
         'unreadable images: 1',
@@ -71,7 +57,7 @@ def test_problems_are_shown_and_written(config, tmp_path):
         'copy.png (sadness)',
         '█',
     ):
-        assert text in done.stdout
+        assert text in printed
     report = json.loads(out.read_text(encoding='utf-8'))
     assert report['config'] == str(config)
     assert len(report['data_sets'][0]['tiny']) == 12

@@ -2,12 +2,16 @@ import shutil
 import subprocess
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.dataset import ConcatDataset, RepeatDataset
+from mmpretrain.structures import DataSample
 from small_runs import small_config
+from torch import nn
 
 from mmfer.datasets import FERDataset, SynthFER
 from mmfer.utils.provenance import (
+    batch_fingerprint,
     config_hash,
     dataset_fingerprint,
     describe,
@@ -16,6 +20,7 @@ from mmfer.utils.provenance import (
     list_hash,
     machine,
     versions,
+    weights_fingerprint,
 )
 
 
@@ -163,3 +168,31 @@ def test_lines_and_differences():
     for part in ('torch is 3, was 2', 'other settings', 'seed is 1, was 0', 'processes is 2', '2 samples, were 3'):
         assert part in changed
     assert 'git' not in changed
+
+
+def test_weights_are_told_apart_by_value_name_and_kind():
+    def fingerprint(change=None):
+        torch.manual_seed(0)
+        model = nn.ModuleDict(dict(backbone=nn.Conv2d(3, 4, 3), pool=nn.Flatten(), head=nn.BatchNorm1d(4)))
+        if change:
+            change(model)
+        return weights_fingerprint(model)
+
+    found = fingerprint()
+    assert found.keys() == {'backbone', 'head'}
+    assert fingerprint(lambda m: m.to(memory_format=torch.channels_last)) == found
+    changed = fingerprint(lambda m: nn.init.zeros_(m['head'].weight))
+    assert (changed['backbone'], changed['head'] == found['head']) == (found['backbone'], False)
+    assert fingerprint(lambda m: m.bfloat16())['backbone'] != found['backbone']
+
+
+def test_batches_are_told_apart_by_samples_and_pixels():
+    def fingerprint(folder='/a/test', label=1, pixel=0):
+        sample = DataSample(metainfo=dict(img_path=f'{folder}/x.png', sample_idx=3)).set_gt_label(label)
+        return batch_fingerprint(dict(inputs=[torch.full((3, 2, 2), pixel, dtype=torch.uint8)], data_samples=[sample]))
+
+    found = fingerprint()
+    assert fingerprint(folder='/elsewhere/test') == found
+    assert fingerprint(label=2)['samples'] != found['samples']
+    other = fingerprint(pixel=9)
+    assert (other['samples'], other['inputs'] == found['inputs']) == (found['samples'], False)

@@ -10,19 +10,23 @@ from typing import Any
 import numpy as np
 from mmengine.dist import get_world_size, master_only
 from mmengine.hooks import CheckpointHook, Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmfer.registry import HOOKS
 from mmfer.utils.finished import MARKER, write_json
 from mmfer.utils.provenance import config_hash
 
+from .provenance_hook import START, ProvenanceHook
+
 
 @HOOKS.register_module()
 class FinishedHook(Hook):
     """Leaves ``finished.json`` in the work dir of a training that has come to its end.
 
-    It holds the metrics of the last and the best validation, and the settings they were reached with. A training that
-    was interrupted leaves none; one that begins or goes on takes that of an earlier one away.
+    It holds the metrics of the last and the best validation, the settings they were reached with, and of what
+    ProvenanceHook knows how the training began and how long it took. A training that was interrupted leaves none; one
+    that begins or goes on takes that of an earlier one away.
 
     Args:
         settings: What the training is made with, see :func:`mmfer.utils.finished.config_settings`.
@@ -47,9 +51,20 @@ class FinishedHook(Hook):
             **final_metrics(runner),
             finished=datetime.now().astimezone().isoformat(timespec='seconds'),
             config_hash=config_hash(runner.cfg),
+            **_provenance(runner),
             settings=self.settings,
         )
         write_json(Path(runner.work_dir, MARKER), content)
+
+
+def _provenance(runner: Runner) -> dict[str, Any]:
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    known: dict[str, Any] = dict(parameters=sum(parameter.numel() for parameter in model.parameters()))
+    for hook in runner.hooks:
+        if isinstance(hook, ProvenanceHook):
+            known.update(seconds=hook.seconds)
+            known.update({key: hook.record[key] for key in (*START, 'versions', 'git') if key in hook.record})
+    return known
 
 
 def final_metrics(runner: Runner) -> dict[str, Any]:

@@ -8,15 +8,27 @@ from typing import Any
 
 import torch.distributed as torch_dist
 from mmengine.hooks import CheckpointHook, Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 
 from mmfer.registry import HOOKS
-from mmfer.utils.provenance import config_hash, dataset_fingerprint, describe, differences, git_state, machine, versions
+from mmfer.utils.provenance import (
+    batch_fingerprint,
+    config_hash,
+    dataset_fingerprint,
+    describe,
+    differences,
+    git_state,
+    machine,
+    versions,
+    weights_fingerprint,
+)
 from mmfer.utils.tables import render_table
 
 from .guard_hook import newest_checkpoint
 
 BEST = 'best_metrics'  # in the message hub, so that a resumed run knows it
+START = ('initial_weights', 'first_batch')  # which a run has from the one that it continues
 
 
 def collect(runner: Runner) -> dict[str, Any]:
@@ -51,6 +63,9 @@ class ProvenanceHook(Hook):
     its protocol, class counts and the hash of its list (names and labels, not where the data lie). Checkpoints hold the
     same in ``meta['provenance']``. A run that continues another one under other conditions says which they are.
 
+    Two runs began on equal terms where they have the same ``initial_weights`` (a hash for each part of the model, taken
+    before the first step) and the same ``first_batch`` (hashes of its samples and of their augmented pixels).
+
     The log of a training ends with a table of the last and the best metrics, the checkpoints, and the time it took.
     """
 
@@ -69,16 +84,36 @@ class ProvenanceHook(Hook):
             self.record = collect(runner)
             runner.logger.info('\n  '.join(['Provenance', *describe(self.record)]))
 
+    @property
+    def seconds(self) -> float:
+        """How long the training has taken, with the runs that it continues."""
+        return round(self._before + time.time() - self._start, 1)
+
+    def before_train(self, runner: Runner) -> None:
+        if self.record and runner.iter == 0:
+            model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+            self._note(runner, 'initial_weights', weights_fingerprint(model))
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        if self.record and runner.iter == 0 and 'first_batch' not in self.record:
+            is_usual = isinstance(data_batch, dict) and {'inputs', 'data_samples'} <= data_batch.keys()
+            self._note(runner, 'first_batch', batch_fingerprint(data_batch) if is_usual else {})
+
+    def _note(self, runner: Runner, name: str, parts: dict[str, str]) -> None:
+        self.record[name] = parts
+        title = name.replace('_', ' ').capitalize()
+        runner.logger.info(f'{title}: {", ".join(f"{part} {digits}" for part, digits in parts.items())}')
+
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         if self.record:
-            seconds = self._before + time.time() - self._start
-            checkpoint['meta']['provenance'] = dict(self.record, seconds=round(seconds, 1))
+            checkpoint['meta']['provenance'] = dict(self.record, seconds=self.seconds)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         if runner._resume and runner.rank == 0:
             earlier = (checkpoint.get('meta') or {}).get('provenance') or {}
             self._before = float(earlier.get('seconds', 0.0))
             changed = differences(earlier, self.record) if earlier and self.record else []
+            self.record.update({key: earlier[key] for key in START if key in earlier})
             if changed:
                 runner.logger.warning('Not as in the run that is continued: ' + '; '.join(changed))
 

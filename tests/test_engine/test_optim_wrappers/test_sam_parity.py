@@ -114,7 +114,7 @@ def released(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('kind', ['sgd', 'adamw'])
+@pytest.mark.parametrize('kind', ['sgd', pytest.param('adamw', marks=pytest.mark.long)])
 def test_the_authors_steps(released, kind):
     """Three steps from the same weights as the authors' code made them."""
     model, start = released

@@ -1,11 +1,8 @@
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
 from head_checks import CENTRES, EVERY_HEAD, FAR, LABELS, X, double, maker, predict, softmax, train
+from processes import python
 
 from mmfer.models.heads.sngp_head import SNGPHead
 
@@ -91,28 +88,29 @@ def test_uncertain_far_from_the_data(test_samples):
     assert between['uncertainty'] > 0.3
 
 
-RANK = """
-import sys
+RANKS = """
+import os, sys
 import torch
 from torch import distributed as dist
 from head_checks import LABELS, X, maker
 from mmfer.models.heads.sngp_head import SNGPHead
 
-rank, folder = int(sys.argv[1]), sys.argv[2]
-dist.init_process_group('gloo', init_method=f'file://{folder}/meeting', world_size=2, rank=rank)
+other = os.fork()
+rank = int(other > 0)
+dist.init_process_group('gloo', init_method=f'file://{os.getcwd()}/meeting', world_size=2, rank=rank)
 head = maker(SNGPHead, num_features=64)()
 head.losses(X[rank::2], LABELS[rank::2])
-torch.save(head.information, f'{folder}/{rank}.pt')
+torch.save(head.information, f'{rank}.pt')
 dist.destroy_process_group()
+if other:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]))
 """
 
 
 @pytest.mark.slow
 def test_processes_add_their_parts_of_the_batch(tmp_path, root):
-    paths = os.pathsep.join([str(root), str(root / 'tests')])
-    commands = [[sys.executable, '-W', 'ignore', '-c', RANK, str(rank), str(tmp_path)] for rank in range(2)]
-    processes = [subprocess.Popen(command, env={**os.environ, 'PYTHONPATH': paths}) for command in commands]
-    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    result = python('-c', RANKS, cwd=tmp_path, env=dict(PYTHONPATH=str(root / 'tests')), timeout=120)
+    assert result.returncode == 0, result.stderr
     head = build()
     head.losses(X, LABELS)
     for rank in range(2):

@@ -1,0 +1,206 @@
+"""Several processes at a time, that all stop when they are told to."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmfer.apis.multi_seed import failure, from_terminal, signal_handlers
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+PAUSE = 0.05  # seconds between looks at the processes
+
+
+@dataclass
+class Step:
+    """A process of a job.
+
+    Args:
+        what: What it does, e.g. ``'training'``.
+        args: Gives its command line, once the steps before it are done. A ValueError fails the job.
+        log: What it prints is added to this file.
+    """
+
+    what: str
+    args: Callable[[], Sequence]
+    log: Path
+
+
+@dataclass
+class Job:
+    """Steps one after another.
+
+    Args:
+        name: Of the job.
+        steps: Those to do.
+        state: ``'waiting'``, ``'running'``, ``'done'``, ``'failed'`` or ``'interrupted'``.
+        detail: Why it failed.
+        step: The step that runs, or was the last to run.
+        seconds: How long it took.
+    """
+
+    name: str
+    steps: list[Step]
+    state: str = 'waiting'
+    detail: str = ''
+    step: Step | None = None
+    seconds: float = 0.0
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    slots: int,
+    environment: Callable[[int], Mapping[str, str]],
+    told: Callable[[Job], object],
+    inherited: Sequence[int] = (),
+) -> int:
+    """Run jobs, several at a time. One that fails does not keep the others from running.
+
+    SIGINT, SIGTERM and SIGUSR1 are handed on to the processes that run. These are waited for, and no other is begun.
+
+    Args:
+        jobs: In their order.
+        slots: How many run at a time.
+        environment: Gives the environment of the processes in a slot, from its number.
+        told: Called whenever a step begins and when a job has ended.
+        inherited: Open files that the processes hold, too.
+
+    Returns:
+        Number of the signal that stopped them, else 0.
+    """
+    waiting = list(jobs)
+    running: dict[int, tuple[Job, subprocess.Popen, float]] = {}
+    received: list[int] = []
+
+    def pass_on(number: int, frame: object) -> None:
+        received.append(number)
+        for _, process, _ in tuple(running.values()):
+            _hand_on(process, number)
+
+    def begin(slot: int, job: Job, since: float) -> None:
+        before = len(received)
+        try:
+            job.step, job.state = job.steps.pop(0), 'running'
+            process = _start(job.step, environment(slot), inherited)
+        except (OSError, ValueError) as error:
+            job.state, job.detail = 'failed', str(error)
+            told(job)
+            return
+        running[slot] = (job, process, since)
+        for number in received[before:]:  # that came before the process was there
+            _hand_on(process, number)
+        told(job)
+
+    with signal_handlers(pass_on):
+        try:
+            while running or (waiting and not received):
+                for slot in range(slots):
+                    while slot not in running and waiting and not received:
+                        begin(slot, waiting.pop(0), time.monotonic())
+                time.sleep(PAUSE)
+                for slot, (job, process, since) in list(running.items()):
+                    returned = process.poll()
+                    if returned is None:
+                        continue
+                    del running[slot]
+                    job.seconds = time.monotonic() - since
+                    if returned == 0 and job.steps and not received:
+                        begin(slot, job, since)
+                        continue
+                    done = returned == 0 and not job.steps
+                    job.state = 'done' if done else 'interrupted' if received else 'failed'
+                    job.detail = failure(returned) if job.state == 'failed' else ''
+                    told(job)
+        finally:
+            for _, process, _ in running.values():  # only after an error in here
+                process.terminate()
+                process.wait()
+    return received[0] if received else 0
+
+
+def _start(step: Step, environment: Mapping[str, str], inherited: Sequence[int]) -> subprocess.Popen:
+    args = [str(arg) for arg in step.args()]
+    step.log.parent.mkdir(parents=True, exist_ok=True)
+    with open(step.log, 'a', encoding='utf-8') as log:
+        log.write(f'$ {shlex.join(args)}\n')
+        log.flush()
+        return subprocess.Popen(
+            args,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=tuple(inherited),
+        )
+
+
+def _hand_on(process: subprocess.Popen, number: int) -> None:
+    if not (number == signal.SIGINT and from_terminal()):  # which has told the processes itself
+        process.send_signal(number)
+
+
+def job_environment(
+    slot: int, slots: int, processes: int, gpus: Sequence[str] = (), environment: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Environment of the processes in a slot: its share of the CPUs and, where there are several, one of the GPUs.
+
+    Args:
+        slot: Its number, from 0.
+        slots: Number of slots.
+        processes: Processes of a job; with several the GPUs are left to their launcher.
+        gpus: What CUDA_VISIBLE_DEVICES calls the GPUs.
+        environment: That of this process by default. OMP_NUM_THREADS is left as it is where it is set.
+    """
+    result = dict(os.environ if environment is None else environment)
+    parallel = slots * processes
+    if parallel > 1:
+        cpus = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+        result.setdefault('OMP_NUM_THREADS', str(max(1, cpus // parallel)))
+    if processes == 1 and slots > 1 and len(gpus) > 1:
+        result['CUDA_VISIBLE_DEVICES'] = gpus[slot % len(gpus)]
+    return result
+
+
+def visible_gpus() -> list[str]:
+    """What CUDA_VISIBLE_DEVICES calls the GPUs that this process may use."""
+    import torch
+
+    named = os.environ.get('CUDA_VISIBLE_DEVICES')
+    names = [str(i) for i in range(torch.cuda.device_count())]
+    return names if named is None else [name.strip() for name in named.split(',')][: len(names)]
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[tuple[int, ...]]:
+    """Keep a folder to this process and to those that inherit the open files it yields, until all of them have ended.
+
+    Raises:
+        ValueError: If others keep it.
+    """
+    if fcntl is None:
+        yield ()
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / '.lock', 'w') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f'another comparison is at work in {folder}, or trainings that a killed one has left behind (see ps): '
+                'wait for them, or end them'
+            ) from None
+        except OSError:  # a file system without locks
+            yield ()
+            return
+        yield (file.fileno(),)
