@@ -2,6 +2,8 @@
 
 Additive cosine margin, at a scale for few classes.
 
+Expected: not measured yet.
+Labels: those of synth.py.
 Command: python tools/train.py configs/poster_var/synth_am_softmax.py
 """
 

@@ -2,6 +2,8 @@
 
 Softmax over scaled cosines.
 
+Expected: not measured yet.
+Labels: those of synth.py.
 Command: python tools/train.py configs/poster_var/synth_cosine.py
 """
 

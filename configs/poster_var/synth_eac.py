@@ -2,6 +2,8 @@
 
 EAC on pooled features: the class scores of an image and of its flipped view are to agree.
 
+Expected: not measured yet.
+Labels: those of synth.py.
 Command: python tools/train.py configs/poster_var/synth_eac.py
 """
 

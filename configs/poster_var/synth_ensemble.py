@@ -2,6 +2,8 @@
 
 Five linear layers, each reading its own half of the channels.
 
+Expected: not measured yet.
+Labels: those of synth.py.
 Command: python tools/train.py configs/poster_var/synth_ensemble.py
 """
 

@@ -2,6 +2,8 @@
 
 A Dirichlet distribution over the class probabilities.
 
+Expected: not measured yet.
+Labels: those of synth.py.
 Command: python tools/train.py configs/poster_var/synth_evidential.py
 """
 

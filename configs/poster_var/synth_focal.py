@@ -2,6 +2,8 @@
 
 The linear head with the focal loss.
 
+Expected: not measured yet.
+Labels: those of synth.py.
 Command: python tools/train.py configs/poster_var/synth_focal.py
 """
 

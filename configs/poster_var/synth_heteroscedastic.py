@@ -2,6 +2,8 @@
 
 Gaussian logits, averaged before the logarithm.
 
+Expected: not measured yet.
+Labels: those of synth.py.
 Command: python tools/train.py configs/poster_var/synth_heteroscedastic.py
 """
 

@@ -2,6 +2,8 @@
 
 The linear head with a tenth of each label spread over all classes.
 
+Expected: not measured yet.
+Labels: those of synth.py.
 Command: python tools/train.py configs/poster_var/synth_label_smoothing.py
 """
 

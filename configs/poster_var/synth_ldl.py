@@ -2,6 +2,8 @@
 
 Label distribution learning: KL divergence to the soft label, or to the smoothed label.
 
+Expected: not measured yet.
+Labels: those of synth.py.
 Command: python tools/train.py configs/poster_var/synth_ldl.py
 """
 

@@ -2,6 +2,8 @@
 
 One linear layer, softmax and cross entropy: the point estimate.
 
+Expected: 83.45 % accuracy (seed 0; README.md; measured before the engine seeded samples by their place).
+Labels: those of synth.py.
 Command: python tools/train.py configs/poster_var/synth_linear.py
 """
 

@@ -2,6 +2,8 @@
 
 Dropout before the last layer, at test too.
 
+Expected: not measured yet.
+Labels: those of synth.py.
 Command: python tools/train.py configs/poster_var/synth_mc_dropout.py
 """
 

@@ -2,6 +2,8 @@
 
 Squared error between softmax and label.
 
+Expected: not measured yet.
+Labels: those of synth.py.
 Command: python tools/train.py configs/poster_var/synth_mse.py
 """
 

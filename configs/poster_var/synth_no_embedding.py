@@ -2,6 +2,8 @@
 
 The other rows: synth.py (all parts), synth_linear.py (another head), poster_pp/synth.py (none of the three).
 
+Expected: not measured yet.
+Labels: those of synth.py.
 Command: python tools/train.py configs/poster_var/synth_no_embedding.py
 """
 

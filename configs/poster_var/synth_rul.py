@@ -2,6 +2,8 @@
 
 RUL: features mixed by relative uncertainty. The last batch of an epoch must not be a single image.
 
+Expected: not measured yet.
+Labels: those of synth.py.
 Command: python tools/train.py configs/poster_var/synth_rul.py
 """
 

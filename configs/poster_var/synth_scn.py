@@ -2,6 +2,8 @@
 
 SCN: importance weights and rank regularisation. For relabelling, which has to begin late, add RelabelHook.
 
+Expected: not measured yet.
+Labels: those of synth.py.
 Command: python tools/train.py configs/poster_var/synth_scn.py
 """
 

@@ -2,6 +2,8 @@
 
 A Gaussian process over random features: unsure far from the training data.
 
+Expected: not measured yet.
+Labels: those of synth.py.
 Command: python tools/train.py configs/poster_var/synth_sngp.py
 """
 

@@ -2,6 +2,8 @@
 
 The head of POSTER-Var with the KL term of variational inference, and predictions averaged over samples.
 
+Expected: not measured yet.
+Labels: those of synth.py.
 Command: python tools/train.py configs/poster_var/synth_vich_kl.py
 """
 

@@ -2,6 +2,8 @@
 
 The head of POSTER-Var without KL term, with ten samples a face and averaged predictions.
 
+Expected: not measured yet.
+Labels: those of synth.py.
 Command: python tools/train.py configs/poster_var/synth_vich_sampled.py
 """
 

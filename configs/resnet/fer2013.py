@@ -1,6 +1,7 @@
 """ResNet-18 on the real faces of FER2013, from scratch at 40x40 with the stem for small images.
 
 Paper of the network: https://arxiv.org/abs/1512.03385
+Expected: not measured yet.
 Labels: FER2013's own order, anger, disgust, fear, happiness, sadness, surprise, neutral.
 Needs: data/fer2013 (see README.md).
 Command: python tools/train.py configs/resnet/fer2013.py
