@@ -4,12 +4,17 @@ Every tensor is a function of its released name alone: a normal draw seeded by t
 kind of tensor it is. So the networks can be compared without the original code or its files.
 """
 
+import atexit
 import json
+import tempfile
 import zlib
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
+
+from mmfer.apis import convert
 
 GOLDEN = Path(__file__).parent / 'data' / 'golden'
 SHARED = Path(__file__).resolve().parents[2] / 'shared'
@@ -43,6 +48,16 @@ def state_dict(arch):
     """The checkpoint of ``arch`` under its released names."""
     content = manifest(arch)
     return {name: fill_tensor(name, shape, content.get('norm_scale', 0.6)) for name, shape in content['entries']}
+
+
+@cache
+def converted(arch, config):
+    """The same as mmfer's tool writes it for a config, in a file that lasts as long as this process."""
+    folder = tempfile.TemporaryDirectory()
+    torch.save({'model': state_dict(arch), 'epoch': 0}, f'{folder.name}/released.pth')
+    convert(f'{folder.name}/released.pth', f'{folder.name}/model.pth', config)
+    atexit.register(folder.cleanup)
+    return f'{folder.name}/model.pth'
 
 
 def constants(entries):

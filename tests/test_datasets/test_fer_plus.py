@@ -234,8 +234,8 @@ def test_argmax_takes_the_first_of_equals(tmp_path):
     ('rule', 'counts'),
     [
         ('majority', (25060, 3199, 3153)),
-        ('probability', (27956, 3505, 3505)),
         ('crossentropy', (27956, 3505, 3505)),
+        ('probability', (27956, 3505, 3505)),
         ('argmax', (28389, 3553, 3546)),
         ('votes', (28389, 3553, 3546)),
     ],

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.hooks import Hook
-from small_runs import small_config
+from small_runs import shallow_config
 
 from mmfer.apis import build_runner
 from mmfer.engine.hooks.interrupt_hook import SIGNALS, Interrupted, InterruptHook, was_restarted
@@ -32,7 +32,7 @@ class SignalAt(Hook):
 
 
 def config_with(work_dir, *hooks, epochs=2):
-    config = small_config(work_dir, epochs)  # two iterations and one batch of validation each
+    config = shallow_config(work_dir, epochs)  # two iterations and one batch of validation each
     config.custom_hooks = [dict(type='SignalAt', **options) for options in hooks]
     return config
 
@@ -44,7 +44,7 @@ def weights(path):
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp('whole')
-    build_runner(small_config(folder, epochs=2)).train()
+    build_runner(shallow_config(folder, epochs=2)).train()
     return weights(folder / 'epoch_2.pth')
 
 

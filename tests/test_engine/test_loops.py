@@ -7,7 +7,7 @@ from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import EMAHook, Hook
 from mmengine.optim import ExponentialLR, OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
-from small_runs import small_config
+from small_runs import shallow_config
 from torch.utils.data import BatchSampler
 
 from mmfer.apis import build_runner
@@ -47,7 +47,7 @@ class StopHook(Hook):
 
 
 def config_of(work_dir, **options):
-    config = small_config(work_dir, epochs=2)
+    config = shallow_config(work_dir, epochs=2)
     config.train_dataloader.update(batch_size=7, num_workers=0)
     config.train_dataloader.dataset.update(num_samples=28)
     config.param_scheduler = [dict(type=ExponentialLR, gamma=0.9, by_epoch=True)]

@@ -1,18 +1,16 @@
 """Where a training continues, and where it refuses to; in one process, and a second a training."""
 
 import errno
-import gc
 import os
 import shutil
 
 import pytest
 import torch
 from killed_runs import outcome
-from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.hooks import EarlyStoppingHook, EMAHook
 from mmengine.optim import CosineAnnealingLR, ExponentialLR
-from small_runs import small_config
+from small_runs import shallow_config
 from torch.utils.data import DataLoader
 
 from mmfer.apis import build_runner
@@ -22,16 +20,8 @@ from mmfer.utils.checkpoint import load_checkpoint
 from mmfer.utils.errors import TrainingError
 
 
-@pytest.fixture(scope='module', autouse=True)
-def _fast():
-    gc.freeze()  # data sets collect garbage
-    with pytest.MonkeyPatch.context() as patch:  # yapf takes longer than the trainings
-        patch.setattr(Config, 'pretty_text', property(lambda self: str(self._cfg_dict)))
-        yield
-
-
 def config_of(work_dir, epochs=2, scheduler=None, **options):
-    config = small_config(work_dir, epochs)
+    config = shallow_config(work_dir, epochs)
     config.param_scheduler = [scheduler or dict(type=ExponentialLR, gamma=0.9, by_epoch=True)]
     config.custom_hooks = [dict(type=EMAHook, momentum=0.2)]
     config.merge_from_dict(options)
@@ -218,7 +208,7 @@ def test_other_classes_are_refused(two):
 
 def test_pretrained_parts_are_not_needed_again(two):
     missing = dict(type='Pretrained', checkpoint=str(two / 'nowhere.pth'))
-    options = {'model.backbone.image.init_cfg': missing}
+    options = {'model.backbone.init_cfg': missing}
     build_runner(config_of(two, **options), resume=True).train()
     with pytest.raises(FileNotFoundError, match='nowhere.pth'):
         build_runner(config_of(two, **options)).train()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mmfer.apis import convert, init_model
+from mmfer.apis import init_model
 from mmfer.utils import to_mmfer
 
 CONFIGS = {'poster_var_7': 'configs/poster_var/raf.py', 'poster_pp_7': 'configs/poster_pp/raf.py'}
@@ -21,14 +21,11 @@ def statistics(x):
 
 
 @pytest.fixture(scope='module', params=list(CONFIGS))
-def run(request, tmp_path_factory):
+def run(request):
     """The converted model run forward and backward on the recorded input."""
     arch = request.param
-    folder = tmp_path_factory.mktemp(arch)
-    released = golden.state_dict(arch)
-    torch.save({'model': released, 'epoch': 0}, folder / 'released.pth')
-    convert(folder / 'released.pth', folder / 'model.pth', str(ROOT / CONFIGS[arch]))
-    model = init_model(ROOT / CONFIGS[arch], folder / 'model.pth')
+    config = ROOT / CONFIGS[arch]
+    model = init_model(config, golden.converted(arch, config))
     model.requires_grad_(True)
     model.backbone.frozen = False  # the recorded gradients include those of the landmark stream
     seen = {}

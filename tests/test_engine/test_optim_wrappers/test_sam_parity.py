@@ -11,7 +11,7 @@ from sam_steps import ADAMW, SGD, batch, build, logged, network, step
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from mmfer.apis import convert, init_model
+from mmfer.apis import init_model
 from mmfer.engine.optim_wrappers import SAMOptimWrapper
 from mmfer.utils import to_mmfer
 
@@ -104,11 +104,9 @@ def test_mixed_types():
 
 
 @pytest.fixture(scope='module')
-def released(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('poster_var')
-    torch.save({'model': golden.state_dict('poster_var_7')}, folder / 'released.pth')
-    convert(folder / 'released.pth', folder / 'model.pth', str(ROOT / 'configs/poster_var/raf.py'))
-    model = init_model(ROOT / 'configs/poster_var/raf.py', folder / 'model.pth').requires_grad_(True).eval()
+def released():
+    config = ROOT / 'configs/poster_var/raf.py'
+    model = init_model(config, golden.converted('poster_var_7', config)).requires_grad_(True).eval()
     model.backbone.frozen = False  # the recorded steps train the landmark stream, too
     return model, {name: p.detach().clone() for name, p in model.named_parameters()}
 
