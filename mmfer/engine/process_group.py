@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,6 +24,7 @@ def leave_group_at_exit() -> None:
 
 def _leave() -> None:
     if distributed.is_initialized() and not _failed:
+        time.sleep(0.2)  # lets that thread have the interpreter; wrapped models keep it alive beyond the next line
         distributed.destroy_process_group()
 
 

@@ -38,6 +38,7 @@ def stem():
     config = load_config(CONFIGS / 'poster_var/synth_sam.py')
     config.model.backbone, config.model.neck = dict(type=Stem), None
     config.model.head.in_channels = 8
+    config.optim_wrapper.interval = 2
     return config
 
 
