@@ -12,7 +12,7 @@ from mmfer.apis.multi_seed import MAX_CHANGES
 from mmfer.apis.run import load_config
 from mmfer.apis.swap_head import swap_head
 from mmfer.apis.train import train_config
-from mmfer.utils.checkpoint import list_checkpoints, replace_synced
+from mmfer.utils.checkpoint import list_checkpoints, write_text
 from mmfer.utils.finished import MARKER, changed_settings, config_settings
 
 CONFIG = 'config.py'
@@ -130,6 +130,4 @@ def write_configs(methods: Sequence[Method]) -> None:
         )
     for method in methods:
         method.folder.mkdir(parents=True, exist_ok=True)
-        part = method.folder / f'.{CONFIG}.part'
-        part.write_text(method.text, encoding='utf-8')
-        replace_synced(part, method.config)
+        write_text(method.config, method.text)

@@ -12,7 +12,7 @@ import numpy as np
 
 from mmfer.evaluation import functional as F
 from mmfer.evaluation.functional.calibration import CalibrationBins
-from mmfer.utils.checkpoint import replace_synced
+from mmfer.utils.checkpoint import write_text
 from mmfer.utils.finished import write_json
 from mmfer.utils.provenance import versions
 
@@ -66,19 +66,10 @@ def write_report(
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     report.files = _draw(runs, result, out_dir)
-    _write_text(out_dir / 'report.md', markdown)
+    write_text(out_dir / 'report.md', markdown)
     write_json(out_dir / 'report.json', content)
     report.files.update({name: out_dir / name for name in ('report.md', 'report.json')})
     return report
-
-
-def _write_text(path: Path, text: str) -> None:
-    part = path.with_name(f'.{path.name}.part')
-    try:
-        part.write_text(text, encoding='utf-8')
-        replace_synced(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _content(runs: Sequence[Run], result: Comparison, lines: Sequence[str], terms: Sequence[str]) -> dict[str, Any]:

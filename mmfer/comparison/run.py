@@ -15,9 +15,9 @@ from mmfer.utils.tables import render_table
 from .jobs import locked
 from .methods import CONFIG, plan_methods
 from .report import shown_path, write_report
-from .results import Run, load_runs
+from .results import PREDICTIONS, Run, load_runs
 from .terms import check_terms, other_settings, run_facts
-from .train import PREDICTIONS, Options, Task, find_checkpoint, train_methods
+from .train import Options, Task, find_checkpoint, train_methods
 
 SUMMARY = 'comparison.json'
 SHOWN = 6  # settings of a method that are printed

@@ -17,8 +17,8 @@ from mmfer.utils.finished import MARKER
 
 from .jobs import Job, Step, job_environment, run_jobs, visible_gpus
 from .methods import Method, write_configs
+from .results import PREDICTIONS
 
-PREDICTIONS = 'predictions.json'
 LAST_LINES = 10  # of the log of a run that failed
 
 

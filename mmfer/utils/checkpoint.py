@@ -135,6 +135,17 @@ def write_checkpoint(content: Mapping, path: str | Path) -> None:
         part.unlink(missing_ok=True)
 
 
+def write_text(path: str | Path, text: str) -> None:
+    """Write ``text`` in UTF-8 to ``path``, whole or not at all."""
+    path = Path(path)
+    part = path.with_name(f'.{path.name}.part')
+    try:
+        part.write_text(text, encoding='utf-8')
+        replace_synced(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def replace_synced(part: Path, path: Path) -> None:
     """Rename ``part`` to ``path`` once its bytes are on disk: a killed run leaves no half-written file."""
     path = Path(path)

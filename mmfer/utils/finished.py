@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmfer.utils.checkpoint import replace_synced
+from mmfer.utils.checkpoint import write_text
 
 MARKER = 'finished.json'
 # What changes where and how a training runs, but not what it computes.
@@ -90,9 +90,4 @@ def read_finished(work_dir: str | Path) -> dict[str, Any] | None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write ``content`` to ``path``, whole or not at all."""
-    part = path.with_name(f'.{path.name}.part')
-    try:
-        part.write_text(json.dumps(content, indent=1, allow_nan=False) + '\n')
-        replace_synced(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + '\n')
