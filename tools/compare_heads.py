@@ -100,8 +100,7 @@ def main() -> int:
     args = parse_args()
     from mmfer.utils.errors import run_tool
 
-    codes = []
-    return run_tool(lambda: codes.append(run(args))) or codes[0]
+    return run_tool(lambda: run(args))
 
 
 if __name__ == '__main__':

@@ -14,6 +14,7 @@ from typing import Any
 from mmfer.apis.multi_seed import SeedResult, check_seeds, inspect_seed, refuse_changed
 from mmfer.utils.checkpoint import age, list_checkpoints
 from mmfer.utils.finished import MARKER
+from mmfer.utils.progress import duration
 
 from .jobs import Job, Step, job_environment, run_jobs, visible_gpus
 from .methods import Method, write_configs
@@ -215,8 +216,8 @@ class _Progress:
         left = self.total - self.ended
         eta = f'; {left} to go' if left else ''
         if left and self.spent:
-            eta += f', about {_duration(sum(self.spent) / len(self.spent) * left / self.slots)}'
-        self.say(f'{count} {job.name}: {headline(task.metrics)} in {_duration(job.seconds)}{eta}')
+            eta += f', about {duration(sum(self.spent) / len(self.spent) * left / self.slots)}'
+        self.say(f'{count} {job.name}: {headline(task.metrics)} in {duration(job.seconds)}{eta}')
 
 
 def headline(metrics: Mapping[str, Any]) -> str:
@@ -233,8 +234,3 @@ def last_lines(file: Path, number: int = LAST_LINES) -> list[str]:
         return [str(error)]
     at = next((i for i in range(len(lines) - 1, -1, -1) if lines[i].startswith('error:')), None)
     return lines[-number:] if at is None else lines[at : at + number]
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    return f'{minutes // 60}:{minutes % 60:02d}:{seconds:02d}'

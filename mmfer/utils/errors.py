@@ -28,13 +28,13 @@ def is_input_error(error: BaseException) -> bool:
 
 
 def run_tool(run: Callable[[], object]) -> int:
-    """Run the work of a command-line tool and return its exit code.
+    """Run the work of a command-line tool and return its exit code: what ``run`` returns if that is a number, else 0.
 
     A mistake in the input (see :func:`is_input_error`) ends it with one message and 1, Ctrl-C with 130. Other errors
     keep their traceback.
     """
     try:
-        run()
+        code = run()
     except KeyboardInterrupt:
         print('error: stopped by Ctrl-C', file=sys.stderr)
         return 130
@@ -43,4 +43,4 @@ def run_tool(run: Callable[[], object]) -> int:
             raise
         print(f'error: {error}', file=sys.stderr)
         return 1
-    return 0
+    return code if isinstance(code, int) else 0

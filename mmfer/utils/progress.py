@@ -23,3 +23,12 @@ def track(items: Iterable, total: int, description: str, interval: float = 5.0) 
             last = now
             left = (now - start) / done * (total - done)
             print(f'{description}: {done}/{total}, {left:.0f} s left', file=sys.stderr, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """
+    >>> duration(3723.4)
+    '1:02:03'
+    """
+    minutes, seconds = divmod(round(seconds), 60)
+    return f'{minutes // 60}:{minutes % 60:02d}:{seconds:02d}'

@@ -12,6 +12,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 
 from mmfer.registry import HOOKS
+from mmfer.utils.progress import duration
 from mmfer.utils.provenance import (
     batch_fingerprint,
     config_hash,
@@ -157,11 +158,6 @@ class ProvenanceHook(Hook):
         if path:
             lines.append(f'best checkpoint: {Path(runner.work_dir, Path(str(path)).name)}')
         seconds = time.time() - self._start
-        total = f', {_duration(self._before + seconds)} with the runs it continues' if self._before else ''
-        lines.append(f'time: {_duration(seconds)}{total}')
+        total = f', {duration(self._before + seconds)} with the runs it continues' if self._before else ''
+        lines.append(f'time: {duration(seconds)}{total}')
         return lines
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    return f'{minutes // 60}:{minutes % 60:02d}:{seconds:02d}'
