@@ -48,6 +48,13 @@ def parse_args(argv: list = None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in every config'
     )
+    parser.add_argument(
+        '--foreign',
+        nargs='+',
+        default=[],
+        metavar='CONFIG',
+        help='also test on the test images of these configs: does the uncertainty tell that they are foreign?',
+    )
     parser.add_argument('--reference', metavar='METHOD', help='test the others against this method, not every pair')
     parser.add_argument('--level', type=float, default=0.95, help='of the intervals [0.95]')
     parser.add_argument(
@@ -75,9 +82,10 @@ def run(args: argparse.Namespace) -> int:
     if args.list_heads:
         return list_heads()
     from mmfer.comparison.run import report_finished, run_comparison
-    from mmfer.comparison.train import Options
+    from mmfer.comparison.train import Options, foreign_data
 
-    options = Options(Path(__file__).resolve().parent, args.jobs, args.processes, args.checkpoint)
+    foreign = foreign_data(args.foreign)
+    options = Options(Path(__file__).resolve().parent, args.jobs, args.processes, args.checkpoint, foreign)
     if args.finished:
         out = args.work_dir or args.finished[0]
         return report_finished(args.finished, out, options, args.level, args.reference)

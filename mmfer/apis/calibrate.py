@@ -14,9 +14,10 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from mmfer.datasets.expressions import class_indices
+from mmfer.datasets.expressions import class_indices, class_key
 from mmfer.engine import FERRunner
 from mmfer.evaluation import functional
+from mmfer.models.heads.base_head import entropy as head_entropy
 from mmfer.models.heads.calibration import PREFIX, Calibration, drop_calibration
 from mmfer.registry import DATASETS
 from mmfer.utils import find_state_dict
@@ -24,15 +25,13 @@ from mmfer.utils.checkpoint import age, load_checkpoint, write_checkpoint
 from mmfer.utils.progress import track
 from mmfer.utils.tables import render_table
 
-from .evaluate import _canonical, _innermost, borrow_test_data
+from .calibration_data import choose_data, list_images, refuse_test_images, refuse_training_images
 from .model import init_model
 from .run import config_classes, load_config
-from .same_images import image_ids
 from .scaling import fit_temperature, fit_vector
 
-METHODS = ('temperature', 'vector')
+METHODS = ('temperature', 'vector', 'none')
 FEW = 20  # images, below which a fit is little more than chance
-STRAY = 0.01  # share of images that may look like others by their name and size alone
 
 
 @dataclass
@@ -46,6 +45,9 @@ class CalibrationResult:
             part), ``samples``, ``holdout``, ``seed``, ``allow_test``, ``source`` (name of the checkpoint), ``before``
             and ``after``, dicts of ``nll`` (nats), ``brier``, ``ece`` and ``accuracy`` (%) on the images of the fit,
             and ``rest``, None or the same for the other part of the data, with its ``samples``.
+        abstention: What it holds as ``meta['abstention']``, or None: ``threshold`` (nats) of the uncertainty, above
+            which the model is not to answer, ``coverage`` (share of the images of the fit that are answered), ``accuracy`` (%) of those,
+            ``wanted`` in words, ``samples``, and ``rest``, None or ``coverage`` and ``accuracy`` of the other part.
         classes: Names of the classes, or their numbers.
         notes: What to keep in mind.
     """
@@ -54,6 +56,7 @@ class CalibrationResult:
     record: dict[str, Any]
     classes: tuple[str, ...]
     notes: list[str] = field(default_factory=list)
+    abstention: dict[str, Any] | None = None
 
     def __str__(self) -> str:
         record, rows = self.record, []
@@ -66,13 +69,17 @@ class CalibrationResult:
                 )
         table = render_table(('', 'images', 'NLL (nats)', 'Brier', 'ECE %', 'accuracy %'), rows)
         lines = [f'Fitted on {record["protocol"]}', '', table.rstrip('\n'), '']
-        if record['temperature']:
+        if record['method'] == 'none':
+            lines.append('the probabilities stay as they are')
+        elif record['temperature']:
             word = 'over' if record['temperature'] > 1 else 'under'
             lines.append(f'temperature {record["temperature"]:.4g}: the model was {word}confident')
         else:
             pairs = zip(self.classes, record['weight'], record['bias'])
             rows = [(name, f'{weight:.3f}', f'{bias:+.3f}') for name, weight, bias in pairs]
             lines += [render_table(('class', 'weight', 'bias'), rows).rstrip('\n'), '']
+        if self.abstention:
+            lines.append(_describe_abstention(self.abstention))
         return '\n'.join([*lines, *(f'note: {note}' for note in self.notes), f'wrote {self.path}'])
 
 
@@ -85,6 +92,8 @@ def calibrate(
     holdout: float | None = None,
     seed: int = 0,
     allow_test: bool = False,
+    coverage: float | None = None,
+    max_error: float | None = None,
     cfg_options: Mapping | None = None,
     device: str | torch.device | None = None,
 ) -> CalibrationResult:
@@ -97,7 +106,8 @@ def calibrate(
     Args:
         config: Config file or object of the model.
         checkpoint: A checkpoint that mmfer trained or converted.
-        method: ``'temperature'`` (one number; answers stay) or ``'vector'`` (two a class).
+        method: ``'temperature'`` (one number; answers stay), ``'vector'`` (two a class), or ``'none'``, which leaves
+            the probabilities as the training made them.
         data: Config with the data, whose classes must all be the model's (by name). Images are loaded as it says and
             preprocessed as ``config`` says. By default ``config`` itself. Its ``val_dataloader`` is used, or its
             ``test_dataloader`` where there is none.
@@ -106,6 +116,10 @@ def calibrate(
             used for the fit; the report has the figures of the rest.
         seed: Of the draw.
         allow_test: Go on where the images of the fit are the test images of ``config``.
+        coverage: Share of the images of the fit, in (0, 1], that the model is to answer: those of least uncertainty.
+            The threshold goes into the checkpoint, and ``ExpressionInferencer`` abstains above it.
+        max_error: Instead of ``coverage``, the error rate in (0, 1) that the answers to new images like these are to
+            stay below, with 95 % confidence: see ``mmfer.evaluation.functional.threshold_at_risk``.
         cfg_options: Dotted names to values, set in ``config``.
         device: A GPU where there is one, by default.
 
@@ -118,16 +132,20 @@ def calibrate(
         raise ValueError(f'method={method!r}: {" or ".join(map(repr, METHODS))}')
     if holdout is not None and not 0 < holdout < 1:
         raise ValueError(f'holdout={holdout}: a share of the test images, above 0 and below 1')
+    if coverage is not None and max_error is not None:
+        raise ValueError(f'coverage={coverage} and max_error={max_error}: one of both makes the threshold')
+    if method == 'none' and coverage is None and max_error is None:
+        raise ValueError("method='none' and neither coverage nor max_error: there is nothing to fit")
     config = copy.deepcopy(config) if isinstance(config, Config) else load_config(config)
     if cfg_options:
         config.merge_from_dict(dict(cfg_options))
     content = load_checkpoint(checkpoint)
     out = _check_out(Path(checkpoint), None if out is None else Path(out))
-    loader = _choose_data(config, data, holdout is not None)
-    ids, notes = _list_images(loader['dataset']), []
-    _refuse_training_images(config, ids, notes)
+    loader = choose_data(config, data, holdout is not None)
+    ids, notes = list_images(loader['dataset']), []
+    refuse_training_images(config, ids, notes)
     if holdout is None:
-        _refuse_test_images(config, ids, allow_test, notes)
+        refuse_test_images(config, ids, allow_test, notes)
     with DefaultScope.overwrite_default_scope('mmfer'):
         dataset = DATASETS.build(loader['dataset'])
     if len(ids) != len(dataset):
@@ -147,7 +165,8 @@ def calibrate(
     names = tuple(map(str, classes or range(scores.shape[1])))
     calibration = _fit(method, scores[fit], target[fit], names, notes)
     with torch.no_grad():
-        calibrated = calibration.scores(torch.from_numpy(scores)).numpy()
+        calibrated = scores if method == 'none' else calibration.scores(torch.from_numpy(scores)).numpy()
+    abstention = _abstention(calibrated, target, fit, coverage, max_error)
     protocol = (getattr(dataset, 'metainfo', None) or {}).get('protocol') or type(dataset).__name__
     if holdout is not None:
         protocol += f': {fit.sum()} of {len(fit)} images, drawn from each class with seed {seed}'
@@ -174,10 +193,14 @@ def calibrate(
 
     state = find_state_dict(content)
     drop_calibration(state)
-    state.update({f'{PREFIX}{name}': tensor for name, tensor in calibration.state_dict().items()})
+    if method != 'none':
+        state.update({f'{PREFIX}{name}': tensor for name, tensor in calibration.state_dict().items()})
     meta = dict(content.get('meta') or {}, calibration=dict(record, images=torch.from_numpy(np.sort(ids[fit]))))
+    meta.pop('abstention', None)  # of other probabilities
+    if abstention:
+        meta['abstention'] = dict(abstention, protocol=protocol)
     write_checkpoint(dict(meta=meta, state_dict=state), out)
-    return CalibrationResult(out, record, names, notes)
+    return CalibrationResult(out, record, names, notes, abstention)
 
 
 # ---- files and data --------------------------------------------------------------------------------------------------
@@ -201,81 +224,6 @@ def _check_out(checkpoint: Path, out: Path | None) -> Path:
     return out
 
 
-def _choose_data(config: Config, data: str | Path | Config | None, test: bool) -> dict:
-    """The loader of the images for the fit, whole and in order."""
-    other = config if data is None else data if isinstance(data, Config) else load_config(data)
-    name = 'test_dataloader' if test or not other.get('val_dataloader') else 'val_dataloader'
-    if not other.get(name):
-        raise ValueError(f'{_name(other)} has neither val_dataloader nor test_dataloader: name a config with --data')
-    if data is None:
-        loader = copy.deepcopy(config[name])
-    else:
-        theirs, own = copy.deepcopy(other), copy.deepcopy(config)
-        theirs.test_dataloader = theirs[name]
-        if own.get('test_dataloader') is None:
-            raise ValueError(f'{_name(config)} has no test_dataloader, whose preprocessing --data needs')
-        borrow_test_data(own, theirs)
-        loader = own.test_dataloader
-    sampler = dict(type='DefaultSampler', shuffle=False)
-    kept = {key: value for key, value in loader.items() if key not in ('batch_sampler', 'drop_last')}
-    return dict(kept, sampler=sampler)
-
-
-def _name(config: Config) -> str:
-    return str(config.filename or 'the config')
-
-
-def _list_images(dataset: Mapping) -> np.ndarray:
-    """Numbers (N,) of the images of a data set, without drawing or reading them."""
-    settings = copy.deepcopy(dataset)
-    if 'cache' in _innermost(settings):
-        _innermost(settings)['cache'] = False
-    with DefaultScope.overwrite_default_scope('mmfer'):
-        return image_ids(DATASETS.build(settings))
-
-
-def _other_images(config: Config, name: str) -> np.ndarray | None:
-    """Those of another loader of the config; None where they are not on this machine."""
-    if not config.get(name):
-        return np.zeros(0, np.int64)
-    try:
-        return _list_images(config[name]['dataset'])
-    except FileNotFoundError:
-        return None
-
-
-def _refuse_training_images(config: Config, ids: np.ndarray, notes: list[str]) -> None:
-    others = _other_images(config, 'train_dataloader')
-    if others is None:
-        notes.append('the training images are not here, so nobody checked that the images of the fit are others')
-    elif (count := int(np.isin(ids, others).sum())) > STRAY * len(ids):
-        raise ValueError(
-            f'{count} of the {len(ids)} images are training images of {_name(config)}, of which the model is far '
-            'surer than of new ones: calibrate on images that it has not seen (--data CONFIG, or --holdout SHARE)'
-        )
-
-
-def _refuse_test_images(config: Config, ids: np.ndarray, allowed: bool, notes: list[str]) -> None:
-    others = _other_images(config, 'test_dataloader')
-    if others is None:
-        notes.append('the test images are not here, so nobody checked that the images of the fit are others')
-        return
-    count = int(np.isin(ids, others).sum())
-    if count <= STRAY * len(ids):
-        return
-    text = f'{count} of the {len(ids)} images are test images of {_name(config)}'
-    if allowed:
-        notes.append(f'{text}: NLL, Brier score and ECE of a test on them are better than on new images')
-        return
-    raise ValueError(
-        f'{text}, so a test would be on what was fitted. Use\n'
-        '  --holdout 0.5     to fit on a half of them, drawn by a seed, and report on the other half,\n'
-        '  --data CONFIG     for the validation images of another config,\n'
-        '  --cfg-options val_dataloader.dataset.split=val     where the data set has such a part, or\n'
-        '  --allow-test      if the test on them is not to be believed.'
-    )
-
-
 # ---- predictions -----------------------------------------------------------------------------------------------------
 @torch.no_grad()
 def _predict(model: nn.Module, loader: dict, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -296,7 +244,7 @@ def _to_model_labels(target: np.ndarray, theirs: Any, own: Any, num_classes: int
         if target.max() >= num_classes:
             raise ValueError(f'the data have label {target.max()}, the model {num_classes} classes')
         return target
-    theirs, own = ([_canonical(str(name)) for name in names] for names in (theirs, own))
+    theirs, own = ([class_key(str(name)) for name in names] for names in (theirs, own))
     lost = [name for i, name in enumerate(theirs) if name not in own and (target == i).any()]
     if lost:
         raise ValueError(
@@ -322,6 +270,8 @@ def _draw(target: np.ndarray, share: float, seed: int) -> np.ndarray:
 # ---- the fit ---------------------------------------------------------------------------------------------------------
 def _fit(method: str, scores: np.ndarray, target: np.ndarray, names: tuple, notes: list[str]) -> Calibration:
     calibration = Calibration(scores.shape[1])
+    if method == 'none':
+        return calibration
     absent = [name for i, name in enumerate(names) if not (target == i).any()]
     if len(target) < FEW:
         notes.append(f'{len(target)} images are very few for a fit')
@@ -352,3 +302,36 @@ def _figures(scores: np.ndarray, target: np.ndarray) -> dict[str, float]:
         ece=100 * functional.expected_calibration_error(bins),
         accuracy=100 * float((scores.argmax(1) == target).mean()),
     )
+
+
+def _abstention(
+    scores: np.ndarray, target: np.ndarray, fit: np.ndarray, coverage: float | None, max_error: float | None
+) -> dict[str, Any] | None:
+    if coverage is None and max_error is None:
+        return None
+    uncertainty = head_entropy(torch.from_numpy(scores)).numpy()
+    right = scores.argmax(1) == target
+    if coverage is not None:
+        threshold = functional.threshold_at_coverage(uncertainty[fit], coverage)
+        wanted = f'{100 * coverage:g} % of the images answered'
+    else:
+        threshold = functional.threshold_at_risk(uncertainty[fit], ~right[fit], max_error)
+        wanted = f'at most {100 * max_error:g} % of the answers wrong, with 95 % confidence'
+
+    def figures(part: np.ndarray) -> dict[str, float]:
+        answered = part & (uncertainty <= threshold)
+        accuracy = 100 * float(right[answered].mean()) if answered.any() else float('nan')
+        return dict(coverage=float(answered.sum() / part.sum()), accuracy=accuracy)
+
+    rest = None if fit.all() else figures(~fit)
+    return dict(threshold=threshold, wanted=wanted, samples=int(fit.sum()), **figures(fit), rest=rest)
+
+
+def _describe_abstention(record: Mapping[str, Any]) -> str:
+    parts = [('images of the fit', record), ('the others', record['rest'])]
+    told = '; '.join(
+        f'of {name} {100 * part["coverage"]:.1f} % are answered, {part["accuracy"]:.2f} % of them rightly'
+        for name, part in parts
+        if part
+    )
+    return f'no answer above an uncertainty of {record["threshold"]:.4f} nats ({record["wanted"]}): {told}'

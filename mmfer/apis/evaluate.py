@@ -8,7 +8,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 from mmfer.datasets import CropFace, LoadImageFromFile, MapClasses
-from mmfer.datasets.expressions import EXPRESSIONS, SYNONYMS
+from mmfer.datasets.expressions import class_key
 from mmfer.evaluation import ClassMapEvaluator, ClassPlan, PredictionDump, plan_classes
 from mmfer.models.heads.calibration import PREFIX, describe_calibration
 from mmfer.registry import DATASETS, TRANSFORMS
@@ -120,7 +120,7 @@ def _meet_by_name(
         return None
     if classes == labels and not class_map:
         return None
-    mapping = {_canonical(a): _canonical(b) for a, b in (class_map or {}).items()}
+    mapping = {class_key(a): class_key(b) for a, b in (class_map or {}).items()}
     plan = plan_classes(classes, labels, mapping, missing)
     runner._test_dataloader = dict(loader, dataset=MapClasses(dataset, plan.evaluated, mapping))
     with DefaultScope.overwrite_default_scope('mmfer'):
@@ -129,13 +129,8 @@ def _meet_by_name(
     return plan
 
 
-def _canonical(name: str) -> str:
-    key = name.strip().lower()
-    key = SYNONYMS.get(key, key)
-    return key if key in EXPRESSIONS else name
-
-
-def _innermost(dataset: ConfigDict) -> ConfigDict:
+def innermost(dataset: ConfigDict) -> ConfigDict:
+    """The settings of the data set inside all wrappers."""
     while 'dataset' in dataset:
         dataset = dataset['dataset']
     return dataset
@@ -148,7 +143,7 @@ def borrow_test_data(config: Config, other: Config) -> None:
     with DefaultScope.overwrite_default_scope('mmfer'):
         theirs, own = (
             [(step, TRANSFORMS.get(step['type']) if isinstance(step['type'], str) else step['type']) for step in steps]
-            for steps in (_innermost(c.test_dataloader.dataset).get('pipeline', ()) for c in (other, config))
+            for steps in (innermost(c.test_dataloader.dataset).get('pipeline', ()) for c in (other, config))
         )
     soft = any(step.get('keep_score') for step, _ in theirs)
     pipeline = [step for step, cls in theirs if cls in DATA_STEPS]
@@ -157,6 +152,6 @@ def borrow_test_data(config: Config, other: Config) -> None:
         if step.get('keep_score') and not soft:
             step['keep_score'] = False
     loader = other.test_dataloader
-    _innermost(loader.dataset).pipeline = pipeline
+    innermost(loader.dataset).pipeline = pipeline
     loader.batch_size = config.test_dataloader.batch_size
     config.test_dataloader = loader

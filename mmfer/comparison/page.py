@@ -15,6 +15,8 @@ from mmfer.utils.provenance import versions
 from mmfer.utils.tables import render_table
 
 from .figures import COVERAGES, FIGURES
+from .foreign import HEADER as FOREIGN_HEADER
+from .foreign import foreign_rows
 from .results import Run
 from .statistics import Comparison, Summary
 from .verdict import standing
@@ -155,6 +157,7 @@ def page(runs: Sequence[Run], result: Comparison, lines: Sequence[str], terms: S
         parts += [f'## {title}', _rows(header, rows), meanings]
         if title in pictures:
             parts.append(_figure(pictures[title]))
+    parts += _foreign(result)
     parts += _tests(result)
     if terms:
         parts += ['## Terms of the comparison', '\n'.join(f'- {line}' for line in terms)]
@@ -168,6 +171,18 @@ def _arrow(name: str) -> str:
 
 def _figure(name: str) -> str:
     return f'![{PLOTS[name]}]({name}.png)'
+
+
+def _foreign(result: Comparison) -> list[str]:
+    if not result.foreign:
+        return []
+    told = (
+        'Each method is also shown images of another data set, which it was not trained for. A score that is '
+        'higher for them tells them apart: AUROC, foreign images positive, chance is 50 % '
+        '([Hendrycks & Gimpel](https://arxiv.org/abs/1610.02136)); below 50 % the method is surer of foreign images '
+        'than of its own. FPR95: own images that are refused where 95 % of the foreign ones are.'
+    )
+    return ['## Telling foreign images', told, _rows(FOREIGN_HEADER, foreign_rows(result.foreign))]
 
 
 def _p(value: float) -> str:

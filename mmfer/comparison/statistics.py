@@ -21,6 +21,7 @@ from mmfer.evaluation.functional.bootstrap import Difference
 from mmfer.evaluation.functional.significance import SignTest, WilcoxonTest
 
 from .figures import FIGURES, RANKED, run_figures
+from .foreign import ForeignTest, compare_foreign
 from .replicates import figure_replicates
 from .results import Run, methods_of, observer_accuracy
 
@@ -119,6 +120,7 @@ class Comparison:
         mcnemar: For each pair and common seed.
         ambiguity: What of which method orders the images by true ambiguity.
         kl_effect: Spearman of the deviation, ``vich_kl`` minus ``vich``, where both have one.
+        foreign: How each method tells foreign images, where it was tested on some.
         seeds_needed: Seeds from which on a test over seeds can reach significance for these pairs.
         observer: Accuracy (%) of the perfect observer; NaN where there is none.
     """
@@ -133,6 +135,7 @@ class Comparison:
     mcnemar: list[McNemarTest] = field(default_factory=list)
     ambiguity: list[RankTest] = field(default_factory=list)
     kl_effect: PairTest | None = None
+    foreign: list[ForeignTest] = field(default_factory=list)
     seeds_needed: int = 0
     observer: float = math.nan
 
@@ -197,6 +200,7 @@ def compare(runs: Sequence[Run], level: float = 0.95, reference: str | None = No
     result.mcnemar = _mcnemar({(run.method, run.seed): run for run in runs}, pairs, seeds)
     result.ambiguity = _ambiguity(seeds, figures, drawn, level)
     result.kl_effect = _kl_effect(seeds, figures, drawn, level)
+    result.foreign = compare_foreign(methods, level)
     return result
 
 

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from mmfer.apis.multi_seed import SeedResult, check_seeds, inspect_seed, refuse_changed
+from mmfer.apis.run import load_config
 from mmfer.utils.checkpoint import age, list_checkpoints
 from mmfer.utils.finished import MARKER
 from mmfer.utils.progress import duration
 
+from .foreign import PREFIX as FOREIGN
+from .foreign import foreign_file, is_whole
 from .jobs import Job, Step, job_environment, run_jobs, visible_gpus
-from .methods import Method, write_configs
+from .methods import Method, unique_names, write_configs
 from .results import PREDICTIONS
 
 LAST_LINES = 10  # of the log of a run that failed
@@ -33,12 +36,14 @@ class Options:
         processes: Processes of each training.
         checkpoint: What is tested: ``'last'``, or ``'best'`` by validation, which is optimistic where the validation
             images are the test images.
+        foreign: Name -> config whose test images each method is tested on as well, as foreign ones.
     """
 
     tools: Path
     jobs: int = 1
     processes: int = 1
     checkpoint: str = 'last'
+    foreign: Mapping[str, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ('jobs', 'processes'):
@@ -53,9 +58,13 @@ class Options:
             words = [self.tools / 'dist_train.sh', method.config, self.processes]
         return [*words, '--work-dir', folder, '--seed', seed, '--resume']
 
-    def testing(self, config: Path, checkpoint: Path, seed: int | None, folder: Path) -> list:
-        words = [sys.executable, self.tools / 'test.py', config, checkpoint, '--out', folder / PREDICTIONS]
+    def testing(
+        self, config: Path, checkpoint: Path, seed: int | None, folder: Path, foreign: str | None = None
+    ) -> list:
+        out = folder / PREDICTIONS if foreign is None else foreign_file(folder, foreign)
+        words = [sys.executable, self.tools / 'test.py', config, checkpoint, '--out', out]
         words += ['--work-dir', folder / 'test']
+        words += [] if foreign is None else ['--data', self.foreign[foreign]]
         return words if seed is None else [*words, '--cfg-options', f'randomness.seed={seed}']
 
 
@@ -81,7 +90,18 @@ class Task:
             metrics = read_metrics(self.result.folder, self.seed, file, options.checkpoint)
             if metrics is None:
                 self.result.state, self.result.detail = 'trained', 'not tested'
+            elif self.lacking(options):
+                self.result.state = 'trained'
+                self.result.detail = f'not tested on {", ".join(self.lacking(options))}'
             self.metrics = metrics or {}
+
+    def lacking(self, options: Options) -> list[str]:
+        """The foreign images that it was not tested on."""
+        file = find_checkpoint(self.result.folder, self.result.finished or {}, options.checkpoint)
+        names = [name for name in options.foreign if not foreign_file(self.result.folder, name).is_file()]
+        if file is None:
+            return names
+        return [n for n in options.foreign if not is_whole(foreign_file(self.result.folder, n), file.name)]
 
 
 def find_checkpoint(folder: Path, finished: Mapping[str, Any], which: str) -> Path | None:
@@ -159,10 +179,11 @@ def _steps(task: Task, options: Options) -> list[Step]:
     folder = task.result.folder
 
     def training() -> list:
-        (folder / PREDICTIONS).unlink(missing_ok=True)
+        for file in [folder / PREDICTIONS, *folder.glob(f'{FOREIGN}*.json')]:
+            file.unlink(missing_ok=True)
         return options.training(task.method, task.seed, folder)
 
-    def testing() -> list:
+    def testing(foreign: str | None = None) -> list:
         task.inspect(options)
         if task.result.state not in ('trained', 'complete'):
             raise ValueError('the training ended early')
@@ -170,10 +191,16 @@ def _steps(task: Task, options: Options) -> list[Step]:
         if file is None:
             hint = ': its config sets no save_best' if options.checkpoint == 'best' else f'; delete {folder / MARKER}'
             raise ValueError(f'{folder} has no {options.checkpoint} checkpoint to test{hint}')
-        return options.testing(task.method.config, file, task.seed, folder)
+        return options.testing(task.method.config, file, task.seed, folder, foreign)
 
     steps = [Step('training', training, folder / 'train.log'), Step('testing', testing, folder / 'test.log')]
-    return steps[task.result.state == 'trained' :]
+    lacking = list(options.foreign)
+    if task.result.state == 'trained':
+        steps = steps[2 if task.metrics else 1 :]
+        lacking = task.lacking(options)
+    return steps + [
+        Step(f'test on {name}', partial(testing, name), folder / f'{FOREIGN}{name}.log') for name in lacking
+    ]
 
 
 class _Progress:
@@ -218,6 +245,22 @@ class _Progress:
         if left and self.spent:
             eta += f', about {duration(sum(self.spent) / len(self.spent) * left / self.slots)}'
         self.say(f'{count} {job.name}: {headline(task.metrics)} in {duration(job.seconds)}{eta}')
+
+
+def foreign_data(configs: Sequence[str | Path]) -> dict[str, Path]:
+    """Name of foreign images -> config that has them; the name is that of the file.
+
+    Raises:
+        FileNotFoundError: If a config is not there.
+        ValueError: If one has no test data, or two have one name.
+    """
+    found = dict(zip(unique_names(configs), map(Path, configs)))
+    if len(found) < len(configs):
+        raise ValueError(f'--foreign names one config twice: {", ".join(map(str, configs))}')
+    for path in found.values():
+        if not load_config(path).get('test_dataloader'):
+            raise ValueError(f'{path} has no test_dataloader: it names no foreign images')
+    return found
 
 
 def headline(metrics: Mapping[str, Any]) -> str:

@@ -45,6 +45,18 @@ def class_indices(source: Sequence, target: Sequence, mapping: Optional[Mapping]
     return [places.get((mapping or {}).get(name, name)) for name in source]
 
 
+def class_key(name: str) -> str:
+    """By what classes meet: the canonical name of an expression or synonym; any other name as it is.
+
+    Examples:
+        >>> class_key('Happy'), class_key('happily surprised')
+        ('happiness', 'happily surprised')
+    """
+    key = name.strip().lower()
+    key = SYNONYMS.get(key, key)
+    return key if key in EXPRESSIONS else name
+
+
 def canonical_name(name: str) -> str:
     """Canonical name of an expression given by it or a synonym, in any case.
 
@@ -61,8 +73,7 @@ def canonical_name(name: str) -> str:
         >>> canonical_name('Happy')
         'happiness'
     """
-    key = str(name).strip().lower()
-    key = SYNONYMS.get(key, key)
+    key = class_key(str(name))
     if key not in EXPRESSIONS:
         raise ValueError(
             f'unknown expression {name!r}; known are {", ".join(EXPRESSIONS)} and the synonyms {", ".join(SYNONYMS)}'

@@ -29,7 +29,7 @@ from mmfer.utils.errors import TrainingError
 from mmfer.utils.released_weights import fill
 
 from .hooks.checkpoint_hook import SafeCheckpointHook
-from .resuming import _modules, changed_options, check_schedules, rank_states, restore_rank_state, restore_schedules
+from .resuming import changed_options, check_schedules, modules_of, rank_states, restore_rank_state, restore_schedules
 from .seeding import INIT, mix, seed_process
 
 
@@ -286,7 +286,7 @@ class ResumableRunner(Runner):
         """Calibrations are for tests, of the very weights that they were fitted to: trainings go on without."""
         if self._strict:
             state = find_state_dict(checkpoint)
-            adopted = {part: adopt_calibration(module, state) for part, module in _modules(self)}
+            adopted = {part: adopt_calibration(module, state) for part, module in modules_of(self)}
             if adopted['model']:
                 self.logger.info(f'Calibrated: {describe_calibration(checkpoint)}')
         elif drop_calibration(checkpoint.get('state_dict', checkpoint)):

@@ -150,7 +150,7 @@ def changed_options(optim_wrapper: Any, saved: dict) -> list[str]:
 
 
 # ---- what differs between processes ----------------------------------------------------------------------------------
-def _modules(runner: Runner) -> Iterator[tuple[str, nn.Module]]:
+def modules_of(runner: Runner) -> Iterator[tuple[str, nn.Module]]:
     yield 'model', runner.model.module if is_model_wrapper(runner.model) else runner.model
     for hook in runner.hooks:
         if isinstance(hook, EMAHook):
@@ -159,7 +159,7 @@ def _modules(runner: Runner) -> Iterator[tuple[str, nn.Module]]:
 
 def _buffers(runner: Runner) -> dict[str, Tensor]:
     found = {}
-    for part, module in _modules(runner):
+    for part, module in modules_of(runner):
         found.update({f'{part}.{name}': buffer for name, buffer in module.named_buffers()})
     return found
 
@@ -178,7 +178,7 @@ def rank_states(runner: Runner) -> list[dict] | None:
         return None
     state = {'buffers': {name: buffer.detach().cpu() for name, buffer in _buffers(runner).items()}}
     if waiting:
-        model = next(_modules(runner))[1]
+        model = next(modules_of(runner))[1]
         grads = {name: p.grad.detach().cpu() for name, p in model.named_parameters() if p.grad is not None}
         state['gradients'] = grads
     states = all_gather_object(state)
@@ -201,6 +201,6 @@ def restore_rank_state(runner: Runner, states: list[dict] | None) -> None:
     buffers = _buffers(runner)
     for name, value in state.get('buffers', {}).items():
         buffers[name].copy_(value)
-    parameters = dict(next(_modules(runner))[1].named_parameters())
+    parameters = dict(next(modules_of(runner))[1].named_parameters())
     for name, value in state.get('gradients', {}).items():
         parameters[name].grad = value.to(parameters[name])

@@ -242,3 +242,43 @@ def test_wrong_arguments(linear, tmp_path):
     write_checkpoint(content, tmp_path / 'other.pth')
     with pytest.raises(ValueError, match='LinearClsHead cannot be calibrated'):
         calibrate(config, tmp_path / 'other.pth')
+
+
+@pytest.mark.parametrize('method', ['temperature', 'none'])
+def test_abstention(method, linear, tmp_path):
+    config = config_with('linear', tmp_path)
+    result = calibrate(config, linear, method, out=tmp_path / 'new.pth', coverage=0.8)
+    meta = load_checkpoint(result.path)['meta']
+    out, labels = fields(init_model(config, result.path), faces('val', 60))
+    answered = out['uncertainty'] <= meta['abstention']['threshold'] + 1e-6
+    assert answered.mean() == pytest.approx(0.8)
+    assert meta['abstention']['coverage'] == pytest.approx(0.8)
+    right = out['pred_score'].argmax(1) == labels
+    assert meta['abstention']['accuracy'] == pytest.approx(100 * right[answered].mean())
+    assert 'no answer above an uncertainty of' in str(result)
+    has_calibration = any(name.startswith('head.calibration') for name in load_checkpoint(result.path)['state_dict'])
+    assert has_calibration == (method == 'temperature')
+    again = calibrate(config, result.path, 'temperature', out=tmp_path / 'again.pth')
+    assert 'abstention' not in load_checkpoint(again.path)['meta']
+
+
+def test_abstention_is_reported_on_the_other_images(linear, tmp_path):
+    config = config_with('linear', tmp_path)
+    result = calibrate(config, linear, out=tmp_path / 'new.pth', holdout=0.5, max_error=0.9)
+    assert 0 <= result.abstention['rest']['coverage'] <= 1
+    assert 'of the others' in str(result)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(coverage=0.5, max_error=0.1), 'one of both'),
+        (dict(method='none'), 'nothing to fit'),
+        (dict(coverage=2), 'coverage=2'),
+        (dict(max_error=0.0001), 'no threshold keeps the error rate'),
+    ],
+)
+def test_abstention_that_cannot_be(options, message, linear, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        calibrate(config_with('linear', tmp_path), linear, out=tmp_path / 'new.pth', **options)
+    assert not (tmp_path / 'new.pth').exists()

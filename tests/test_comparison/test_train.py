@@ -1,5 +1,6 @@
 """Comparisons of trainings that take no time: scripts stand in for the tools."""
 
+import json
 import os
 import signal
 import threading
@@ -202,3 +203,16 @@ def test_a_signal_stops_it_and_it_goes_on(tmp_path, tools):
     tasks, said = train(tmp_path, tools, jobs=2)
     assert 'vich seed 0: training goes on from epoch_1.pth' in said
     assert [task.result.state for task in tasks] == ['complete'] * 4
+
+
+def test_foreign_images_are_tested_once(tmp_path, tools):
+    work, lines = tmp_path / 'work', []
+    methods = make_methods(work, ('vich',))
+    train_methods(methods, (0,), work, Options(tools), lines.append)
+    options = Options(tools, foreign=dict(masks=tmp_path / 'masks.py'))
+    for _ in range(2):
+        tasks, _ = train_methods(methods, (0,), work, options, lines.append)
+        assert [task.result.state for task in tasks] == ['complete']
+    assert (tools / 'order').read_text().split('\n')[:-1] == ['train vich 0', 'test vich 0', 'test vich 0']
+    assert json.loads((work / 'vich/seed_0/foreign_masks.json').read_text())['checkpoint'].endswith('epoch_3.pth')
+    assert any('test on masks' in line for line in lines)

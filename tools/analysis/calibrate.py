@@ -1,5 +1,6 @@
 #!/usr/bin/env python
-"""Calibrate the probabilities of a checkpoint on a validation split, by temperature or vector scaling.
+"""Calibrate the probabilities of a checkpoint on a validation split, by temperature or vector scaling,
+and find the uncertainty above which it should not answer (--coverage or --max-error).
 
 The new checkpoint takes the place of the old one in tools/test.py, init_model and exports. By default the fit is on the
 val_dataloader of CONFIG. Where that has the test images, use --holdout, which fits on a part of them and reports on the
@@ -22,9 +23,21 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted')
     parser.add_argument(
         '--method',
-        choices=['temperature', 'vector'],
+        choices=['temperature', 'vector', 'none'],
         default='temperature',
-        help='one number for all classes, which leaves the answers as they are, or two for each [temperature]',
+        help='one number for all classes, which leaves the answers as they are, or two for each, or none [temperature]',
+    )
+    parser.add_argument(
+        '--coverage',
+        type=float,
+        metavar='SHARE',
+        help='abstain on the most uncertain images, answer this share of all',
+    )
+    parser.add_argument(
+        '--max-error',
+        type=float,
+        metavar='RATE',
+        help='abstain so that at most this share of the answers is wrong, with 95 %% confidence',
     )
     parser.add_argument('--data', metavar='CONFIG', help='fit on the validation data of this config instead')
     parser.add_argument(

@@ -1,5 +1,6 @@
 """The mathematics of the metrics: pure functions on arrays."""
 
+from .abstention import error_bound, threshold_at_coverage, threshold_at_risk
 from .bootstrap import bootstrap_intervals, paired_bootstrap, percentile_interval, resamples
 from .calibration import (
     brier,
@@ -45,6 +46,7 @@ __all__ = [
     'confusion_matrix',
     'cosine',
     'entropy',
+    'error_bound',
     'excess_aurc',
     'expected_calibration_error',
     'fpr_at_tpr',
@@ -70,6 +72,8 @@ __all__ = [
     'risk_coverage',
     'sign_test',
     'swap',
+    'threshold_at_coverage',
+    'threshold_at_risk',
     'top_label',
     'weighted_f1',
     'wilcoxon',
