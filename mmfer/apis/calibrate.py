@@ -46,8 +46,9 @@ class CalibrationResult:
             and ``after``, dicts of ``nll`` (nats), ``brier``, ``ece`` and ``accuracy`` (%) on the images of the fit,
             and ``rest``, None or the same for the other part of the data, with its ``samples``.
         abstention: What it holds as ``meta['abstention']``, or None: ``threshold`` (nats) of the uncertainty, above
-            which the model is not to answer, ``coverage`` (share of the images of the fit that are answered), ``accuracy`` (%) of those,
-            ``wanted`` in words, ``samples``, and ``rest``, None or ``coverage`` and ``accuracy`` of the other part.
+            which the model is not to answer, ``coverage`` (share of the images of the fit that are answered),
+            ``accuracy`` (%) of those, ``wanted`` in words, ``samples``, and ``rest``, None or ``coverage`` and
+            ``accuracy`` of the other part.
         classes: Names of the classes, or their numbers.
         notes: What to keep in mind.
     """

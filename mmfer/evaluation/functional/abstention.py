@@ -72,7 +72,7 @@ def threshold_at_risk(uncertainty: ArrayLike, wrong: ArrayLike, risk: float, del
         ValueError: If ``risk`` or ``delta`` lie outside (0, 1), or no threshold keeps the risk for these samples.
 
     >>> threshold_at_risk(np.arange(200) / 200, np.arange(200) >= 150, 0.05)
-    0.745
+    0.75
     """
     for name, value in (('risk', risk), ('delta', delta)):
         if not 0 < value < 1:
@@ -96,7 +96,7 @@ def threshold_at_risk(uncertainty: ArrayLike, wrong: ArrayLike, risk: float, del
     if math.isnan(best):
         raise ValueError(
             f'no threshold keeps the error rate below {100 * risk:g} % with confidence {100 * (1 - delta):g} % on '
-            f'these {len(ordered)} samples, of which {int(wrong.sum())} are answered wrongly: allow a higher one, or bring '
-            'more samples'
+            f'these {len(ordered)} samples, of which {int(wrong.sum())} are answered wrongly: allow a higher one, or '
+            'bring more samples'
         )
     return best
