@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmfer.registry import MODELS
 
-from ..layers import PretrainedPart
+from ..layers import PReLU, PretrainedPart
 
 
 class SEModule(nn.Module):
@@ -42,7 +42,7 @@ class IRUnit(nn.Module):
         self.residual = nn.Sequential(
             nn.BatchNorm2d(in_channels),
             nn.Conv2d(in_channels, channels, 3, 1, 1, bias=False),
-            nn.PReLU(channels),
+            PReLU(channels),
             nn.Conv2d(channels, channels, 3, stride, 1, bias=False),
             nn.BatchNorm2d(channels),
         )
@@ -103,7 +103,7 @@ class IRNet(PretrainedPart):
         self.out_indices = tuple(out_indices)
         width = channels[0]
         self.stem = nn.Sequential(
-            nn.Conv2d(in_channels, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.PReLU(width)
+            nn.Conv2d(in_channels, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), PReLU(width)
         )
         self.stages = nn.ModuleList()
         for stage in range(max(self.out_indices) + 1):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmfer.registry import MODELS
 
-from ..layers import PretrainedPart
+from ..layers import PReLU, PretrainedPart
 
 NUM_LANDMARKS = 68
 
@@ -34,7 +34,7 @@ class ConvBlock(nn.Module):
         padding = kernel // 2 if padding is None else padding
         self.conv = nn.Conv2d(in_channels, channels, kernel, stride, padding, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(channels)
-        self.act = nn.PReLU(channels) if act else nn.Identity()
+        self.act = PReLU(channels) if act else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.bn(self.conv(x)))
