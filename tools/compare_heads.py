@@ -14,6 +14,7 @@ the same command goes on. Runs that are complete are skipped; with other setting
 
 import argparse
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -66,6 +67,7 @@ def parse_args(argv: list = None) -> argparse.Namespace:
     )
     parser.add_argument('--list-heads', action='store_true', help='list the heads, and end')
     args = parser.parse_args(argv)
+    args.words = sys.argv[1:] if argv is None else argv
     if args.finished and (args.configs or args.heads):
         parser.error('--from reports on runs that are there: no CONFIG and no --heads')
     if not args.finished and not args.list_heads:
@@ -85,7 +87,8 @@ def run(args: argparse.Namespace) -> int:
     from mmfer.comparison.train import Options, foreign_data
 
     foreign = foreign_data(args.foreign)
-    options = Options(Path(__file__).resolve().parent, args.jobs, args.processes, args.checkpoint, foreign)
+    command = shlex.join(['python', 'tools/compare_heads.py', *args.words])
+    options = Options(Path(__file__).resolve().parent, args.jobs, args.processes, args.checkpoint, foreign, command)
     if args.finished:
         out = args.work_dir or args.finished[0]
         return report_finished(args.finished, out, options, args.level, args.reference)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -119,7 +120,8 @@ def report_finished(
         unequal.append(f'how {", ".join(lacking)} began is unknown: no {MARKER} beside the predictions')
     if commands:
         unequal.append(f'runs that are missing because they have no {PREDICTIONS}: {len(commands)}')
-    _report(runs, Path(out_dir), level, reference, _notes(equal, unequal), say)
+    notes = [*_notes(equal, unequal), *_made_by(_commands(found if commands else dirs))]
+    _report(runs, Path(out_dir), level, reference, notes, say)
     if commands:
         say(f'\n{told}')
     return int(bool(commands))
@@ -158,6 +160,7 @@ def _summarise(work_dir: Path, tasks: Sequence[Task], options: Options, heads: S
             )
             for task in tasks
         ],
+        command=options.command,
         checkpoint=options.checkpoint,
         equal=equal,
         unequal=unequal,
@@ -169,6 +172,7 @@ def _summarise(work_dir: Path, tasks: Sequence[Task], options: Options, heads: S
         for name, settings in own.items():
             more = f' and {len(settings) - SHOWN} more' if len(settings) > SHOWN else ''
             notes.append(f'{name} also sets {", ".join(settings[:SHOWN])}{more}')
+    notes += _made_by([options.command])
     notes.append(f'Tested: the {options.checkpoint} checkpoint of each training.')
     if options.checkpoint == 'best':
         notes[-1] += ' It was chosen by validation, which flatters it where the validation images are the test images.'
@@ -181,6 +185,23 @@ def _summarise(work_dir: Path, tasks: Sequence[Task], options: Options, heads: S
 def _notes(equal: Sequence[str], unequal: Sequence[str]) -> list[str]:
     notes = [f'In every seed all methods had the same {", ".join(equal)}.'] if equal else []
     return notes + [f'WARNING: {line}' for line in unequal]
+
+
+def _made_by(commands: Sequence[str]) -> list[str]:
+    return [f'Trained and tested by `{command}`.' for command in commands if command]
+
+
+def _commands(dirs: Sequence[str | Path]) -> list[str]:
+    """What was called to train the runs in these folders of comparisons, or of methods or runs within them."""
+    found = []
+    for folder in map(Path, dirs):
+        for place in (folder, *folder.resolve().parents[:2]):
+            try:
+                found.append(json.loads((place / SUMMARY).read_text())['command'])
+                break
+            except (OSError, KeyError, TypeError, ValueError):
+                continue
+    return list(dict.fromkeys(found))
 
 
 def _missing_table(tasks: Sequence[Task]) -> str:

@@ -37,6 +37,7 @@ class Options:
         checkpoint: What is tested: ``'last'``, or ``'best'`` by validation, which is optimistic where the validation
             images are the test images.
         foreign: Name -> config whose test images each method is tested on as well, as foreign ones.
+        command: What the user called, for the report.
     """
 
     tools: Path
@@ -44,6 +45,7 @@ class Options:
     processes: int = 1
     checkpoint: str = 'last'
     foreign: Mapping[str, Path] = field(default_factory=dict)
+    command: str = ''
 
     def __post_init__(self) -> None:
         for name in ('jobs', 'processes'):

@@ -92,13 +92,15 @@ def _canonical(value: Any) -> Any:
 
 
 def config_hash(config: Any) -> str:
-    """Hash of the resolved content of a config: of all settings, but not of work folder, launcher and resuming.
+    """Hash of the resolved content of a config: of all settings, but not of seed, work folder, launcher and resuming.
 
     Args:
         config: MMEngine's Config, or a dict.
     """
     settings = dict(config.to_dict() if hasattr(config, 'to_dict') else config)
     settings = {key: value for key, value in settings.items() if key not in UNHASHED and value is not None}
+    if isinstance(settings.get('randomness'), Mapping):
+        settings['randomness'] = {name: value for name, value in settings['randomness'].items() if name != 'seed'}
     text = json.dumps(_canonical(settings), sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 

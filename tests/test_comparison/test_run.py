@@ -67,6 +67,7 @@ def short_report(monkeypatch):
 
 def compare(setup, tmp_path, names, **options):
     config, heads, runs = setup
+    runs.command = 'python tools/compare_heads.py plain.py'
     lines = []
     files = [heads[name] for name in names]
     code = run_comparison([config], files, [0, 1], tmp_path / 'work', runs, say=lines.append, **options)
@@ -88,6 +89,7 @@ def test_from_the_trainings_to_the_report(setup, tmp_path):
     assert [run['state'] for run in content['runs']] == ['complete'] * 4
     assert content['runs'][0]['began_with']['initial neck'] == 'n'
     assert content['runs'][0]['folder'] == 'mine/seed_0'
+    assert '- Trained and tested by `python tools/compare_heads.py plain.py`.' in report
 
 
 def test_the_report_says_what_is_missing(setup, tmp_path, short_report):
@@ -125,6 +127,7 @@ def test_finished_runs_are_reported(setup, tmp_path, short_report):
     folders = [tmp_path / 'work/mine', tmp_path / 'work/vich/seed_1']
     assert report_finished(folders, tmp_path / 'out', setup[2], say=lines.append) == 0
     assert 'seed 1: the initial neck is not the same' in (tmp_path / 'out/report.md').read_text()
+    assert (tmp_path / 'out/report.md').read_text().count('by `python tools/compare_heads.py plain.py`') == 1
     assert not (tmp_path / 'out/comparison.json').exists()
 
 

@@ -1,5 +1,6 @@
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -70,6 +71,7 @@ def test_everything_reaches_the_comparison(monkeypatch, tmp_path):
     configs, heads, seeds, work_dir, options, *settings = told.pop()
     assert (configs, heads, seeds, work_dir) == (['c.py'], ['a', 'b'], [3, 4], 'w')
     assert (options.tools, options.jobs, options.processes, options.checkpoint) == (ROOT / 'tools', 2, 4, 'best')
+    assert options.command == f'python tools/compare_heads.py {shlex.join(words)}'
     assert settings == [{'x.y': [1, 2]}, 'bfloat16', 0.9, 'a']
     assert tool.run(tool.parse_args(['--from', 'd', 'e'])) == 0
     assert told.pop()[:2] == (['d', 'e'], 'd')

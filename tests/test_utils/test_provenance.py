@@ -79,7 +79,11 @@ def test_config_hash_is_of_the_settings(tmp_path):
     resumed = small_config(tmp_path)
     resumed.resume, resumed.launcher = 'epoch_1.pth', 'pytorch'
     assert config_hash(resumed) == same
-    for name, value in {'optim_wrapper.optimizer.lr': 0.5, 'load_from': 'x.pth', 'randomness.seed': 1}.items():
+    other_seed = small_config(tmp_path)
+    other_seed.merge_from_dict({'randomness.seed': 1})
+    assert config_hash(other_seed) == same  # runs of several seeds have one config
+    changes = {'optim_wrapper.optimizer.lr': 0.5, 'load_from': 'x.pth', 'randomness.deterministic': True}
+    for name, value in changes.items():
         other = small_config(tmp_path)
         other.merge_from_dict({name: value})
         assert config_hash(other) != same, name
