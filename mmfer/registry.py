@@ -5,13 +5,23 @@ class). Parts of mmpretrain and MMEngine are found by their names too. The modul
 the first look-up, so ``import mmfer`` stays cheap and nothing depends on the order of imports.
 """
 
+from mmengine import registry as roots
 from mmengine.registry import Registry
-from mmpretrain import registry as parents
+
+try:
+    from mmpretrain import registry as parents
+except ModuleNotFoundError:  # inference by an exported model needs no mmpretrain
+    parents = None
 
 
 def _child(name: str, package: str) -> Registry:
-    parent = getattr(parents, name)
-    return Registry(parent.name, parent=parent, scope='mmfer', locations=[f'mmfer.{package}', f'mmpretrain.{package}'])
+    locations = [f'mmfer.{package}']
+    if parents is not None:
+        parent = getattr(parents, name)
+        locations.append(f'mmpretrain.{package}')
+    else:
+        parent = getattr(roots, dict(EVALUATORS='EVALUATOR').get(name, name))
+    return Registry(parent.name, parent=parent, scope='mmfer', locations=locations)
 
 
 MODELS = _child('MODELS', 'models')
@@ -31,3 +41,4 @@ PARAM_SCHEDULERS = _child('PARAM_SCHEDULERS', 'engine')
 MODEL_WRAPPERS = _child('MODEL_WRAPPERS', 'engine')
 VISUALIZERS = _child('VISUALIZERS', 'visualization')
 VISBACKENDS = _child('VISBACKENDS', 'visualization')
+FACE_DETECTORS = Registry('face detector', scope='mmfer', locations=['mmfer.faces.registered'])

@@ -1,5 +1,6 @@
 """Transforms on samples: uint8 BGR images (H, W, 3) until the model's data preprocessor."""
 
+from .align_face import AlignFace
 from .color_jitter import ColorJitter
 from .crop import ImageCenterCrop, ImageRandomCrop
 from .crop_face import CropFace
@@ -11,6 +12,7 @@ from .rotation import ImageRandomRotation
 from .two_views import TwoViews
 
 __all__ = [
+    'AlignFace',
     'ColorJitter',
     'CropFace',
     'ImageCenterCrop',

@@ -1,5 +1,7 @@
 """Loading of images."""
 
+from typing import Optional
+
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -35,11 +37,12 @@ def _is_cut_off(data: np.ndarray) -> bool:
     return head == b'\x89PNG' and tail != _PNG_END and _PNG_END not in data.tobytes()
 
 
-def read_image(path: str) -> np.ndarray:
+def read_image(path: str, content: Optional[bytes] = None) -> np.ndarray:
     """Read an image file with OpenCV.
 
     Args:
         path (str): Any path, non-ASCII ones and addresses that MMEngine's file backends know included.
+        content (bytes, optional): What is in the file, where it was read already; errors name ``path``.
 
     Returns:
         np.ndarray: uint8 BGR (H, W, 3). Grey becomes three channels, alpha is dropped, 16 bits are scaled to 8, and the
@@ -49,7 +52,9 @@ def read_image(path: str) -> np.ndarray:
         FileNotFoundError: The file does not exist.
         ValueError: The file is empty, damaged, cut off (JPEG and PNG: no end marker) or no image; the message names it.
     """
-    data = np.frombuffer(fileio.get(path), dtype=np.uint8) if '://' in path else np.fromfile(path, dtype=np.uint8)
+    if content is None and '://' in path:
+        content = fileio.get(path)
+    data = np.fromfile(path, dtype=np.uint8) if content is None else np.frombuffer(content, dtype=np.uint8)
     if data.size == 0:
         raise ValueError(f'empty image file: {path}')
     if _is_cut_off(data):
@@ -57,7 +62,7 @@ def read_image(path: str) -> np.ndarray:
     try:
         img = cv2.imdecode(data, cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise ValueError(f'cannot decode the image file {path}: {error}') from None
+        raise ValueError(f'cannot decode the image file {path}: {error.err}') from None
     if img is None:
         raise ValueError(f'cannot decode the image file {path} ({data.size} bytes): damaged, or no image')
     return img

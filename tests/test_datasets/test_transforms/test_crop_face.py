@@ -24,6 +24,11 @@ def test_box_inside(kind):
     assert not np.shares_memory(results['img'], IMG)
 
 
+def test_landmarks_of_the_photo_do_not_outlive_it():
+    results = CropFace()(dict(img=IMG, img_shape=(20, 30), face_box=(4, 5, 12, 9), face_landmarks=np.ones((5, 2))))
+    assert 'face_landmarks' not in results
+
+
 def test_square_keeps_the_centre():
     np.testing.assert_array_equal(crop((4, 5, 12, 9))['img'], IMG[3:11, 4:12])
     np.testing.assert_array_equal(crop((10, 4, 14, 12))['img'], IMG[4:12, 8:16])

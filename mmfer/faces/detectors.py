@@ -1,0 +1,92 @@
+"""Detectors by name, and what stands for one."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Union
+
+import numpy as np
+
+from .face import Face, check_image
+from .haar import Haar
+from .yunet import DOWNLOAD, YuNet, default_model
+
+Detector = Callable[[np.ndarray], 'list[Face]']
+NAMES = ('auto', 'haar', 'yunet')
+DetectorLike = Union[str, Mapping, Detector, None]
+
+
+def whole_image(img: np.ndarray) -> list[Face]:
+    """The detector of images that are one face each: the whole image (H, W, 3), without score and landmarks."""
+    height, width = check_image(img, 'whole_image').shape[:2]
+    return [Face((0.0, 0.0, float(width), float(height)))] if height and width else []
+
+
+def build_detector(detector: DetectorLike = 'auto') -> Detector:
+    """A detector: called with a uint8 BGR image (H, W, 3), it returns a list of :class:`Face`, largest first.
+
+    Args:
+        detector: One of
+
+            - 'yunet': :class:`YuNet` with its default options;
+            - 'haar': :class:`Haar` likewise;
+            - 'auto': YuNet where its model file has been fetched, else Haar and a warning;
+            - a config of one in the registry ``FACE_DETECTORS``, such as ``dict(type='YuNet', score_threshold=0.8)``;
+            - any callable, which is returned as it is;
+            - None: the whole image is one face, see :func:`whole_image`.
+
+    Raises:
+        ValueError: The name is unknown; the message lists the known ones.
+        FileNotFoundError: YuNet's model file has not been fetched; the message has the command.
+        TypeError: It is something else.
+    """
+    if detector is None:
+        return whole_image
+    if isinstance(detector, str):
+        name = detector.lower()
+        if name == 'auto':
+            return _best_there_is()
+        if name not in NAMES:
+            raise ValueError(
+                f'unknown face detector {detector!r}; known are {", ".join(map(repr, NAMES))}, or a config such as '
+                "dict(type='YuNet', score_threshold=0.8)"
+            )
+        return YuNet() if name == 'yunet' else Haar()
+    if isinstance(detector, Mapping):
+        return _from_config(dict(detector))
+    if callable(detector):
+        return detector
+    raise TypeError(
+        f'a face detector is a name ({", ".join(map(repr, NAMES))}), a config, a callable or None, not {detector!r}'
+    )
+
+
+def _best_there_is() -> Detector:
+    path = default_model()
+    if path.is_file():
+        return YuNet(path)
+    warnings.warn(
+        f'faces are looked for with the Haar cascade of OpenCV, which misses many and knows no landmarks, because '
+        f'{path} is not there. Fetch the better detector with: {DOWNLOAD}',
+        stacklevel=3,
+    )
+    return Haar()
+
+
+def _from_config(config: dict) -> Detector:
+    from mmfer.registry import FACE_DETECTORS
+
+    from . import registered  # noqa: F401
+
+    kind = config.get('type')
+    if isinstance(kind, str):
+        names = {name.lower(): name for name in FACE_DETECTORS.module_dict}
+        name = names.get(kind.split('.')[-1].lower())
+        if name is None:
+            known = ', '.join(sorted(FACE_DETECTORS.module_dict))
+            raise ValueError(f'unknown face detector {kind!r} in {config}; known are {known}')
+        config['type'] = name
+    elif kind is None:
+        raise ValueError(f"the config of a face detector needs a type, such as dict(type='YuNet'): {config}")
+    return FACE_DETECTORS.build(config)

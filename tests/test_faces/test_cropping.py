@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from mmfer.datasets.transforms import CropFace
+from mmfer.faces import crop_face, crop_region
+
+IMG = np.random.RandomState(0).randint(1, 256, (20, 30, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize('box', [(4, 5, 12, 9), (-3.2, 5, 5, 13.7), (26, 16, 34, 24), (0, 0, 30, 20)])
+@pytest.mark.parametrize('options', [{}, dict(margin=0.3), dict(square=False, pad='zero'), dict(margin=-0.2)])
+def test_equals_the_transform(box, options):
+    sample = CropFace(**options)(dict(img=IMG, img_shape=(20, 30), face_box=box))
+    np.testing.assert_array_equal(crop_face(IMG, box, **options), sample['img'])
+    margins = {key: value for key, value in options.items() if key != 'pad'}
+    assert crop_region(box, (20, 30), **margins) == sample['crop_box']
+
+
+def test_grey_and_one_pixel():
+    np.testing.assert_array_equal(crop_face(IMG[..., 0], (4, 5, 12, 13)), IMG[5:13, 4:12, 0])
+    assert crop_face(IMG[:1, :1], (0, 0, 1, 1), margin=1).shape == (3, 3, 3)
+    assert (crop_face(IMG[:1, :1], (0, 0, 1, 1), margin=1) == IMG[0, 0]).all()
+
+
+def test_is_a_copy():
+    crop = crop_face(IMG, (0, 0, 30, 20), square=False)
+    np.testing.assert_array_equal(crop, IMG)
+    assert not np.shares_memory(crop, IMG)
+
+
+@pytest.mark.parametrize(
+    ('box', 'options', 'message'),
+    [
+        ((5, 5, 5, 9), {}, 'must be four numbers'),
+        ((1, 2, 3), {}, 'must be four numbers'),
+        (None, {}, 'must be four numbers'),
+        ((0, 0, float('inf'), 4), {}, 'must be four numbers'),
+        ((40, 5, 48, 13), {}, 'lies outside the image of 30 x 20'),
+        ((0, 0, 1e9, 1e9), {}, 'far larger'),
+        ((0, 0, 4, 4), dict(margin=float('nan')), 'margin'),
+        ((0, 0, 4, 4), dict(margin=True), 'margin'),
+        ((0, 0, 4, 4), dict(pad='wrap'), "'edge' or 'zero'"),
+        ((0, 0, 4, 4), dict(pad=['edge']), "'edge' or 'zero'"),
+    ],
+)
+def test_mistakes(box, options, message):
+    with pytest.raises(ValueError, match=message):
+        crop_face(IMG, box, **options)
+
+
+def test_nothing_of_an_empty_image():
+    with pytest.raises(ValueError, match='of 0 x 0'):
+        crop_face(np.zeros((0, 0, 3), np.uint8), (0, 0, 1, 1))

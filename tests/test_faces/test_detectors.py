@@ -1,0 +1,97 @@
+import shutil
+import warnings
+
+import numpy as np
+import pytest
+from processes import python
+
+from mmfer.faces import Face, Haar, YuNet, build_detector, whole_image
+from mmfer.registry import FACE_DETECTORS
+
+
+@pytest.fixture
+def empty_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv('MMFER_CACHE', str(tmp_path))
+    return tmp_path
+
+
+def test_haar_by_name():
+    assert isinstance(build_detector('haar'), Haar)
+    assert isinstance(build_detector('Haar'), Haar)
+
+
+def test_without_yunets_file(empty_cache):
+    with pytest.warns(UserWarning, match=r'Haar cascade.*misses many.*2023mar\.onnx is not there.*download\.py yunet'):
+        assert isinstance(build_detector(), Haar)
+    with pytest.raises(FileNotFoundError, match=r'python tools/download\.py yunet'):
+        build_detector('yunet')
+
+
+def test_with_yunets_file(empty_cache, yunet_file):
+    shutil.copy(yunet_file, empty_cache)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert isinstance(build_detector('auto'), YuNet)
+    assert isinstance(build_detector('yunet'), YuNet)
+
+
+def test_configs(yunet_file):
+    haar = build_detector(dict(type='Haar', min_neighbors=7))
+    assert haar.min_neighbors == 7
+    assert isinstance(build_detector(dict(type='mmfer.haar')), Haar)
+    assert isinstance(build_detector(dict(type=Haar)), Haar)
+    config = dict(type='YuNet', model=str(yunet_file), score_threshold=0.8)
+    assert build_detector(config).score_threshold == 0.8
+    assert config['type'] == 'YuNet'
+
+
+def test_own_detectors_are_found_by_their_names():
+    class Nobody:
+        def __call__(self, img):
+            return []
+
+    FACE_DETECTORS.register_module(module=Nobody)
+    try:
+        assert isinstance(build_detector(dict(type='Nobody')), Nobody)
+    finally:
+        del FACE_DETECTORS.module_dict['Nobody']
+
+
+def test_callables_stay_and_none_is_the_whole_image():
+    def find(img):
+        return [Face((0, 0, 1, 1))]
+
+    assert build_detector(find) is find
+    assert build_detector(None) is whole_image
+    faces = whole_image(np.zeros((20, 30, 3), np.uint8))
+    assert [face.box for face in faces] == [(0, 0, 30, 20)]
+    assert (faces[0].score, faces[0].landmarks) == (None, None)
+    assert whole_image(np.zeros((0, 30, 3), np.uint8)) == []
+    with pytest.raises(ValueError, match='whole_image'):
+        whole_image(np.zeros((20, 30)))
+
+
+@pytest.mark.parametrize(
+    ('detector', 'error', 'message'),
+    [
+        ('mtcnn', ValueError, "unknown face detector 'mtcnn'; known are 'auto', 'haar', 'yunet'"),
+        ('', ValueError, 'unknown face detector'),
+        (dict(type='MTCNN'), ValueError, "unknown face detector 'MTCNN' .*known are Haar, YuNet"),
+        (dict(min_neighbors=3), ValueError, 'needs a type'),
+        (dict(type='Haar', neighbours=3), TypeError, 'neighbours'),
+        (dict(type='Haar', min_neighbors=-3), ValueError, 'min_neighbors=-3'),
+        (7, TypeError, 'a face detector is a name .* not 7'),
+    ],
+)
+def test_mistakes(detector, error, message):
+    with pytest.raises(error, match=message):
+        build_detector(detector)
+
+
+def test_faces_need_neither_torch_nor_openmmlab():
+    code = (
+        'import sys, mmfer.faces as faces; faces.build_detector("haar"); '
+        'print(sorted({name.split(".")[0] for name in sys.modules} & {"torch", "mmengine", "mmcv", "mmpretrain"}))'
+    )
+    result = python('-c', code)
+    assert result.stdout.strip() == '[]', result.stderr
