@@ -1,20 +1,47 @@
-from .calibrate import calibrate
-from .convert import convert
-from .evaluate import evaluate
-from .model import init_model
-from .run import build_runner, config_classes, load_config
-from .swap_head import list_heads, swap_head
-from .train import train
+"""What users call. Nothing is imported before it is used, so that an exported model needs no mmpretrain."""
 
-__all__ = [
-    'build_runner',
-    'calibrate',
-    'config_classes',
-    'convert',
-    'evaluate',
-    'init_model',
-    'list_heads',
-    'load_config',
-    'swap_head',
-    'train',
-]
+import sys
+from importlib import import_module
+from types import ModuleType
+
+_HOMES = dict(
+    ExpressionInferencer='mmfer.inference',
+    build_runner='mmfer.apis.run',
+    calibrate='mmfer.apis.calibrate',
+    config_classes='mmfer.apis.run',
+    convert='mmfer.apis.convert',
+    evaluate='mmfer.apis.evaluate',
+    get_model='mmfer.apis.models',
+    init_model='mmfer.apis.model',
+    list_heads='mmfer.apis.swap_head',
+    list_models='mmfer.apis.models',
+    load_config='mmfer.apis.run',
+    model_info='mmfer.apis.models',
+    swap_head='mmfer.apis.swap_head',
+    train='mmfer.apis.train',
+)
+__all__ = list(_HOMES)
+
+
+class _Functions(ModuleType):
+    """Keeps the names of functions for these, where Python would bind the module of the same name once it is imported.
+
+    ``from mmfer.apis import train`` is the function, and ``from mmfer.apis.train import train_config`` works as well.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+    def __getattr__(self, name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f'module {self.__name__!r} has no attribute {name!r}')
+        value = getattr(import_module(_HOMES[name]), name)
+        setattr(self, name, value)
+        return value
+
+    def __dir__(self) -> list:
+        return sorted({*super().__dir__(), *__all__})
+
+
+sys.modules[__name__].__class__ = _Functions

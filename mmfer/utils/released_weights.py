@@ -43,6 +43,8 @@ PART_OF_KIND = {'ir_net': 'IRNet', 'mobile_face_net': 'MobileFaceNet'}
 # What a smaller model may leave unused; anything else that is left over means that the file is of another network.
 SPARE = re.compile(r'(?:backbone\.(?:image|landmark)\.)?(?:stages\.\d+|expand|landmark_head)\.')
 
+MAY_BE_ABSENT = re.compile(r'(num_batches_tracked|affinity_loss\.centers)$')  # only training needs them
+
 
 @dataclass
 class FillReport:
@@ -70,7 +72,8 @@ def _is_broken(tensor: Tensor, own: Tensor) -> bool:
 def fill(target: nn.Module, state: dict[str, Tensor], source: str = 'the file') -> FillReport:
     """Fills every parameter and buffer of ``target`` from ``state``, or none.
 
-    Only ``num_batches_tracked`` may be absent. Tensors are converted to the target's type and device.
+    Only ``num_batches_tracked`` and the centres of DAN's affinity loss may be absent: they stay as they are. Tensors
+    are converted to the target's type and device.
 
     Args:
         target: The model.
@@ -84,7 +87,7 @@ def fill(target: nn.Module, state: dict[str, Tensor], source: str = 'the file') 
     own = target.state_dict()
     used = {name: tensor for name, tensor in state.items() if name in own}
     dropped = [name for name in state if name not in own]
-    missing = [f'{n} {tuple(t.shape)}' for n, t in own.items() if n not in used and 'num_batches_tracked' not in n]
+    missing = [f'{n} {tuple(t.shape)}' for n, t in own.items() if n not in used and not MAY_BE_ABSENT.search(n)]
     shapes = {n: f'file {tuple(t.shape)}, config {tuple(own[n].shape)}' for n, t in used.items()}
     shapes = {n: text for n, text in shapes.items() if used[n].shape != own[n].shape}
     broken = [f'{n} ({t.dtype})' for n, t in used.items() if n not in shapes and _is_broken(t, own[n])]

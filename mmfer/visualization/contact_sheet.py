@@ -9,16 +9,17 @@ import cv2
 import numpy as np
 
 PALETTE = {
-    'neutral': (153, 153, 153),
+    'neutral': (180, 180, 180),
     'happiness': (0, 159, 230),
     'sadness': (178, 114, 0),
     'surprise': (233, 180, 86),
-    'fear': (167, 121, 204),
+    'fear': (119, 51, 170),
     'disgust': (115, 158, 0),
     'anger': (0, 94, 213),
     'contempt': (60, 60, 60),
 }
-"""BGR of each expression: the colours of Okabe and Ito, which colour-blind people tell apart.
+"""BGR of each expression: colours of Okabe and Ito, which colour-blind people tell apart, with a darker purple and a
+lighter grey, since theirs look alike without the cones for green.
 
 https://jfly.uni-koeln.de/color/
 """

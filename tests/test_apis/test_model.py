@@ -40,3 +40,25 @@ def test_exportable():
     images = torch.randn(2, 3, 48, 48)
     program = torch.export.export(net, (images,))
     assert torch.allclose(program.module()(images), model(images, mode='tensor'), atol=1e-5)
+
+
+def test_what_lies_beside_a_missing_checkpoint_is_named(tmp_path):
+    (tmp_path / 'epoch_3.pth').touch()
+    with pytest.raises(FileNotFoundError, match=r'(?s)epoch_7.pth \(in .*: epoch_3.pth\).*train with tools/train.py'):
+        init_model(CONFIG, tmp_path / 'epoch_7.pth')
+    with pytest.raises(FileNotFoundError, match='is a folder, which holds epoch_3.pth: name one of them'):
+        init_model(CONFIG, tmp_path)
+
+
+def test_released_weights_are_told_from_own_ones(tmp_path):
+    names = ('ir_back.body1.0.res_layer.1.weight', 'VIT.head_vae.fc_mu.weight')
+    torch.save({'state_dict': {name: torch.zeros(2) for name in names}}, tmp_path / 'released.pth')
+    with pytest.raises(ValueError, match=r'POSTER-Var .* Convert it first: python tools/model_converters/convert_rel'):
+        init_model(CONFIG, tmp_path / 'released.pth')
+
+
+def test_a_model_is_named_by_the_index_as_well():
+    with pytest.warns(UserWarning, match='random weights'):
+        assert init_model('poster_var_synth').head.num_classes == 7
+    with pytest.raises(ValueError, match="no model is named 'poster_var'"):
+        init_model('poster_var')

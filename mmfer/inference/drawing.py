@@ -1,0 +1,120 @@
+"""Results as picture and video files."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mmfer.utils.checkpoint import replace_synced
+
+from .results import ImageResult
+from .videos import DEFAULT_RATE, is_text
+
+
+class Drawings:
+    """Writes images with their faces drawn in, ``<name>.png`` each, and on request ``<name>_cards.png``.
+
+    Names that were taken in this run get a number; files of earlier runs are replaced.
+
+    Args:
+        folder: Where to; made if it is not there.
+        cards: Whether a card of bars is drawn for each face as well.
+        level: Of the intervals on the cards, which name it.
+
+    Raises:
+        ValueError: If ``folder`` is a file.
+    """
+
+    def __init__(self, folder: str | Path, cards: bool = False, level: float | None = None) -> None:
+        self.folder, self.cards, self.level = Path(folder), cards, level
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ValueError(f'{self.folder} is a file, not a folder for pictures')
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.taken: set[str] = set()
+
+    def add(self, image: np.ndarray, result: ImageResult) -> list[Path]:
+        """Draw a result into its image; the files that were written."""
+        from mmfer.visualization.faces import draw_faces, face_sheet
+
+        stem = _fitting(Path(result.source).stem or 'image')
+        stem = stem if result.frame is None else f'{stem}_{result.frame:06d}'
+        name, number = stem, 1
+        while name in self.taken:
+            number += 1
+            name = f'{stem}_{number}'
+        self.taken.add(name)
+        files = [write_picture(self.folder / f'{name}.png', draw_faces(image, result))]
+        if self.cards and result.faces:
+            files.append(write_picture(self.folder / f'{name}_cards.png', face_sheet(image, result, level=self.level)))
+        return files
+
+
+def write_picture(path: Path, image: np.ndarray) -> Path:
+    """Write a BGR image as PNG, whole or not at all."""
+    data = cv2.imencode('.png', image)[1]
+    part = path.with_name(f'.{os.getpid()}.part.png')
+    try:
+        part.write_bytes(data.tobytes())
+        os.replace(part, path)  # not synced: thousands of pictures would wait for the disk
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def _fitting(stem: str) -> str:
+    """As much of a name as leaves room for what is appended, in a file system of 255 bytes a name."""
+    while len(os.fsencode(stem)) > 220:
+        stem = stem[:-1]
+    return stem
+
+
+class VideoWriter:
+    """Writes frames to an MP4 file (MPEG-4), which takes its place when closed; the size is that of the first frame.
+
+    Args:
+        path: Ends in ``.mp4``.
+        rate: Frames a second.
+
+    Raises:
+        ValueError: If ``path`` ends otherwise, or OpenCV cannot write such files here.
+        FileNotFoundError: If its folder is not there.
+    """
+
+    def __init__(self, path: str | Path, rate: float = DEFAULT_RATE) -> None:
+        self.path = Path(path)
+        if self.path.suffix.lower() != '.mp4' or not is_text(str(path)):
+            raise ValueError(f'out={path}: name a file that ends in .mp4')
+        if not self.path.absolute().parent.is_dir():
+            raise FileNotFoundError(f'out={path}: there is no folder {self.path.parent}')
+        self.rate = rate
+        self.part = self.path.with_name(f'.{os.getpid()}.part.mp4')
+        self.writer: cv2.VideoWriter | None = None
+        self.size, self.frames = (0, 0), 0
+
+    def write(self, frame: np.ndarray, until: float | None = None) -> None:
+        """Add a BGR frame (H, W, 3), and again until the video lasts so many seconds: cameras give frames unevenly."""
+        if self.writer is None:
+            self.size = frame.shape[1], frame.shape[0]
+            self.writer = cv2.VideoWriter(str(self.part), cv2.VideoWriter_fourcc(*'mp4v'), self.rate, self.size)
+            if not self.writer.isOpened():
+                self.close(keep=False)
+                raise ValueError(f'OpenCV cannot write {self.path} ({self.size[0]} x {self.size[1]}, mp4v)')
+        frame = frame if (frame.shape[1], frame.shape[0]) == self.size else cv2.resize(frame, self.size)
+        wanted = self.frames + 1 if until is None else math.floor(until * self.rate) + 1
+        while self.frames < wanted:
+            self.writer.write(frame)
+            self.frames += 1
+
+    def close(self, keep: bool = True) -> None:
+        """Put the file in place, or with ``keep=False`` remove what there is."""
+        if self.writer is None:
+            return
+        self.writer.release()
+        self.writer = None
+        if keep:
+            replace_synced(self.part, self.path)
+        self.part.unlink(missing_ok=True)

@@ -1,0 +1,186 @@
+"""What an inferencer is called with, as a stream of images and frames."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from .images import MAX_PIXELS, DamagedImage, load_image
+from .videos import read_video
+
+VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv', '.flv', '.ogv', '.ts')
+
+
+@dataclass
+class Source:
+    """An image, or a frame of a video: uint8 BGR (H, W, 3), upright; None and the reason where there is none.
+
+    Frames of a camera are live: whoever looks at them does not want to wait. Of arrays, the caller told the order of
+    the channels (``is_told``), and may have erred.
+    """
+
+    name: str
+    image: np.ndarray | None = None
+    error: str | None = None
+    frame: int | None = None
+    time: float | None = None
+    is_live: bool = False
+    is_told: bool = False
+
+
+def is_video(path: str | os.PathLike) -> bool:
+    """Whether a file counts as a video, by its name."""
+    return Path(path).suffix.lower() in VIDEOS
+
+
+def open_sources(
+    inputs: Any,
+    channels: str | None = None,
+    stride: int = 1,
+    max_pixels: int = MAX_PIXELS,
+    max_frames: int | None = None,
+) -> Iterator[Source]:
+    """Images and frames one after the other; at most one is held.
+
+    Files that cannot be read give a :class:`Source` with an error, and the rest goes on.
+
+    Args:
+        inputs: A path of an image, a video or a folder; an array, a PIL image or the bytes of a file; the number of a
+            camera; or an iterable of these. Of folders all files are taken, those in folders below as well, in the
+            order of their names; hidden ones (``.name``) are left out.
+        channels: Order of the channels of arrays, see :func:`mmfer.inference.images.load_image`.
+        stride: Of videos and cameras every so many frames.
+        max_pixels: Largest image that is decoded.
+        max_frames: At most so many frames of each video and camera.
+
+    Raises:
+        TypeError: If an input is none of the above.
+        ValueError: If an array is no image, or ``stride`` or ``max_frames`` is below 1.
+    """
+    for name, value in dict(stride=stride, max_frames=max_frames).items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ValueError(f'{name}={value!r}: a whole number from 1 on')
+    for number, item in enumerate(_listed(inputs)):
+        if isinstance(item, (bool, np.bool_)):
+            raise TypeError(f'{item} is neither an image nor the number of a camera')
+        if isinstance(item, (int, np.integer)):
+            yield from _frames(int(item), stride, max_frames)
+        elif isinstance(item, (str, os.PathLike)):
+            yield from _open_path(item, stride, max_pixels, max_frames)
+        else:
+            yield _from_memory(item, number, channels, max_pixels)
+
+
+def has_camera(inputs: Any) -> bool:
+    """Whether a camera is among the inputs, as far as they are a list: it never ends."""
+    items = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+    return any(isinstance(item, (int, np.integer)) for item in items)
+
+
+def _listed(inputs: Any) -> Iterable:
+    single = isinstance(inputs, (str, os.PathLike, bytes, bytearray, memoryview, int, np.integer, np.ndarray))
+    if single or hasattr(inputs, 'getbands'):
+        return [inputs]
+    if isinstance(inputs, Iterable) and not hasattr(inputs, 'read'):
+        return inputs
+    raise TypeError(
+        f'{type(inputs).__name__} cannot be looked at: a path, a folder, an array, a PIL image, bytes, the number of a '
+        'camera, or a list of these'
+    )
+
+
+def _from_memory(item: Any, number: int, channels: str | None, max_pixels: int) -> Source:
+    """A damaged image is reported; other mistakes with images in memory are mistakes of the caller, and raised."""
+    name = str(getattr(item, 'filename', '') or f'image {number}')
+    if isinstance(item, (bytes, bytearray, memoryview)):
+        return _try_image(item, name, max_pixels)
+    try:
+        image = load_image(item, channels)
+    except DamagedImage as error:
+        return Source(name, error=f'{name}: {error}')
+    return Source(name, image, is_told=isinstance(item, np.ndarray) and channels is not None)
+
+
+def _open_path(item: str | os.PathLike, stride: int, max_pixels: int, max_frames: int | None) -> Iterator[Source]:
+    text, path = os.fspath(item), Path(item)
+    if '://' in text:
+        yield Source(text, error=f'{text} is an address: download the file and give its path')
+        return
+    if not text:
+        yield Source(text, error='an empty path names nothing')
+        return
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except OSError as error:
+        yield Source(text, error=f'{text}: {error.strerror}')
+        return
+    if is_folder:
+        found = False
+        for file in folder_files(path):
+            found = True
+            if isinstance(file, Source):
+                yield file
+            else:
+                yield from _open_path(file, stride, max_pixels, max_frames)
+        if not found:
+            yield Source(text, error=f'{text} holds no files')
+    elif is_file and is_video(path):
+        yield from _frames(text, stride, max_frames)
+    else:
+        yield _try_image(path, text, max_pixels)
+
+
+def folder_files(folder: Path, seen: frozenset = frozenset()) -> Iterator[Path | Source]:
+    """Files in and below a folder, by name, and a :class:`Source` with the error for a folder that cannot be read.
+
+    Hidden files and folders (``.name``) are left out. Links are followed, but not to a folder around them.
+    """
+    try:
+        info = folder.stat()
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        yield Source(str(folder), error=f'the folder {folder} cannot be read: {error.strerror}')
+        return
+    own = (info.st_dev, info.st_ino)
+    if own in seen:
+        return
+    folders = []
+    for entry in entries:
+        if entry.name.startswith('.'):
+            continue
+        path = Path(entry.path)
+        if _is_folder(entry):
+            folders.append(path)
+        else:
+            yield path
+    for path in folders:
+        yield from folder_files(path, seen | {own})
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _try_image(item: Any, name: str, max_pixels: int) -> Source:
+    try:
+        return Source(name, load_image(item, None, max_pixels))
+    except (MemoryError, OSError, ValueError, cv2.error) as error:
+        text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        text = ' '.join((text or 'it does not fit into memory').split())
+        return Source(name, error=text if name in text else f'{name}: {text}')
+
+
+def _frames(source: int | str, stride: int, max_frames: int | None) -> Iterator[Source]:
+    is_camera = isinstance(source, int)
+    name = f'camera {source}' if is_camera else source
+    for number, time, image, error in read_video(source, stride, max_frames):
+        yield Source(name, image, error, number, time, is_camera)

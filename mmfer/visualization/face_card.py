@@ -1,0 +1,212 @@
+"""The card of a face: what was answered, how sure each part of the answer is, and whether to rely on it."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+from mmfer.inference.results import FaceResult
+
+from .contact_sheet import class_colors
+from .face_label import chip_size, contrast, draw_chip, ink_on
+from .text import draw_text, in_order, line_height, shorten, text_width
+
+LIGHT = dict(page=(255, 255, 255), ink=(40, 36, 34), soft=(105, 100, 96), track=(236, 234, 232), rule=(205, 202, 200))
+DARK = dict(page=(34, 30, 28), ink=(238, 236, 234), soft=(178, 174, 170), track=(58, 53, 50), rule=(96, 90, 86))
+
+
+def face_card(
+    face_bgr: np.ndarray,
+    face: FaceResult,
+    width: int = 440,
+    dark: bool = False,
+    level: float | None = None,
+    number: int | None = None,
+) -> np.ndarray:
+    """The face, its label, a bar a class with its interval, and the uncertainty with its parts.
+
+    Args:
+        face_bgr: The face, uint8 (H, W, 3) BGR, of any size.
+        face: What was answered.
+        width: Of the card in pixels; text grows with it. From 240 on.
+        dark: Light text on a dark page.
+        level: Mass of the intervals ``face.score_low`` .. ``face.score_high``, to name it in the footnote.
+        number: Number of the face, written beside its label.
+
+    Returns:
+        The card, uint8 BGR; its height follows from the number of classes.
+
+    Raises:
+        ValueError: If ``face_bgr`` is no such image, or ``width`` is too small.
+    """
+    check_image(face_bgr, 'face_bgr')
+    if width < 240:
+        raise ValueError(f'width={width}: a card needs 240 pixels or more to be readable')
+    theme, size = DARK if dark else LIGHT, max(9, round(width / 31))
+    gap, side = size, round(0.3 * width)
+    title = in_order('' if number is None else str(number), 'unsure:' if face.abstain else '', face.label)
+    room = width - 3 * gap - side
+    beside = room - text_width(_value(face), _big(size), bold=True) - size
+    is_wide = chip_size(title, size, face.abstain)[0] > beside  # then the probability goes to the next line
+    head = max(side, _head_height(size, face, is_wide))
+    row = round(1.7 * size)
+    foot = round(0.8 * size) + line_height(_small(size)) * (2 if face.score_low is not None else 1)
+    card = np.empty((2 * gap + head + gap + row * len(face.classes) + foot, width, 3), np.uint8)
+    card[:] = theme['page']
+    card[gap : gap + side, gap : gap + side] = fit(face_bgr, side, theme['track'])
+    _draw_head(card, face, gap + side + gap, gap, size, theme, title, room if is_wide else beside, is_wide)
+    top = 2 * gap + head
+    bottom = _draw_bars(card, face, gap, top, row, size, theme)
+    if face.score_low is not None:
+        share = '' if level is None else f'{100 * level:g} % '
+        note = f'whiskers: {share}interval that the deviation of the latent implies'
+        note = shorten(note, width - 2 * gap, _small(size))
+        draw_text(card, note, gap, bottom + 0.2 * size, _small(size), theme['soft'])
+    return card
+
+
+def fit(image: np.ndarray, size: int, background: tuple) -> np.ndarray:
+    """The image scaled to fit a square of ``size`` pixels, in its middle, with its aspect ratio."""
+    scale = size / max(image.shape[:2])
+    height, width = (min(size, max(1, round(scale * length))) for length in image.shape[:2])
+    square = np.empty((size, size, 3), np.uint8)
+    square[:] = background
+    top, left = (size - height) // 2, (size - width) // 2
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    square[top : top + height, left : left + width] = cv2.resize(image, (width, height), interpolation=how)
+    return square
+
+
+def check_image(img: np.ndarray, name: str) -> None:
+    """Raise ValueError unless ``img`` is a uint8 array (H, W, 3) with pixels."""
+    if not isinstance(img, np.ndarray) or img.dtype != np.uint8 or img.ndim != 3 or img.shape[2] != 3 or not img.size:
+        what = f'{img.dtype} {img.shape}' if isinstance(img, np.ndarray) else type(img).__name__
+        raise ValueError(f'{name} must be a BGR image, uint8 (H, W, 3), not {what}')
+
+
+def _small(size: int) -> int:
+    return max(9, round(0.82 * size))
+
+
+def _big(size: int) -> int:
+    return round(1.5 * size)
+
+
+def _value(face: FaceResult) -> str:
+    return f'{face.score:.2f}'
+
+
+def _head_height(size: int, face: FaceResult, is_wide: bool) -> int:
+    lines = 2 if face.aleatoric is not None and face.epistemic is not None else 1
+    lines += face.score_low is not None or is_wide
+    return round(4.6 * size) + lines * line_height(size) + round(1.4 * size)
+
+
+def _draw_head(
+    card: np.ndarray,
+    face: FaceResult,
+    x: int,
+    y: int,
+    size: int,
+    theme: dict,
+    title: str,
+    room: int,
+    is_wide: bool,
+) -> None:
+    """Label, probability with its interval, and the uncertainty as a part of its maximum, to the right of the face."""
+    span, big = card.shape[1] - x - size, _big(size)
+    place = face.classes.index(face.label)
+    color = class_colors(face.classes)[place]
+    for title_size in range(big, size - 1, -1):  # long names in smaller letters, then shortened
+        if chip_size(title, title_size, face.abstain)[0] <= room:
+            break
+    title = shorten(title, room - chip_size('', title_size, face.abstain)[0], title_size, bold=True)
+    w, h = chip_size(title, title_size, face.abstain)
+    draw_chip(card, (x, y, x + w, y + h), title, title_size, color, face.abstain)
+    top = y + (h - line_height(big)) / 2
+    y += round(2.5 * size)
+    if is_wide:
+        top = y + (line_height(size) - line_height(big)) / 2
+    draw_text(card, _value(face), x + span - text_width(_value(face), big, True), top, big, theme['ink'], bold=True)
+    if face.score_low is not None:
+        text = f'interval {face.score_low[place]:.2f} – {face.score_high[place]:.2f}'
+        draw_text(card, shorten(text, span, size), x, y, size, theme['soft'])
+    if face.score_low is not None or is_wide:
+        y += line_height(size)
+    y += round(0.5 * size)
+    most = math.log(max(2, len(face.classes)))
+    draw_text(card, 'uncertainty', x, y, size, theme['ink'], bold=True)
+    share = f'{100 * face.uncertainty / most:.0f} %'
+    draw_text(card, share, x + span - text_width(share, size, True), y, size, theme['ink'], bold=True)
+    y += round(1.5 * size)
+    thick = round(0.7 * size)
+    cv2.rectangle(card, (x, y), (x + span - 1, y + thick), theme['track'], cv2.FILLED)
+    parts = [(face.uncertainty, theme['soft'])]
+    if face.aleatoric is not None and face.epistemic is not None:
+        parts = [(face.aleatoric, theme['rule']), (face.epistemic, theme['ink'])]
+    start = 0.0
+    for amount, shade in parts:
+        a, b = (x + round((span - 1) * min(1.0, value / most)) for value in (start, start + amount))
+        if b > a:
+            cv2.rectangle(card, (a, y), (b, y + thick), shade, cv2.FILLED)
+        start += amount
+    y += thick + round(0.35 * size)
+    text = f'{face.uncertainty:.2f} of {most:.2f} nats (log {len(face.classes)})'
+    draw_text(card, shorten(text, span, size), x, y, size, theme['soft'])
+    if len(parts) == 2:
+        y += line_height(size)
+        small = _small(size)
+        texts = [f'aleatoric {face.aleatoric:.2f}', f'epistemic {face.epistemic:.2f}']
+        while small > 9 and sum(text_width(text, small) for text in texts) + 3 * small + size > span:
+            small -= 1
+        for text, (_, shade) in zip(texts, parts):
+            middle, half = y + line_height(small) // 2, round(0.35 * small)
+            cv2.rectangle(card, (x, middle - half), (x + 2 * half, middle + half), shade, cv2.FILLED)
+            draw_text(card, text, x + round(1.1 * small), y, small, theme['soft'])
+            x += round(1.1 * small) + text_width(text, small) + size
+
+
+def _draw_bars(card: np.ndarray, face: FaceResult, x: int, y: int, row: int, size: int, theme: dict) -> int:
+    """A bar a class on a scale from 0 to 1; the lower edge of the scale's numbers."""
+    width = card.shape[1]
+    value_width = text_width('0.00', size) + round(0.6 * size)
+    names = min(max(text_width(name, size, bold=True) for name in face.classes), round(0.4 * width))
+    left = x + names + round(0.7 * size)
+    span = width - x - value_width - left
+    end = y + row * len(face.classes)
+
+    def at(probability: float) -> int:
+        return left + round(span * min(1.0, max(0.0, float(probability))))
+
+    for tick in (0, 0.5, 1):
+        cv2.line(card, (at(tick), y), (at(tick), end + round(0.2 * size)), theme['rule'], 1)
+    for k, (name, color) in enumerate(zip(face.classes, class_colors(face.classes))):
+        top, thick = y + k * row, round(0.58 * row)
+        bold = name == face.label
+        text = shorten(name, names, size, bold)
+        line = top + (row - line_height(size)) / 2
+        draw_text(card, text, left - round(0.7 * size) - text_width(text, size, bold), line, size, theme['ink'], bold)
+        a, b = top + (row - thick) // 2, top + (row - thick) // 2 + thick
+        tip = max(at(face.scores[k]), left + 1)
+        cv2.rectangle(card, (left, a), (tip, b), color, cv2.FILLED)
+        if contrast(color, theme['page']) < 2:
+            cv2.rectangle(card, (left, a), (tip, b), theme['soft'], 1)
+        if face.score_low is not None:
+            low, high, middle, cap = at(face.score_low[k]), at(face.score_high[k]), (a + b) // 2, round(0.2 * row)
+            stroke = max(1, size // 8)
+            inside = ink_on(color) if contrast(color, theme['ink']) < 2 else theme['ink']
+            for start, stop, ink in ((low, min(high, tip), inside), (max(low, tip), high, theme['ink'])):
+                if start <= stop:
+                    cv2.line(card, (start, middle), (stop, middle), ink, stroke)
+            for edge in (low, high):
+                ink = inside if edge <= tip else theme['ink']
+                cv2.line(card, (edge, middle - cap), (edge, middle + cap), ink, stroke)
+        value = f'{face.scores[k]:.2f}'
+        draw_text(card, value, width - x - text_width(value, size, bold), line, size, theme['ink'], bold)
+    small = _small(size)
+    for tick in (0, 0.5, 1):
+        text = f'{tick:g}'
+        draw_text(card, text, at(tick) - text_width(text, small) / 2, end + 0.3 * size, small, theme['soft'])
+    return end + round(0.3 * size) + line_height(small)

@@ -1,0 +1,202 @@
+"""Pictures with faces: boxes and labels in the picture itself, and a sheet of cards."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from mmfer.inference.results import FaceResult, ImageResult
+
+from .contact_sheet import abbreviations
+from .face_card import DARK, LIGHT, check_image, face_card
+from .face_label import UNSURE, color_of, draw_box, draw_chip, draw_points, place_label, text_size
+from .text import draw_text, in_order, line_height, shorten
+
+__all__ = ['crop', 'draw_faces', 'face_card', 'face_sheet']
+
+
+def draw_faces(
+    img_bgr: np.ndarray,
+    result: ImageResult,
+    landmarks: bool = True,
+    labels: bool = True,
+    numbers: bool = False,
+    size: int | None = None,
+    colors: Mapping[str, tuple] | None = None,
+) -> np.ndarray:
+    """Draw the faces of a picture: box, points and label in the colour of the expression.
+
+    Where the model abstains, the box is dashed and grey, and the label says ``unsure:``. Where faces stand close,
+    labels move around their boxes, and get shorter before they cover each other.
+
+    Args:
+        img_bgr: The upright picture, uint8 (H, W, 3) BGR; it is not changed.
+        result: What was found in it. With an ``error`` or no face, nothing is drawn.
+        landmarks: Whether the five points are drawn.
+        labels: Whether labels are.
+        numbers: Write the number of each face, from 1, in front of its label.
+        size: Of the text in pixels; by default it follows from the picture. Lines follow from it.
+        colors: Name of an expression -> BGR, instead of the colours of all mmfer's pictures.
+
+    Returns:
+        A copy with the faces.
+
+    Raises:
+        ValueError: If ``img_bgr`` is no such image, or not the one of ``result`` by its size.
+    """
+    check_image(img_bgr, 'img_bgr')
+    height, width = img_bgr.shape[:2]
+    if (result.width or result.height) and (width, height) != (result.width, result.height):
+        raise ValueError(
+            f'{result.source}: the result is of an image of {result.width} x {result.height} pixels, img_bgr has '
+            f'{width} x {height}; boxes refer to the upright image (EXIF orientation applied), at its full size'
+        )
+    img = np.ascontiguousarray(img_bgr).copy()
+    size = text_size(height, width) if size is None else size
+    boxes = [_whole_box(face, img.shape[:2]) for face in result.faces]
+    for face, box in reversed(list(zip(result.faces, boxes))):  # the largest last, so on top
+        color = UNSURE if face.abstain else color_of(face.label, face.classes, colors)
+        line = _line_width(size, box, img.shape[:2])
+        draw_box(img, box, color, line, face.abstain)
+        if landmarks and face.landmarks is not None:
+            radius = max(1, min(round(1.2 * line), round(0.02 * (box[2] - box[0]))))
+            draw_points(img, face.landmarks, color, radius)
+    placed: list = []
+    for i, (face, box) in enumerate(zip(result.faces, boxes) if labels else ()):
+        own_size = round(min(size, max(0.75 * size, 9, 0.2 * (box[2] - box[0]))))
+        start = f'{i + 1} ' if numbers else '' if face.track is None else f'#{face.track} '
+        others = [other for other in boxes if other is not box]
+        texts = [start + text for text in _texts(face)]
+        found = place_label(texts, own_size, box, others, placed, img.shape[:2], face.abstain)
+        if found is not None:
+            text, place, own_size = found
+            draw_chip(img, place, text, own_size, color_of(face.label, face.classes, colors), face.abstain)
+            placed.append(place)
+    return img
+
+
+def face_sheet(
+    img_bgr: np.ndarray,
+    result: ImageResult,
+    width: int = 440,
+    columns: int | None = None,
+    dark: bool = False,
+    margin: float = 0.15,
+    overview: bool = True,
+    level: float | None = None,
+) -> np.ndarray:
+    """A card for each face of a picture, numbered, below the picture with its boxes.
+
+    Args:
+        img_bgr: The upright picture, uint8 (H, W, 3) BGR.
+        result: What was found in it.
+        width: Of a card, see :func:`face_card`.
+        columns: Cards a row; 3 at most by default.
+        dark: Light text on a dark page.
+        margin: Around each face's box in the cards, as a share of its longer side.
+        overview: Whether the picture stands above.
+        level: See :func:`face_card`.
+
+    Returns:
+        The sheet, uint8 BGR.
+
+    Raises:
+        ValueError: As :func:`draw_faces` and :func:`face_card`.
+    """
+    check_image(img_bgr, 'img_bgr')
+    if columns is not None and columns < 1:
+        raise ValueError(f'columns={columns}: at least 1')
+    theme, several = DARK if dark else LIGHT, len(result.faces) > 1
+    gap, size = round(width / 31), round(width / 31)
+    columns = min(columns or (2 if len(result.faces) in (2, 4) else 3), max(1, len(result.faces)))
+    cards = [
+        face_card(crop(img_bgr, face.box, margin), face, width, dark, level, i + 1 if several else None)
+        for i, face in enumerate(result.faces)
+    ]
+    total = columns * width + (columns + 1) * gap
+    parts = []
+    if overview:
+        drawn, room = img_bgr, total - 2 * gap
+        scale = min(room / img_bgr.shape[1], 1.2 * room / img_bgr.shape[0], 4.0)
+        if scale < 1:  # first shrunk, then drawn, so that the labels are as large as the text of the cards
+            drawn, scaled = _scaled(img_bgr, result, scale)
+        else:
+            scaled = result
+        drawn = draw_faces(drawn, scaled, numbers=several, size=size if min(drawn.shape[:2]) > 100 else None)
+        parts.append(_centred(drawn, total, gap, theme['page']))
+    note = result.error or ('' if result.faces else 'no face was found')
+    if note:
+        line = np.full((line_height(size) + gap, total, 3), theme['page'], np.uint8)
+        draw_text(line, shorten(note, total - 2 * gap, size), gap, 0, size, theme['ink'], bold=True)
+        parts.append(line)
+    for start in range(0, len(cards), columns):
+        row = cards[start : start + columns]
+        band = np.full((max(card.shape[0] for card in row) + gap, total, 3), theme['page'], np.uint8)
+        for j, card in enumerate(row):
+            left = gap + j * (width + gap)
+            band[: card.shape[0], left : left + width] = card
+            edge = (left + width - 1, card.shape[0] - 1)
+            cv2.rectangle(band, (left, 0), edge, theme['rule'], 1)
+        parts.append(band)
+    top = np.full((gap, total, 3), theme['page'], np.uint8)
+    return np.concatenate([top, *parts])
+
+
+def crop(img: np.ndarray, box: tuple, margin: float = 0.0) -> np.ndarray:
+    """What the picture has of the square around a box, for a card; all of it where the box lies elsewhere."""
+    x1, y1, x2, y2 = box
+    half = (0.5 + margin) * max(x2 - x1, y2 - y1)
+    if not math.isfinite(half):
+        return img
+    height, width = img.shape[:2]
+    left, right = (round(min(max((x1 + x2) / 2 + side, 0), width)) for side in (-half, half))
+    top, bottom = (round(min(max((y1 + y2) / 2 + side, 0), height)) for side in (-half, half))
+    return img[top:bottom, left:right] if right > left and bottom > top else img
+
+
+def _texts(face: FaceResult) -> list[str]:
+    """The label, the label without its number, and an abbreviation."""
+    short = dict(zip(face.classes, abbreviations(face.classes)))[face.label] if face.label.isascii() else face.label[:2]
+    start, mark, score = 'unsure:' if face.abstain else '', '?' if face.abstain else '', f'{face.score:.2f}'
+    return [in_order(start, face.label, score), in_order(mark, face.label), in_order(mark, short, score)]
+
+
+def _whole_box(face: FaceResult, shape: tuple) -> tuple[int, int, int, int]:
+    """The box in whole pixels, as far as it lies in the picture."""
+    if not all(map(math.isfinite, face.box)):
+        raise ValueError(f'the box of a face must be four numbers, not {face.box}')
+    limits = (shape[1] - 1, shape[0] - 1) * 2
+    return tuple(round(min(max(value, 0), limit)) for value, limit in zip(face.box, limits))
+
+
+def _line_width(size: int, box: tuple, shape: tuple) -> int:
+    smallest = min(box[2] - box[0], box[3] - box[1])
+    return max(1, min(round(size / 7), smallest // 12))
+
+
+def _scaled(img: np.ndarray, result: ImageResult, scale: float) -> tuple[np.ndarray, ImageResult]:
+    """A picture and its result at another size."""
+    height, width = (max(1, round(scale * length)) for length in img.shape[:2])
+    factors = np.array([width / img.shape[1], height / img.shape[0]])
+    faces = tuple(
+        replace(
+            face,
+            box=tuple(np.asarray(face.box) * np.tile(factors, 2)),
+            landmarks=None if face.landmarks is None else np.asarray(face.landmarks) * factors,
+        )
+        for face in result.faces
+    )
+    small = cv2.resize(img, (width, height), interpolation=cv2.INTER_AREA)
+    return small, replace(result, width=width, height=height, faces=faces)
+
+
+def _centred(img: np.ndarray, width: int, gap: int, page: tuple) -> np.ndarray:
+    band = np.empty((img.shape[0] + gap, width, 3), np.uint8)
+    band[:] = page
+    left = (width - img.shape[1]) // 2
+    band[: img.shape[0], left : left + img.shape[1]] = img
+    return band

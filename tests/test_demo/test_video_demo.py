@@ -1,0 +1,105 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+from demo_model import write_face, write_model
+from face_results import write_video
+from processes import load_tool
+
+TOOL = 'demo/video_demo.py'
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory):
+    return write_model(tmp_path_factory.mktemp('model'))
+
+
+@pytest.fixture
+def video(tmp_path):
+    face = cv2.imread(str(write_face(tmp_path / 'a.png')))
+    (tmp_path / 'a.png').unlink()
+    return write_video(tmp_path / 'v.avi', [face] * 9, size=(260, 200))
+
+
+def test_a_video_is_drawn_and_summed_up(model, video, tmp_path, call_tool):
+    arguments = (TOOL, *model, video, '--detector', 'none', '--out', tmp_path / 'd.mp4', '--save', tmp_path / 'r.jsonl')
+    code, told, _ = call_tool(*arguments, '--stride', '2', '--threshold', '0')
+    assert code == 0
+    row = next(line for line in told.splitlines() if line.strip().startswith('0'))
+    assert row.split()[:3] == ['0', '0..8', '5']
+    assert row.split()[-2:] == ['100', '%']
+    assert '5 frames, 5 faces' in told
+    lines = [json.loads(line) for line in (tmp_path / 'r.jsonl').read_text().splitlines()]
+    assert [line['frame'] for line in lines] == [0, 2, 4, 6, 8]
+    assert {line['faces'][0]['track'] for line in lines} == {0}
+    drawn = cv2.VideoCapture(str(tmp_path / 'd.mp4'))
+    assert drawn.get(cv2.CAP_PROP_FRAME_COUNT) == 5
+    assert drawn.get(cv2.CAP_PROP_FPS) == pytest.approx(5)
+    assert drawn.read()[1].shape == (200, 260, 3)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['d.mp4', 'r.jsonl', 'v.avi']
+
+
+def test_a_camera_ends_when_the_viewer_wants(model, tmp_path, call_tool, monkeypatch):
+    class Camera:
+        def __init__(self, source):
+            assert source == 3
+
+        def isOpened(self):  # noqa: N802
+            return True
+
+        def grab(self):
+            return True
+
+        def retrieve(self):
+            return True, np.full((200, 260, 3), 99, np.uint8)
+
+        def get(self, what):
+            return 0.0
+
+        def release(self):
+            pass
+
+    shown = []
+    monkeypatch.setattr(cv2, 'VideoCapture', Camera)
+    monkeypatch.setattr(cv2, 'imshow', lambda name, image: shown.append(image))
+    monkeypatch.setattr(cv2, 'waitKey', lambda time: ord('q') if len(shown) == 4 else -1)
+    monkeypatch.setattr(cv2, 'destroyAllWindows', lambda: None)
+    code, told, _ = call_tool(TOOL, *model, '3', '--show', '--detector', 'none', '--out', tmp_path / 'd.mp4')
+    assert code == 0
+    assert len(shown) == 4
+    assert '4 frames, 4 faces' in told
+    assert (tmp_path / 'd.mp4').is_file()
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (('{config}', '{checkpoint}'), 'one video at a time, not 0: none is named'),
+        (('{config}', '{checkpoint}', '{video}', '{video}'), 'one video at a time, not 2'),
+        (('{config}', '{checkpoint}', 'none.mp4'), 'no such video file: none.mp4'),
+        (('{config}', '{checkpoint}', '{config}'), 'is no video by its name; for photos there is demo/image_demo.py'),
+        (('{config}', '{checkpoint}', '{broken}', '--out', 'd.mp4', '--save', 'r.csv'), 'cannot open'),
+        (('{config}', '{checkpoint}', '{video}', '--out', 'd.avi'), 'name a file that ends in .mp4'),
+        (('{config}', '{checkpoint}', '{video}', '--out', 'no/d.mp4'), 'there is no folder no'),
+        (('{config}', '{checkpoint}', '{video}', '--save', 'r.txt'), 'ends in .jsonl or .csv'),
+        (('{config}', '{checkpoint}', '{video}', '--stride', '0'), 'stride=0'),
+        (('{config}', '{checkpoint}', '{video}', '--half-life', '-1'), 'half_life=-1'),
+        (('{config}', '{checkpoint}', '99'), 'cannot open camera 99'),
+    ],
+)
+def test_mistakes_are_told_in_a_line(arguments, message, model, video, call_tool, monkeypatch):
+    monkeypatch.chdir(video.parent)
+    (video.parent / 'broken.mp4').write_bytes(b'damaged')
+    names = dict(config=model[0], checkpoint=model[1], video=video, broken='broken.mp4')
+    code, _, errors = call_tool(TOOL, *(argument.format(**names) for argument in arguments), '--detector', 'none')
+    assert code == 1
+    (line,) = (line for line in errors.splitlines() if line.startswith('error: '))
+    assert message in line
+    assert 'Traceback' not in errors
+    assert sorted(path.name for path in video.parent.iterdir()) == ['broken.mp4', 'v.avi']
+
+
+def test_arguments_by_default():
+    args = load_tool(TOOL).parse_args(['model.onnx', '0'])
+    assert (args.stride, args.half_life, args.detector, args.batch_size) == (1, 5.0, 'auto', 16)

@@ -1,0 +1,111 @@
+import os
+
+import cv2
+import numpy as np
+import pytest
+from face_results import write_video
+
+from mmfer.inference.sources import open_sources
+from mmfer.inference.videos import frame_rate, read_video
+
+
+def greys(number):
+    return [(20 * i,) * 3 for i in range(number)]
+
+
+@pytest.mark.parametrize(('suffix', 'code'), [('avi', 'MJPG'), ('mp4', 'mp4v'), ('mkv', 'MJPG')])
+def test_frames_in_order(suffix, code, tmp_path):
+    path = write_video(tmp_path / f'ein film ü.{suffix}', greys(9), code=code)
+    numbers, times, images, errors = zip(*read_video(str(path)))
+    assert numbers == tuple(range(9))
+    assert times == pytest.approx([i / 10 for i in range(9)])
+    assert [image.mean() for image in images] == pytest.approx([20 * i for i in range(9)], abs=4)
+    assert errors == (None,) * 9
+    assert frame_rate(str(path)) == pytest.approx(10)
+    third = list(read_video(str(path), stride=3))
+    assert [number for number, *_ in third] == [0, 3, 6]
+    np.testing.assert_array_equal(third[2][2], images[6])
+    assert [number for number, *_ in read_video(str(path), 2, max_frames=2)] == [0, 2]
+
+
+def test_a_file_that_is_cut_off_gives_what_there_is_and_says_so(tmp_path):
+    path = write_video(tmp_path / 'v.avi', np.random.default_rng(0).integers(0, 256, (12, 24, 32, 3), np.uint8))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    *frames, last = open_sources(path)
+    assert 3 <= len(frames) <= 9
+    assert [frame.frame for frame in frames] == list(range(len(frames)))
+    assert last.image is None
+    assert last.error == f'{path}: {12 - len(frames)} of 12 frames cannot be decoded: damaged, or cut off'
+    assert next(iter(open_sources(path, max_frames=1))).error is None
+    assert len(list(open_sources(path, max_frames=1))) == 1
+
+
+def test_numbers_in_names_make_no_series(tmp_path):
+    for number in (1, 2, 3):  # of a format that the video library leaves to others
+        cv2.imwrite(str(tmp_path / 'a.ppm'), np.zeros((24, 32, 3), np.uint8))
+        (tmp_path / 'a.ppm').rename(tmp_path / f'a{number}.mp4')
+    assert len(list(read_video(str(tmp_path / 'a1.mp4')))) == 1
+
+
+class Holes:
+    """Stands for OpenCV's reader of a file of which frames 3 and 4 do not decode; it announces 10, or far more."""
+
+    announced = 10
+
+    def __init__(self, source, backend):
+        self.number = -1
+
+    def isOpened(self):  # noqa: N802
+        return True
+
+    def grab(self):
+        self.number += 1
+        return self.number not in (3, 4) and self.number < 10
+
+    def retrieve(self):
+        return True, np.full((4, 5), self.number, np.uint8)
+
+    def get(self, what):
+        return {cv2.CAP_PROP_FPS: 5.0, cv2.CAP_PROP_FRAME_COUNT: self.announced}.get(what, 0.0)
+
+    def release(self):
+        pass
+
+
+def test_beyond_a_hole_the_frames_go_on(monkeypatch):
+    monkeypatch.setattr(cv2, 'VideoCapture', Holes)
+    *frames, last = read_video('v.mp4')
+    assert [number for number, *_ in frames] == [0, 1, 2, 5, 6, 7, 8, 9]
+    assert [image[0, 0].tolist() for _, _, image, _ in frames] == [[i] * 3 for i in (0, 1, 2, 5, 6, 7, 8, 9)]
+    assert frames[3][1] == 1.0
+    assert last[3] == 'v.mp4: 2 of 10 frames cannot be decoded: damaged, or cut off'
+
+
+def test_announcements_are_not_believed_without_end(monkeypatch):
+    monkeypatch.setattr(cv2, 'VideoCapture', Holes)
+    monkeypatch.setattr(Holes, 'announced', 2**39)
+    monkeypatch.setattr('mmfer.inference.videos._MOST_MISSING', 50)
+    *frames, last = read_video('v.mp4')
+    assert len(frames) == 8
+    assert last[3].startswith(f'v.mp4: {2**39 - 8} of {2**39} frames')
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='file names are bytes on POSIX systems only')
+def test_a_name_that_is_no_text(tmp_path):
+    path = os.fsdecode(bytes(tmp_path) + b'/\xff.avi')
+    os.rename(write_video(tmp_path / 'v.avi', greys(2)), path)
+    (source,) = open_sources(path)
+    assert source.error == f'cannot open {path}: its name is no text in UTF-8, rename it'
+    assert frame_rate(path) == 25
+
+
+def test_videos_that_are_none(tmp_path):
+    whole = write_video(tmp_path / 'v.avi', greys(9)).read_bytes()
+    for name, content in (('a.mp4', b'no video'), ('b.avi', b''), ('w.avi', whole[:100])):
+        (tmp_path / name).write_bytes(content)
+        (source,) = open_sources(tmp_path / name)
+        assert source.error.startswith(f'cannot open {tmp_path / name}')
+    (source,) = open_sources(tmp_path / 'none.mp4')
+    assert 'no such' in source.error
+    (source,) = open_sources(99)
+    assert source.error.startswith('cannot open camera 99')
