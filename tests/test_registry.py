@@ -50,6 +50,25 @@ SMALL_PARTS = dict(
         [[(2, 8, 8, 8), (2, 16, 4, 4), (2, 64, 2, 2), (2, 8, 16, 16), (2, 16, 8, 8), (2, 16, 4, 4)]],
     ),
     **dict.fromkeys(LOSSES, (dict(), [(2, 7), 'labels'])),
+    FaceResNet=(dict(depth=18, width=8, layout='small'), [(2, 3, 16, 16)]),
+    MixedFeatureNet=(dict(width=0.125, num_blocks=(1, 0, 1)), [(2, 3, 32, 32)]),
+    DANNeck=(dict(in_channels=16, num_heads=2), [[(2, 16, 3, 3)]]),
+    PosterPyramidNeck=(
+        dict(
+            image_channels=12,
+            image_size=3,
+            landmark_channels=16,
+            feature_size=2,
+            embed_dims=16,
+            depth=2,
+            num_heads=2,
+        ),
+        [[(2, 16, 2, 2), (2, 12, 3, 3)]],
+    ),
+    DDAMFNNeck=(dict(in_channels=16, feature_size=3), [[(2, 16, 3, 3)]]),
+    AffinityLoss=(dict(num_classes=7, in_channels=16), [(2, 16), 'labels']),
+    PartitionLoss=(dict(), [(2, 4, 16)]),
+    AttentionLoss=(dict(), [(2, 2, 16, 3, 3)]),
     FlipConsistencyLoss=(dict(), [(2, 7, 4, 4), (2, 7, 4, 4)]),
     RankRegularisationLoss=(dict(), [(8,)]),
 )
@@ -129,7 +148,7 @@ def train_step(path, device):
     config = load_config(ROOT / path)
     with DefaultScope.overwrite_default_scope('mmfer'), torch.device(device):
         model = registry.MODELS.build(config.model).to(device)
-    size = getattr(model.backbone, 'input_size', 40)  # others take any size
+    size = getattr(model.backbone, 'input_size', 16 * getattr(model.neck, 'feature_size', 0) or 40)  # or any size
     samples = [DataSample().set_gt_label(i) for i in (0, 3)]
     batch = dict(inputs=list(torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8)), data_samples=samples)
     data = model.data_preprocessor(batch, training=True)

@@ -1,14 +1,18 @@
 from . import heads, losses
-from .backbones import IRNet, MobileFaceNet, TwoStreamBackbone
+from .backbones import FaceResNet, IRNet, MixedFeatureNet, MobileFaceNet, TwoStreamBackbone
 from .data_preprocessor import FERDataPreprocessor
 from .heads import *
 from .losses import *
-from .necks import PyramidFusionNeck
+from .necks import DANNeck, DDAMFNNeck, PyramidFusionNeck
 from .two_view_preprocessor import TwoViewPreprocessor
 
 __all__ = [
+    'DANNeck',
+    'DDAMFNNeck',
     'FERDataPreprocessor',
+    'FaceResNet',
     'IRNet',
+    'MixedFeatureNet',
     'MobileFaceNet',
     'PyramidFusionNeck',
     'TwoStreamBackbone',

@@ -99,3 +99,29 @@ def test_size(run):
     if arch == 'poster_var_7':
         assert size + 96_016 == 43_859_180
     assert all(p.grad is not None for name, p in model.named_parameters() if 'fc_logvar' not in name)
+
+
+@torch.no_grad()
+def test_poster():
+    """POSTER, of which no gradients are recorded.
+
+    Of its 71,850,399 parameters those of the output layer of IR-50, of the landmarks and of a class token are never
+    reached.
+    """
+    config = ROOT / 'configs/poster/raf.py'
+    model, recorded = init_model(config, golden.converted('poster_7', config)), np.load(golden.GOLDEN / 'poster_7.npz')
+    seen = {'landmark_tokens': model.backbone(golden.images(2))[0].flatten(2).transpose(1, 2)}
+    model.neck.image_projection.register_forward_hook(lambda module, inputs, output: seen.update(image_tokens=output))
+    model.neck.norm.register_forward_hook(lambda module, inputs, output: seen.update(fused=output))
+    embedding = model.extract_feat(golden.images(2))[-1]
+    logits = model.head((embedding,))
+    for name, value in seen.items():
+        np.testing.assert_allclose(statistics(value), recorded[name], rtol=0, atol=1e-4, err_msg=name)
+    for name, value in dict(embedding=embedding, logits=logits).items():
+        scale = np.abs(recorded[name]).max()
+        np.testing.assert_allclose(value.numpy(), recorded[name], rtol=0, atol=1e-4 * scale, err_msg=name)
+    labels = golden.labels(2, 7)
+    assert float(F.cross_entropy(logits, labels)) == pytest.approx(float(recorded['cross_entropy']), abs=1e-5)
+    published = float(recorded['cross_entropy']) + 2 * float(F.cross_entropy(logits, labels, label_smoothing=0.2))
+    assert float(model.head.loss_module(logits, labels)) == pytest.approx(published, abs=1e-5)
+    assert sum(p.numel() for p in model.parameters()) == 71_850_399 - 12_847_616 - 96_016 - 512

@@ -32,11 +32,21 @@ def flat(state):
     }
 
 
+WHOLE = ('poster_var', 'poster_pp', 'poster', 'dan', 'ddamfn', 'scn', 'eac')
+
+
 def released(kind):
-    if kind in ('poster_var', 'poster_pp'):
+    if kind in WHOLE:
         return empty(golden.manifest(f'{kind}_7')['entries'])
     if kind == 'ir_net':
         return ir50()
+    if kind == 'resnet':
+        renamed, _ = to_mmfer(released('eac'), 'eac')
+        return {name.replace('backbone.', '').replace('head.', ''): tensor for name, tensor in renamed.items()}
+    if kind == 'mixed_feature_net':
+        parts = ('conv1', 'conv2_dw', 'conv_23', 'conv_3', 'conv_34', 'conv_4', 'conv_45', 'conv_5', 'conv_6_sep')
+        state = {name: tensor for name, tensor in released('ddamfn').items() if name.startswith('features.')}
+        return {re.sub(r'features\.(\d)', lambda m: parts[int(m[1])], name): tensor for name, tensor in state.items()}
     prefix = 'face_landback.'
     entries = golden.manifest('poster_pp_7')['entries']
     return empty([(n[len(prefix) :], s) for n, s in entries if n.startswith(prefix)])
@@ -99,11 +109,21 @@ def test_flat_numbering_of_other_depths_and_a_fourth_stage(depth):
 def test_unknown_names():
     with pytest.raises(CheckpointError, match=r'1 tensors, such as layer1\.weight.*POSTER-Var'):
         detect_kind({'layer1.weight': torch.zeros(1)})
-    with pytest.raises(ValueError, match="kind='dan'"):
-        to_mmfer({}, 'dan')
+    with pytest.raises(ValueError, match="kind='vgg'"):
+        to_mmfer({}, 'vgg')
     names = ('embed_q.1.weight', 'embed_q.2.weight')
     with pytest.raises(CheckpointError, match=r'two tensors.*neck\.token_embeds\.0\.convs\.1\.weight'):
         to_mmfer({name: torch.zeros(1) for name in names}, 'poster_pp')
+
+
+def test_what_ddamfn_drops():
+    state = released('ddamfn')
+    renamed, dropped = to_mmfer(state, 'ddamfn')
+    kept_out = [n for n in dropped if not re.search(r'conv_dw\.(bn|prelu)|CoordAtt\.Linear\.|^bn\.', n)]
+    assert kept_out == []
+    mixed = state['features.5.model.2.conv_dw.mixed_depthwise_conv.1.weight']
+    assert renamed['backbone.stages.1.3.depthwise.convs.1.weight'] is mixed
+    assert renamed['neck.heads.1.rows.conv.weight'] is state['cat_head1.CoordAtt.Linear_h.conv.weight']
 
 
 def test_landmark_head_only_where_there_is_one():

@@ -2,6 +2,8 @@ from .am_softmax_head import AMSoftmaxHead
 from .arcface_head import ArcFaceHead
 from .base_head import BaseHead
 from .cosine_head import CosineHead
+from .dan_head import DANHead
+from .ddamfn_head import DDAMFNHead
 from .eac_head import EACHead
 from .ensemble_head import EnsembleHead
 from .evidential_head import EvidentialHead
@@ -20,6 +22,8 @@ __all__ = [
     'ArcFaceHead',
     'BaseHead',
     'CosineHead',
+    'DANHead',
+    'DDAMFNHead',
     'EACHead',
     'EnsembleHead',
     'EvidentialHead',

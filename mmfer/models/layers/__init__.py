@@ -1,7 +1,19 @@
+from .batch_norm import BatchNorm1d, BatchNorm2d
 from .class_token_encoder import ClassTokenEncoder
+from .coordinate_attention import CoordinateAttention
 from .cross_fusion import CrossFusion
 from .mlp import MLP
 from .prelu import PReLU
 from .pretrained import PretrainedPart, pretrained_file
 
-__all__ = ['MLP', 'ClassTokenEncoder', 'CrossFusion', 'PReLU', 'PretrainedPart', 'pretrained_file']
+__all__ = [
+    'MLP',
+    'BatchNorm1d',
+    'BatchNorm2d',
+    'ClassTokenEncoder',
+    'CoordinateAttention',
+    'CrossFusion',
+    'PReLU',
+    'PretrainedPart',
+    'pretrained_file',
+]

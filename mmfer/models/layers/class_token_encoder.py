@@ -75,7 +75,7 @@ class ClassTokenEncoder(nn.Module):
         self.norm = nn.LayerNorm(channels, eps=1e-6)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        x = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1) + self.pos_embed
+        x = torch.cat([self.cls_token.expand(tokens.shape[0], -1, -1), tokens], dim=1) + self.pos_embed
         for block in self.blocks[:-1]:
             x = block(x)
         return self.norm(self.blocks[-1](x, num_queries=1)).squeeze(1)

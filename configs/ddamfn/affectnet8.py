@@ -1,0 +1,18 @@
+"""DDAMFN on AffectNet with eight classes, trained as affectnet7.py.
+
+Paper: https://doi.org/10.3390/electronics12173595
+Expected: 64.25 % accuracy, reported by the paper.
+Labels: AffectNet's own, 0..7 = neutral, happiness, sadness, surprise, fear, disgust, anger, contempt; the validation
+part is the test. Training draws every class as often.
+Needs: data/affectnet (docs/datasets.md), pretrained/MFN_msceleb.pth (README.md).
+Command: python tools/train.py configs/ddamfn/affectnet8.py
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .affectnet7 import *
+
+for loader in (train_dataloader, val_dataloader, test_dataloader):
+    loader.dataset.num_classes = 8
+model.head.num_classes = 8

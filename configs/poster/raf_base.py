@@ -1,0 +1,15 @@
+"""POSTER (base) on RAF-DB: six pyramid blocks instead of eight, everything else as in raf.py.
+
+Paper: https://arxiv.org/abs/2204.04083
+Expected: not measured yet.
+Labels: RAF-DB's own list, 1..7 = surprise, fear, disgust, happiness, sadness, anger, neutral.
+Needs: data/raf_db, pretrained/ir50.pth, pretrained/mobilefacenet_model_best.pth.tar (see README.md).
+Command: python tools/train.py configs/poster/raf_base.py
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .raf import *
+
+model.neck.depth = 6
