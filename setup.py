@@ -1,6 +1,8 @@
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
 
@@ -8,6 +10,16 @@ HERE = Path(__file__).parent
 def requirements(name: str) -> list:
     lines = (HERE / 'requirements' / f'{name}.txt').read_text().splitlines()
     return [line for line in lines if line and not line.startswith('#')]
+
+
+class BuildWithConfigs(build_py):
+    """Takes the configs along, which the names of models stand for; in an editable install they lie beside mmfer."""
+
+    def run(self) -> None:
+        super().run()
+        if not self.editable_mode:
+            ignored = shutil.ignore_patterns('__pycache__')
+            shutil.copytree(HERE / 'configs', Path(self.build_lib, 'mmfer/configs'), ignore=ignored, dirs_exist_ok=True)
 
 
 version = {}
@@ -20,10 +32,12 @@ setup(
     long_description=(HERE / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
+    cmdclass=dict(build_py=BuildWithConfigs),
     python_requires='>=3.9',
     packages=find_packages(include=['mmfer', 'mmfer.*']),
+    package_data={'mmfer.web': ['static/*']},
     install_requires=requirements('runtime'),
-    extras_require={'tests': requirements('tests'), 'optional': requirements('optional')},
+    extras_require={name: requirements(name) for name in ('demo', 'deploy', 'optional', 'tests')},
     classifiers=[
         'Intended Audience :: Science/Research',
         'License :: OSI Approved :: Apache Software License',

@@ -10,7 +10,9 @@ from mmengine.registry import Registry
 
 try:
     from mmpretrain import registry as parents
-except ModuleNotFoundError:  # inference by an exported model needs no mmpretrain
+except ModuleNotFoundError as error:  # inference by an exported model needs no mmpretrain
+    if (error.name or '').split('.')[0] != 'mmpretrain':
+        raise
     parents = None
 
 

@@ -3,7 +3,7 @@ from .backbones import FaceResNet, IRNet, MixedFeatureNet, MobileFaceNet, TwoStr
 from .data_preprocessor import FERDataPreprocessor
 from .heads import *
 from .losses import *
-from .necks import DANNeck, DDAMFNNeck, PyramidFusionNeck
+from .necks import DANNeck, DDAMFNNeck, PosterPyramidNeck, PyramidFusionNeck
 from .two_view_preprocessor import TwoViewPreprocessor
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     'IRNet',
     'MixedFeatureNet',
     'MobileFaceNet',
+    'PosterPyramidNeck',
     'PyramidFusionNeck',
     'TwoStreamBackbone',
     'TwoViewPreprocessor',

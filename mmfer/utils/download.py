@@ -73,7 +73,7 @@ def state_of(file: RemoteFile) -> str:
     """'there', 'not there' or, where another file lies in its place, 'another file'."""
     if not file.path.exists():
         return 'not there'
-    return 'there' if file.path.is_file() and _sha256(file.path) == file.sha256 else 'another file'
+    return 'there' if file.path.is_file() and sha256(file.path) == file.sha256 else 'another file'
 
 
 def fetch(file: RemoteFile, copy: str | Path | None = None, url: str | None = None, force: bool = False) -> Path:
@@ -171,7 +171,8 @@ def _failed(url: str, file: RemoteFile, reason: str) -> str:
     )
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: str | Path) -> str:
+    """Checksum of a file, as ``sha256sum`` prints it."""
     digest = hashlib.sha256()
     for chunk in _read(str(path)):
         digest.update(chunk)

@@ -27,8 +27,7 @@ class CoordinateAttention(nn.Module):
     ) -> None:
         super().__init__()
         hidden = max(8, channels // reduction)
-        self.rows = rows or nn.AdaptiveAvgPool2d((None, 1))
-        self.columns = columns or nn.AdaptiveAvgPool2d((1, None))
+        self.rows, self.columns = rows, columns
         self.reduce = nn.Conv2d(channels, hidden, 1)
         self.bn = nn.BatchNorm2d(hidden)
         self.act = nn.Hardswish()
@@ -36,7 +35,8 @@ class CoordinateAttention(nn.Module):
         self.column_weights = nn.Conv2d(hidden, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        rows, columns = self.rows(x), self.columns(x)
+        rows = x.mean(3, keepdim=True) if self.rows is None else self.rows(x)
+        columns = x.mean(2, keepdim=True) if self.columns is None else self.columns(x)
         both = self.act(self.bn(self.reduce(torch.cat([rows, columns.transpose(2, 3)], 2))))
         rows, columns = both.split([rows.shape[2], columns.shape[3]], 2)
         return self.row_weights(rows).sigmoid() * self.column_weights(columns.transpose(2, 3)).sigmoid()

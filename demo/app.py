@@ -1,0 +1,57 @@
+#!/usr/bin/env python
+"""A page to try a model in the browser: pictures and the camera, faces boxed, probabilities with their uncertainty.
+
+python demo/app.py CONFIG CHECKPOINT
+python demo/app.py model.onnx --port 8000
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def parse_args(argv: list = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    from mmfer.inference.cli import add_arguments
+
+    add_arguments(parser)
+    parser.add_argument('checkpoint', nargs='?', help='of a config')
+    parser.add_argument('--host', default='127.0.0.1', help='address to listen on; 0.0.0.0 is all [127.0.0.1]')
+    parser.add_argument('--port', type=int, default=7860, help='[7860]; 0 takes a free one')
+    parser.add_argument('--share', action='store_true', help='a public address: pictures pass servers of gradio')
+    parser.add_argument('--max-mb', type=float, default=16, metavar='MB', help='largest file that is taken [16]')
+    parser.add_argument('--max-megapixels', type=float, default=40, metavar='M', help='largest picture [40]')
+    parser.add_argument('--max-waiting', type=int, default=16, metavar='N', help='pictures that may wait [16]')
+    return parser.parse_args(argv)
+
+
+def run(args: argparse.Namespace) -> int:
+    from mmfer.web.page import check_gradio
+
+    for name in ('max_mb', 'max_megapixels', 'max_waiting'):
+        if not getattr(args, name) > 0:
+            raise ValueError(f'--{name.replace("_", "-")} {getattr(args, name)}: a number above 0')
+    check_gradio()
+    from mmfer.inference.cli import open_inferencer
+    from mmfer.web.examples import draw_examples
+    from mmfer.web.looker import Looker
+    from mmfer.web.page import serve
+    from mmfer.web.pictures import Limits
+
+    inferencer = open_inferencer(args, args.checkpoint)
+    limits = Limits(max_bytes=round(args.max_mb * 1e6), max_pixels=round(args.max_megapixels * 1e6))
+    looker = Looker(inferencer, limits, draw_examples(inferencer.classes))
+    docs = Path(__file__).resolve().parents[1] / 'docs'
+    serve(looker, args.host, args.port, args.share, docs, args.max_waiting)
+    return 0
+
+
+def main() -> int:
+    args = parse_args()
+    from mmfer.utils.errors import run_tool
+
+    return run_tool(lambda: run(args))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
