@@ -221,6 +221,7 @@ def needed_seeds(pairs: int, level: float) -> int:
 def difference_of(value: float, replicates: np.ndarray, level: float) -> Difference:
     """Interval and p-value of a difference from its replicates (R,), those of ``functional.paired_bootstrap``."""
     replicates = replicates[~np.isnan(replicates)]
+    replicates = np.where(np.abs(replicates) < 1e-12, 0.0, replicates)  # equal predictions differ by rounding
     if math.isnan(value) or not len(replicates):
         return Difference(value, *[math.nan] * 3)
     side = min((replicates <= 0).sum(), (replicates >= 0).sum())

@@ -28,7 +28,8 @@ NAME = re.compile(r'(?:epoch_(\d+)(?:_iter_(\d+))?|iter_(\d+))\.pth')
 
 
 def to_plain(obj: Any) -> Any:
-    """``obj`` made of dict, list, tuple, tensor, number, string and None alone; anything else becomes its ``str``.
+    """``obj`` made of dict, list, tuple, tensor, number, string and None alone; anything else becomes its ``str``,
+    without addresses in memory, which differ from run to run.
 
     Tensors are those of ``obj`` where they are on the CPU.
     """
@@ -52,7 +53,7 @@ def to_plain(obj: Any) -> Any:
         return type(obj)(map(to_plain, obj)) if type(obj) in (list, tuple) else [to_plain(item) for item in obj]
     if isinstance(obj, (set, frozenset)):
         return sorted(map(to_plain, obj))
-    return str(obj)
+    return re.sub(r' at 0x[0-9a-f]+', '', str(obj))
 
 
 def restore_message_hub(state: dict) -> dict:

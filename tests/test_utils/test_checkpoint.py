@@ -248,3 +248,10 @@ def test_pruning(tmp_path):
     prune_checkpoints(tmp_path, 2, by_epoch=False)
     assert names() == ['epoch_4_iter_30.pth', 'epoch_5_iter_40.pth']
     assert all((tmp_path / name).exists() for name in others)
+
+
+def test_addresses_in_memory_are_not_saved():
+    assert (
+        to_plain(dict(anneal=lambda x: x))['anneal']
+        == f'<function {test_addresses_in_memory_are_not_saved.__qualname__}.<locals>.<lambda>>'
+    )
