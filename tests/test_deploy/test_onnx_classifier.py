@@ -1,0 +1,184 @@
+import json
+import sys
+import textwrap
+
+import cv2
+import exports
+import numpy as np
+import onnx
+import pytest
+import torch
+from processes import python
+
+from mmfer.datasets import SynthFER
+from mmfer.deploy import OnnxClassifier, export_onnx
+from mmfer.faces import whole_image
+from mmfer.inference import ExpressionInferencer
+from mmfer.inference.classifiers import TorchClassifier
+from mmfer.models import FERDataPreprocessor
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory):
+    """Config, checkpoint and exported file of a calibrated model that abstains."""
+    folder, config = tmp_path_factory.mktemp('model'), exports.config_of()
+    checkpoint = exports.write(config, folder / 'a.pth', calibrated=True, abstention=exports.ABSTENTION)
+    export_onnx(config, checkpoint, folder / 'a.onnx')
+    return config, checkpoint, folder / 'a.onnx'
+
+
+def pixels(batch, size=32):
+    return np.random.default_rng(0).integers(0, 256, (batch, 3, size, size), np.uint8)
+
+
+def test_it_answers_as_pytorch_does(model):
+    config, checkpoint, path = model
+    own, original = OnnxClassifier(path), TorchClassifier(config, checkpoint, 'cpu')
+    for name in ('classes', 'face_crop', 'abstention'):
+        assert (getattr(own, name) or None) is not None or getattr(original, name) is None
+    assert own.classes == original.classes == exports.CLASSES
+    assert own.abstention['threshold'] == original.abstention['threshold'] == 1.2
+    assert own.size == (32, 32)
+    assert own.source == str(path)
+    for mine, theirs in zip(own.calibration, original.calibration):
+        np.testing.assert_array_equal(mine, theirs)
+    for batch in (1, 5):
+        mine, theirs = own(pixels(batch)), original(pixels(batch))
+        assert set(mine) == set(theirs)
+        for name, value in theirs.items():
+            np.testing.assert_allclose(mine[name], value, rtol=0, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize('to_rgb', [True, False])
+def test_the_network_sees_what_it_sees_in_training(to_rgb, tmp_path):
+    """Bit by bit, in either order of the channels."""
+    config = exports.config_of()
+    options = dict(mean=(1.5, 100.0, 30.25), std=(10.0, 20.0, 57.375), to_rgb=to_rgb)
+    config.model.data_preprocessor.update(options)
+    export_onnx(config, exports.write(config, tmp_path / 'a.pth'), tmp_path / 'a.onnx')
+    own = OnnxClassifier(tmp_path / 'a.onnx')
+    assert own.metadata['input']['channel_order'] == ('RGB' if to_rgb else 'BGR')
+    expected = FERDataPreprocessor(**options).normalise(torch.from_numpy(pixels(3)))
+    assert torch.equal(torch.from_numpy(own.normalise(pixels(3))), expected)
+
+
+def test_a_photo_by_either_model(model):
+    """All of the inferencer's answer, from the pipeline to the threshold."""
+    config, checkpoint, path = model
+    drawn = SynthFER(split='test', num_samples=66, size=50)
+    images = [drawn[i]['img'] for i in range(3)]
+    for detector in (None, whole_image):
+        by_torch = ExpressionInferencer(config, checkpoint, 'cpu', detector)(images, 'bgr')
+        by_onnx = ExpressionInferencer(path, detector=detector)(images, 'bgr')
+        for one, other in zip(by_torch, by_onnx):
+            one, other = one.faces[0], other.faces[0]
+            assert one.abstain == other.abstain
+            assert one.label == other.label
+            for name in ('scores', 'mean', 'std', 'uncertainty', 'score_low', 'score_high'):
+                np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=0, atol=1e-4, err_msg=name)
+
+
+CODE = """
+    import json, sys
+    sys.modules['mmpretrain'] = None
+    import cv2
+    from mmfer.apis import ExpressionInferencer
+    infer = ExpressionInferencer({path!r}, detector=None)
+    print(json.dumps(infer({image!r})[0].faces[0].as_dict()))
+    print([name for name in sys.modules if name.startswith(('mmpretrain.', 'mmfer.models', 'mmengine.runner'))])
+"""
+
+
+def test_neither_mmpretrain_nor_the_networks_are_imported(model, tmp_path):
+    config, checkpoint, path = model
+    image = str(tmp_path / 'face.png')
+    cv2.imwrite(image, np.random.default_rng(0).integers(0, 256, (50, 40, 3), np.uint8))
+    result = python('-c', textwrap.dedent(CODE).format(path=str(path), image=image))
+    assert result.returncode == 0, result.stderr[-3000:]
+    answer, imported = result.stdout.splitlines()[-2:]
+    expected = ExpressionInferencer(config, checkpoint, 'cpu', None)(image)[0].faces[0].as_dict()
+    answer = json.loads(answer)
+    assert answer.keys() == expected.keys()
+    assert answer['label'] == expected['label']
+    for name in ('scores', 'mean', 'std'):
+        assert answer[name] == pytest.approx(expected[name], abs=1e-4)
+    assert imported == '[]'
+
+
+def test_wrong_images(model):
+    own = OnnxClassifier(model[2], threads=1)
+    for images, text in (
+        (pixels(1).astype(np.float32), 'float32'),
+        ([1, 2], 'list'),
+        (torch.zeros(1, 3, 32, 32, dtype=torch.uint8), 'Tensor'),
+    ):
+        with pytest.raises(TypeError, match=f'uint8, 0..255, in BGR order, not {text}'):
+            own(images)
+    for images in (pixels(1)[0], pixels(1, 33), pixels(1).transpose(0, 2, 3, 1), pixels(0)):
+        with pytest.raises(ValueError, match=r'images must be \(B, 3, 32, 32\), not'):
+            own(images)
+
+
+def test_damaged_and_foreign_files(model, tmp_path):
+    path = tmp_path / 'b.onnx'
+    with pytest.raises(FileNotFoundError, match=r'no such file: .*b\.onnx \(expected a file written by tools/deploy'):
+        OnnxClassifier(path)
+    with pytest.raises(FileNotFoundError):
+        OnnxClassifier(tmp_path)
+    whole = model[2].read_bytes()
+    for content in (b'', b'\x80\x04\x95', b'{"a": 1}', whole[:-100], whole[: len(whole) // 2], whole[300:]):
+        path.write_bytes(content)
+        with pytest.raises(
+            ValueError, match=r'b\.onnx (is no ONNX model that onnxruntime can load|is an ONNX model, but)'
+        ):
+            OnnxClassifier(path)
+    file = onnx.load(str(model[2]))
+    del file.metadata_props[:]
+    onnx.save(file, str(path))
+    with pytest.raises(ValueError, match='none of mmfer: it has no description; expected a file written by'):
+        OnnxClassifier(path)
+
+
+CHANGES = {
+    'no json': 'nothing',
+    'a list': '[1]',
+    'no classes': dict(classes=None),
+    'too few names': dict(classes=['a']),
+    'another size': dict(input=dict(size=[64, 64])),
+    'another order': dict(input=dict(channel_order='GRB')),
+    'no deviation': dict(input=dict(std=[0, 1, 1])),
+    'a mean of two': dict(input=dict(mean=[0, 1])),
+    'no threshold': dict(abstention=dict(threshold='high')),
+    'no number': dict(abstention=dict(threshold=float('nan'))),
+    'a calibration': dict(calibration=dict(weight=[1])),
+    'a module': dict(pipeline=[dict(type='os.system', command='true')]),
+    'a module within': dict(pipeline=[dict(type='TwoViews', transforms=[dict(type='subprocess.run')])]),
+    'a crop of a module': dict(face_crop=dict(type='os.system')),
+}
+
+
+@pytest.mark.parametrize('change', CHANGES)
+def test_damaged_descriptions(change, model, tmp_path):
+    file, change = onnx.load(str(model[2])), CHANGES[change]
+    entry = next(entry for entry in file.metadata_props if entry.key == 'mmfer')
+    if isinstance(change, dict):
+        said = json.loads(entry.value)
+        for key, value in change.items():
+            said[key] = dict(said[key], **value) if key == 'input' else value
+        change = json.dumps(said)
+    entry.value = change
+    onnx.save(file, str(tmp_path / 'b.onnx'))
+    with pytest.raises(ValueError, match=r'b\.onnx: its description is damaged \(.*expected a file written by'):
+        OnnxClassifier(tmp_path / 'b.onnx')
+
+
+def test_without_onnxruntime(model, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'onnxruntime', None)
+    with pytest.raises(ImportError, match=r"run by onnxruntime, which is not installed: pip install 'mmfer\[deploy\]'"):
+        OnnxClassifier(model[2])
+
+
+def test_threads(model):
+    assert OnnxClassifier(model[2], threads=1).session.get_session_options().intra_op_num_threads == 1
+    with pytest.raises(ValueError, match='threads=0: 1 or more'):
+        OnnxClassifier(model[2], threads=0)
