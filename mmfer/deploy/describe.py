@@ -58,7 +58,7 @@ def describe(
     pipeline = [_plain_step(step) for step in steps]
     calibration = model.head.calibration
     if calibration is not None:
-        calibration = dict(weight=calibration.weight.tolist(), bias=calibration.bias.tolist())
+        calibration = dict(weight=_numbers(calibration.weight), bias=_numbers(calibration.bias))
     return dict(
         mmfer=__version__,
         task='facial expression recognition',
@@ -153,8 +153,13 @@ def read_normalisation(model: nn.Module) -> dict[str, Any]:
             f'{type(preprocessor).__name__} does more than normalise images and turn their channels round, which an '
             'exported file could not do: use FERDataPreprocessor'
         )
-    mean, std = (value.expand(3).tolist() for value in (mean, std))
+    mean, std = (_numbers(value.expand(3)) for value in (mean, std))
     return dict(mean=mean, std=std, channel_order='RGB' if rgb else 'BGR')
+
+
+def _numbers(values: torch.Tensor) -> list[float]:
+    """The shortest numbers that are these in single precision: 123.675, not 123.67500305175781."""
+    return [float(str(value)) for value in values.cpu().float().numpy()]
 
 
 def _plain_record(record: Any) -> dict[str, Any] | None:

@@ -52,7 +52,7 @@ class ExportReport:
 
     def __str__(self) -> str:
         taken = self.description['input']
-        names = list(self.checks[0]['differences'])
+        names = self.outputs
         rows = [(row['inputs'], row['batch'], *(f'{row["differences"][n]:.1e}' for n in names)) for row in self.checks]
         table = render_table(
             ('inputs', 'batch', *names), rows, title=f'largest difference of {self.runtime} to PyTorch'
@@ -166,8 +166,10 @@ def export_program(
         raise ValueError(f'torch.export cannot follow the model: {_line(error)}') from error
     part = out.with_name(f'.{out.stem}.part.pt2')  # its loader looks at the ending
     try:
-        torch.export.save(program, part, extra_files={DESCRIPTION: to_json(description)})
-        loaded = torch.export.load(part).module()
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # PyTorch's loader warns of its own buffers
+            torch.export.save(program, part, extra_files={DESCRIPTION: to_json(description)})
+            loaded = torch.export.load(part).module()
 
         def run(batch: Batch) -> dict[str, np.ndarray]:
             with torch.no_grad():

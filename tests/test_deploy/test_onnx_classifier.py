@@ -34,8 +34,7 @@ def pixels(batch, size=32):
 def test_it_answers_as_pytorch_does(model):
     config, checkpoint, path = model
     own, original = OnnxClassifier(path), TorchClassifier(config, checkpoint, 'cpu')
-    for name in ('classes', 'face_crop', 'abstention'):
-        assert (getattr(own, name) or None) is not None or getattr(original, name) is None
+    assert own.face_crop is original.face_crop is None
     assert own.classes == original.classes == exports.CLASSES
     assert own.abstention['threshold'] == original.abstention['threshold'] == 1.2
     assert own.size == (32, 32)
@@ -103,6 +102,13 @@ def test_neither_mmpretrain_nor_the_networks_are_imported(model, tmp_path):
     for name in ('scores', 'mean', 'std'):
         assert answer[name] == pytest.approx(expected[name], abs=1e-4)
     assert imported == '[]'
+
+
+def test_a_broken_mmpretrain_is_not_taken_for_a_missing_one(tmp_path):
+    (tmp_path / 'mmpretrain').mkdir()
+    (tmp_path / 'mmpretrain/__init__.py').write_text('import no_such_dependency')
+    result = python('-c', f'import sys; sys.path.insert(0, {str(tmp_path)!r}); import mmfer.registry')
+    assert "No module named 'no_such_dependency'" in result.stderr
 
 
 def test_wrong_images(model):
