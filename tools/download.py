@@ -18,7 +18,7 @@ def parse_args() -> argparse.Namespace:
         '--list', action='store_true', help='list the files, where they come from and whether they are there'
     )
     where = parser.add_mutually_exclusive_group()
-    where.add_argument('--from', dest='copy', metavar='FILE', help='install this copy instead of downloading it')
+    where.add_argument('--from', dest='copy', metavar='FILE', help='install this copy, or the one in this folder')
     where.add_argument('--url', help='another address of the same file')
     parser.add_argument('--force', action='store_true', help='replace another file that lies in its place')
     args = parser.parse_args()

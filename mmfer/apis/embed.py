@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from mmfer.datasets.expressions import EXPRESSIONS, SYNONYMS
+from mmfer.datasets.expressions import class_key
 from mmfer.registry import DATASETS
 from mmfer.utils.progress import track
 from mmfer.visualization.curves import save_figure
@@ -82,8 +82,8 @@ def embed(model: nn.Module, dataset, max_images: int = 2000, seed: int = 0) -> E
     if number > max_images:
         rng = np.random.default_rng(np.random.SeedSequence(seed))
         chosen = np.sort(rng.permutation(number)[:max_images])
-    theirs = tuple(map(_canonical, dataset.metainfo.get('classes') or ()))
-    own = tuple(map(_canonical, getattr(model, 'classes', None) or theirs))
+    theirs = tuple(map(class_key, dataset.metainfo.get('classes') or ()))
+    own = tuple(map(class_key, getattr(model, 'classes', None) or theirs))
     rows: dict[str, list] = {key: [] for key in ('features', 'images', 'true', 'predicted', 'score', 'uncertainty')}
     batches = [chosen[start : start + BATCH] for start in range(0, len(chosen), BATCH)]
     for batch in track(batches, len(batches), 'Embedding'):
@@ -125,12 +125,6 @@ def _dataset(config: Config, split: str, max_images: int):
         inner['cache'] = False
     with DefaultScope.overwrite_default_scope('mmfer'):
         return DATASETS.build(settings)
-
-
-def _canonical(name: str) -> str:
-    key = str(name).strip().lower()
-    key = SYNONYMS.get(key, key)
-    return key if key in EXPRESSIONS else str(name)
 
 
 def _name(classes: tuple[str, ...], label: int) -> str:

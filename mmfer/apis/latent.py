@@ -11,7 +11,7 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from mmfer.datasets import SynthFER
-from mmfer.datasets.expressions import SYNONYMS
+from mmfer.datasets.expressions import class_key
 from mmfer.datasets.synth.annotators import label_distribution
 from mmfer.inference.results import score_interval
 from mmfer.registry import DATASETS
@@ -136,7 +136,7 @@ def look(
 
 
 def _class(name: str, classes: Sequence[str]) -> str:
-    for each in (name, SYNONYMS.get(name.strip().lower(), name)):
+    for each in (name, class_key(name)):
         if each in classes:
             return each
     raise ValueError(f'{name!r} is not a class of the model, which has {", ".join(classes)}')

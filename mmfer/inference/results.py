@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -169,3 +169,16 @@ class ImageResult:
         if self.error is None:
             content.update(width=self.width, height=self.height, faces=[face.as_dict() for face in self.faces])
         return content
+
+    def resized(self, width: int, height: int) -> ImageResult:
+        """The same answers, with boxes and landmarks in the pixels of the image at another size."""
+        factors = np.array([width / self.width, height / self.height])
+        faces = tuple(
+            replace(
+                face,
+                box=tuple((np.asarray(face.box) * np.tile(factors, 2)).tolist()),
+                landmarks=None if face.landmarks is None else np.asarray(face.landmarks) * factors,
+            )
+            for face in self.faces
+        )
+        return replace(self, width=width, height=height, faces=faces)

@@ -81,7 +81,7 @@ def fetch(file: RemoteFile, copy: str | Path | None = None, url: str | None = No
 
     Args:
         file: One of ``FILES``.
-        copy: A copy of it that is at hand: nothing is downloaded.
+        copy: A copy of it that is at hand, or the folder that holds it: nothing is downloaded.
         url: Another address of the same content.
         force: Replace another file that lies in its place.
 
@@ -107,7 +107,8 @@ def fetch(file: RemoteFile, copy: str | Path | None = None, url: str | None = No
             source = url or file.url
             _write(part, _downloaded(source, file), file, source)
         else:
-            source = str(Path(copy).expanduser())
+            source = Path(copy).expanduser()
+            source = str(source / file.file if source.is_dir() else source)
             _write(part, _read(source), file, source)
         replace_synced(part, target)
     finally:

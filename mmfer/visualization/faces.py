@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -181,17 +180,7 @@ def _line_width(size: int, box: tuple, shape: tuple) -> int:
 def _scaled(img: np.ndarray, result: ImageResult, scale: float) -> tuple[np.ndarray, ImageResult]:
     """A picture and its result at another size."""
     height, width = (max(1, round(scale * length)) for length in img.shape[:2])
-    factors = np.array([width / img.shape[1], height / img.shape[0]])
-    faces = tuple(
-        replace(
-            face,
-            box=tuple(np.asarray(face.box) * np.tile(factors, 2)),
-            landmarks=None if face.landmarks is None else np.asarray(face.landmarks) * factors,
-        )
-        for face in result.faces
-    )
-    small = cv2.resize(img, (width, height), interpolation=cv2.INTER_AREA)
-    return small, replace(result, width=width, height=height, faces=faces)
+    return cv2.resize(img, (width, height), interpolation=cv2.INTER_AREA), result.resized(width, height)
 
 
 def _centred(img: np.ndarray, width: int, gap: int, page: tuple) -> np.ndarray:

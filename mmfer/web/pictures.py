@@ -6,7 +6,7 @@ import base64
 import io
 import re
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -82,18 +82,10 @@ def overlay(result: ImageResult) -> np.ndarray:
     """
     scale = OVERLAY / max(result.width, result.height)
     width, height = (max(1, round(scale * length)) for length in (result.width, result.height))
-    factors = np.array([width / result.width, height / result.height])
-    faces = tuple(
-        replace(
-            face,
-            box=tuple(np.asarray(face.box) * np.tile(factors, 2)),
-            landmarks=None if face.landmarks is None else np.asarray(face.landmarks) * factors,
-        )
-        for face in result.faces
-    )
-    scaled = replace(result, width=width, height=height, faces=faces)
+    scaled = result.resized(width, height)
+    several = len(result.faces) > 1
     on_black, on_white = (
-        draw_faces(np.full((height, width, 3), level, np.uint8), scaled, numbers=len(faces) > 1, size=OVERLAY // 40)
+        draw_faces(np.full((height, width, 3), level, np.uint8), scaled, numbers=several, size=OVERLAY // 40)
         for level in (0, 255)
     )
     alpha = 255 - (on_white.astype(np.int16) - on_black).max(-1, keepdims=True)

@@ -44,3 +44,13 @@ def test_image_as_plain_values():
     assert 'error' not in whole
     assert ImageResult('b.jpg', error='damaged').as_dict() == dict(source='b.jpg', error='damaged')
     assert ImageResult('c.mp4', 4, 3, frame=7, time=0.28).as_dict()['frame'] == 7
+
+
+def test_image_at_another_size():
+    image = ImageResult('a.png', 200, 100, (make_face(), make_face(landmarks=np.full((5, 2), 10.0))))
+    half = image.resized(100, 50)
+    assert (half.width, half.height) == (100, 50)
+    assert half.faces[0].box == tuple(np.asarray(image.faces[0].box) / 2)
+    assert half.faces[0].landmarks is None
+    np.testing.assert_array_equal(half.faces[1].landmarks, np.full((5, 2), 5.0))
+    assert half.resized(200, 100).faces[0].box == image.faces[0].box

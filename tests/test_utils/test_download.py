@@ -141,6 +141,14 @@ def test_a_copy(cache, tmp_path):
     assert entries(cache) == ['thing.bin']
 
 
+def test_a_folder_with_the_file(cache, tmp_path):
+    (tmp_path / 'thing.bin').write_bytes(CONTENT)
+    assert fetch(FILE, copy=tmp_path).read_bytes() == CONTENT
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(FileNotFoundError, match='empty.*other.bin'):
+        fetch(replace(FILE, file='other.bin'), copy=tmp_path / 'empty')
+
+
 def test_another_file_in_its_place(cache, tmp_path):
     cache.mkdir()
     (cache / 'thing.bin').write_bytes(b'mine')
