@@ -1,0 +1,31 @@
+"""EAC on the real faces of FER2013: ResNet-18 from scratch at 40x40 with the stem for small images.
+
+Paper: https://arxiv.org/abs/2207.10299; it has no results on FER2013.
+Expected: not measured yet.
+Labels: FER2013's own order, anger, disgust, fear, happiness, sadness, surprise, neutral.
+Needs: data/fer2013 (docs/datasets.md).
+Command: python tools/train.py configs/eac/fer2013.py
+"""
+
+from mmengine.config import read_base
+from mmpretrain.models import ImageClassifier
+
+from mmfer.models import EACHead, FaceResNet, TwoViewPreprocessor
+
+with read_base():
+    from .._base_.datasets.fer2013 import *
+    from .._base_.default_runtime import *
+    from .._base_.schedules.tiny import *
+
+model = dict(
+    type=ImageClassifier,
+    data_preprocessor=dict(type=TwoViewPreprocessor),
+    backbone=dict(type=FaceResNet, depth=18, layout='small'),
+    head=dict(type=EACHead, num_classes=7, in_channels=512),
+)
+del train_dataloader.dataset.pipeline[2]  # the flip: the second view is the flipped image
+channels_last = True
+max_epochs = 15
+optim_wrapper.optimizer.lr = 1e-3
+param_scheduler[0].update(eta_max=1e-3, total_steps=max_epochs)
+train_cfg.max_epochs = max_epochs

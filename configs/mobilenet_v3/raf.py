@@ -1,0 +1,31 @@
+"""MobileNetV3 (large) on RAF-DB with a linear head, by the recipe of _base_/schedules/finetune.py.
+
+Paper of the network: https://arxiv.org/abs/1905.02244
+Expected: not measured yet.
+Labels: RAF-DB's own list, 1..7 = surprise, fear, disgust, happiness, sadness, anger, neutral.
+Needs: data/raf_db (docs/datasets.md), pretrained/mobilenet_v3_large.pth (README.md).
+Command: python tools/train.py configs/mobilenet_v3/raf.py
+"""
+
+from mmengine.config import read_base
+from mmpretrain.models import GlobalAveragePooling, ImageClassifier, MobileNetV3
+
+from mmfer.models import FERDataPreprocessor, LinearHead
+
+with read_base():
+    from .._base_.datasets.raf_db import *
+    from .._base_.default_runtime import *
+    from .._base_.schedules.finetune import *
+
+model = dict(
+    type=ImageClassifier,
+    data_preprocessor=dict(type=FERDataPreprocessor),  # ImageNet's mean and deviation, RGB
+    backbone=dict(
+        type=MobileNetV3,
+        arch='large',
+        init_cfg=dict(type='Pretrained', checkpoint='pretrained/mobilenet_v3_large.pth'),
+    ),
+    neck=dict(type=GlobalAveragePooling),
+    head=dict(type=LinearHead, num_classes=7, in_channels=960),
+)
+train_dataloader.batch_size = 64

@@ -1,0 +1,31 @@
+"""POSTER++ (POSTER V2) on AffectNet with seven classes.
+
+Paper: https://arxiv.org/abs/2301.12149
+Expected: 67.49 % accuracy, reported by the paper with SAM (rho 0.05) around Adam, as here.
+Labels: AffectNet's own, 0..6 = neutral, happiness, sadness, surprise, fear, disgust, anger; the validation part is the
+test. Training draws every class as often.
+Needs: data/affectnet (docs/datasets.md), pretrained/ir50.pth, pretrained/mobilefacenet_model_best.pth.tar (README.md).
+Command: python tools/train.py configs/poster_pp/affectnet7.py
+"""
+
+from mmcv.transforms import RandomFlip
+from mmengine.config import read_base
+
+from mmfer.datasets import CropFace, ImageRandomErasing, ImageResize, ImbalancedSampler, LoadImageFromFile, PackInputs
+
+with read_base():
+    from .._base_.datasets.affectnet7 import *
+    from .._base_.default_runtime import *
+    from .raf import model, optim_wrapper, param_scheduler, test_cfg, train_cfg, val_cfg
+
+load = [dict(type=LoadImageFromFile), dict(type=CropFace), dict(type=ImageResize, size=(224, 224))]
+train_dataloader.dataset.pipeline = [
+    *load,
+    dict(type=RandomFlip, prob=0.5),
+    dict(type=ImageRandomErasing, p=1.0, scale=(0.05, 0.05)),
+    dict(type=PackInputs),
+]
+for loader in (val_dataloader, test_dataloader):
+    loader.dataset.pipeline = [*load, dict(type=PackInputs)]
+train_dataloader.update(batch_size=144, sampler=dict(type=ImbalancedSampler))
+optim_wrapper.optimizer.lr = 1e-6

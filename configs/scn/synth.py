@@ -1,0 +1,26 @@
+"""A tiny SCN on SynthFER: a ResNet-18 of a quarter of the width at full resolution; no relabelling.
+
+Paper of the full network: https://arxiv.org/abs/2002.10392
+Expected: not measured yet; a perfect observer 93.00 %.
+Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
+Command: python tools/train.py configs/scn/synth.py
+"""
+
+from mmengine.config import read_base
+from mmpretrain.models import GlobalAveragePooling, ImageClassifier
+
+from mmfer.models import FaceResNet, FERDataPreprocessor, SCNHead
+
+with read_base():
+    from .._base_.datasets.synth_fer import *
+    from .._base_.default_runtime import *
+    from .._base_.schedules.tiny import *
+
+model = dict(
+    type=ImageClassifier,
+    data_preprocessor=dict(type=FERDataPreprocessor),  # ImageNet's mean and deviation, RGB
+    backbone=dict(type=FaceResNet, depth=18, width=16, layout='small'),
+    neck=dict(type=GlobalAveragePooling),
+    head=dict(type=SCNHead, num_classes=7, in_channels=128),
+)
+channels_last = True
