@@ -2,7 +2,7 @@
 
 The other rows: synth.py (all parts), synth_linear.py (another head), poster_pp/synth.py (none of the three).
 
-Expected: not measured yet.
+Expected: not measured for seven epochs; 82.27 % over three seeds for four (docs/results/README.md).
 Labels: those of synth.py.
 Command: python tools/train.py configs/poster_var/synth_no_embedding.py
 """
