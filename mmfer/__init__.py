@@ -7,6 +7,9 @@ from .version import __version__
 
 __all__ = ['__version__']
 
+# mmcv-lite says this at each import, whether or not the module is wanted; nothing here wants it.
+warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttention``')
+
 # Tried together; outside these ranges mmfer says so and goes on.
 _TRIED = {
     'torch': ('2.1', '2.13'),

@@ -2,16 +2,21 @@
 
 import ast
 import importlib
+import json
 import re
 from pathlib import Path
 
+import book
 import pytest
+from comparison_runs import write_methods
 
 from mmfer import datasets
 from mmfer.datasets.fer_plus import FERPlus
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / 'docs').glob('*.md'))
+RUN_ELSEWHERE = ('add_a_head.md', 'deploy.md', 'inference.md')  # by tests of their own
+NEED = dict(zip(('benchmarks.md', 'datasets.md'), ('a quiet machine', 'the data sets')))  # all of their blocks
 DATASETS = (ROOT / 'docs/datasets.md').read_text()
 SECTIONS = dict(re.findall(r'^## (.+?)\n(.*?)(?=^## |\Z)', DATASETS, flags=re.MULTILINE | re.DOTALL))
 PUBLISHED = {
@@ -82,10 +87,98 @@ def test_code_names_what_exists(page):
     shown = set(re.findall(r'^```python\n# (\S+\.py)$', text, flags=re.MULTILINE))  # files that the reader writes
     for path in set(re.findall(r'(?:configs|tools)/[\w/]+\.(?:py|sh)', text)) - shown:
         assert (ROOT / path).is_file(), path
-    modules = {Path(path).stem for path in shown}
+    modules = {name for path in shown for name in (Path(path).stem, path[:-3].replace('/', '.'))}
     for code in re.findall(r'```python\n(.*?)```', text, flags=re.DOTALL):
         for node in ast.walk(ast.parse(code)):
             if isinstance(node, ast.ImportFrom) and not node.level and node.module not in modules:
                 module = importlib.import_module(node.module)
                 for name in node.names:
                     assert hasattr(module, name.name), name.name
+
+
+@pytest.fixture(scope='module')
+def checkout(tmp_path_factory):
+    """A small checkout; what one page leaves in it the next one finds."""
+    return book.write_checkout(tmp_path_factory.mktemp('checkout'))
+
+
+@pytest.fixture
+def run_page(checkout, call_tool, monkeypatch):
+    """Run a page in the checkout, whose model was trained as 'get started' says."""
+    monkeypatch.chdir(checkout)
+
+    def run(page, changes=(), names=None):
+        folder = checkout / 'work_dirs/poster_var/synth'
+        if page != 'get_started.md' and not folder.is_dir():
+            code, _, errors = call_tool('tools/train.py', 'configs/poster_var/synth.py')
+            assert code == 0, errors
+        if page != 'get_started.md':
+            (folder / 'epoch_7.pth').with_name('best_accuracy_epoch_7.pth').write_bytes(
+                (folder / 'epoch_7.pth').read_bytes()
+            )
+        return book.run_page(page, checkout, call_tool, changes, names)
+
+    return run
+
+
+PLAIN = ('app.md', 'compare_heads.md', 'faq.md', 'migrating.md', 'reproduce.md', 'running.md')
+PLAIN += ('uncertainty.md', 'visualization.md')
+CHANGES = {
+    'uncertainty.md': [('--max-error 0.05', '--max-error 0.99'), ('--holdout 0.5', '--holdout 0.5 --method none')]
+}
+
+
+def test_every_page_is_run():
+    own = {'get_started.md', 'own_photos.md', 'extend.md'}
+    plain = {page.name for page in PAGES} - own - {*RUN_ELSEWHERE, *NEED}
+    assert {page for page in plain if page not in PLAIN and any(not b.needs for b in book.blocks(page))} == set()
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_commands_have_the_options_that_are_shown(page, monkeypatch, capsys):
+    for block in book.blocks(page.name):
+        for words in block.commands:
+            try:
+                book.understand(words, monkeypatch)
+            except SystemExit:
+                pytest.fail(f'{" ".join(words)}\n{capsys.readouterr().err}')
+
+
+def test_get_started(run_page):
+    quick = (
+        'train_cfg.max_epochs=2 param_scheduler.0.total_steps=2',
+        'train_cfg.max_epochs=1 param_scheduler.0.total_steps=1',
+    )
+    names, told = run_page('get_started.md', [quick])
+    assert names['face'].label in names['inferencer'].classes
+    assert 'perfect observer' in told
+
+
+def test_own_photos(run_page, checkout):
+    """From class folders to a model, a confusion matrix, and answers for new photos with their uncertainty."""
+    book.write_photos(checkout / 'my_photos', ('angry', 'happy', 'sad'))
+    book.write_photos(checkout / 'new_photos', ('x',), num=3)
+    names, told = run_page('own_photos.md', [('max_epochs = 20', 'max_epochs = 4'), ('epoch_20', 'epoch_4')])
+    assert names['matrix'].sum() == 18
+    assert (checkout / 'confusion.png').is_file()
+    assert len((checkout / 'answers.csv').read_text().splitlines()) == 4
+    assert 'uncertainty' in (checkout / 'answers.csv').read_text()
+    assert len(list((checkout / 'drawn').glob('*_cards.png'))) >= 3
+    assert (checkout / 'work_dirs/my/photos/epoch_4_calibrated.pth').is_file()
+    assert '18 images: accuracy' in told
+
+
+def test_extend(run_page, checkout):
+    names, told = run_page('extend.md')
+    assert json.loads((checkout / 'extended.json').read_text())['metrics']['swapped'] >= 0
+    assert 'ThinNet' in (checkout / 'configs/my/extended.py').read_text()
+
+
+@pytest.mark.parametrize('page', PLAIN)
+def test_page(page, run_page, checkout):
+    """Comparisons that are there are made up."""
+    if not (checkout / 'work_dirs/heads').is_dir():
+        write_methods(
+            checkout / 'work_dirs/heads', dict(vich=dict(noise=0.8, deviation='noise'), linear=dict(noise=1.2))
+        )
+    run_page(page, CHANGES.get(page, ()), dict(optim_wrapper={}))

@@ -2,9 +2,9 @@
 
 import ast
 import importlib
-import re
 import sys
 
+import book
 import pytest
 import torch
 from processes import ROOT, load_tool, python
@@ -16,10 +16,9 @@ from mmfer.comparison.methods import plan_methods, write_configs
 from mmfer.datasets import SynthFER
 from mmfer.registry import MODELS
 
-PAGE = (ROOT / 'docs/add_a_head.md').read_text()
-BLOCKS = re.findall(r'^```(\w+)\n(.*?)^```', PAGE, flags=re.MULTILINE | re.DOTALL)
-FILES = {text.split('\n')[0][2:]: text for _, text in BLOCKS if re.match(r'# \S+\.py\n', text)}
-COMMANDS = [line for kind, text in BLOCKS if kind == 'bash' for line in text.splitlines()]
+BLOCKS = book.blocks('add_a_head.md')
+FILES = {block.file: block.text for block in BLOCKS if block.file}
+COMMANDS = [line for block in BLOCKS if block.kind == 'bash' for line in block.text.splitlines()]
 HEAD, FRAGMENT, CONFIG, TEST = FILES
 SMALL = [
     *('train_dataloader.batch_size=8', 'train_dataloader.dataset.num_samples=16', 'train_cfg.max_epochs=1'),

@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 
+import book
 import cv2
 import numpy as np
 import pytest
@@ -15,8 +16,8 @@ from mmfer.faces import Face
 from mmfer.inference import FaceResult, ImageResult
 
 PAGE = (ROOT / 'docs/inference.md').read_text()
-BLOCKS = re.findall(r'^```(\w+)\n(.*?)^```', PAGE, flags=re.MULTILINE | re.DOTALL)
-COMMANDS = [line for kind, text in BLOCKS if kind == 'bash' for line in text.splitlines()]
+BLOCKS = book.blocks('inference.md')
+COMMANDS = [shlex.join(words) for block in BLOCKS for words in block.commands]
 TABLES = re.findall(r'^\| `(\w+)`(?:, `(\w+)`)? \|', PAGE, flags=re.MULTILINE)
 
 
@@ -48,9 +49,9 @@ def test_the_code_runs(folder, monkeypatch, capsys):
     for module in ('mmfer.inference.inferencer', 'mmfer.faces'):
         monkeypatch.setattr(f'{module}.build_detector', lambda detector: found_face)
     names = dict(image=cv2.imread('photo.jpg'))
-    for kind, text in BLOCKS:
-        if kind == 'python':
-            exec(compile(text, 'docs/inference.md', 'exec'), names)
+    for block in BLOCKS:
+        if block.kind == 'python':
+            exec(compile(block.text, 'docs/inference.md', 'exec'), names)
     told = capsys.readouterr().out
     assert names['inferencer'].threshold == 1.0
     assert 'holiday/b.jpg cannot decode the image file holiday/b.jpg (8 bytes): damaged, or no image' in told

@@ -4,6 +4,7 @@ import warnings
 from importlib import metadata
 
 import pytest
+from processes import ROOT, python
 
 import mmfer
 
@@ -32,3 +33,22 @@ def test_import_is_cheap():
     code = 'import sys, mmfer; print(any(m in sys.modules for m in ("torch", "mmengine", "mmpretrain", "cv2")))'
     out = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == 'False'
+
+
+def test_help_imports_nothing_heavy():
+    """All tools in one process: what one of them imports would be seen of all that follow, too."""
+    code = """
+import contextlib, io, pathlib, runpy, sys
+heavy = ('torch', 'mmpretrain', 'mmcv', 'torchvision', 'matplotlib', 'gradio', 'cv2', 'onnx', 'onnxruntime', 'sklearn')
+tools = sorted(pathlib.Path().glob('tools/**/*.py')) + sorted(pathlib.Path().glob('demo/*.py'))
+for tool in tools:
+    sys.argv = [str(tool), '--help']
+    with contextlib.redirect_stdout(io.StringIO()) as text, contextlib.suppress(SystemExit):
+        runpy.run_path(str(tool), run_name='__main__')
+    assert text.getvalue().startswith('usage: '), tool
+    assert not [name for name in heavy if name in sys.modules], tool
+print(len(tools))
+"""
+    result = python('-c', code)
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) == len([*ROOT.glob('tools/**/*.py'), *ROOT.glob('demo/*.py')])

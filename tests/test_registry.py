@@ -14,6 +14,7 @@ from mmpretrain.structures import DataSample
 import mmfer.models  # noqa: F401
 from mmfer import registry
 from mmfer.apis import config_classes, load_config
+from mmfer.apis.flops import input_size, shape_model
 from mmfer.datasets import FERDataset
 from mmfer.models import BaseHead
 from mmfer.models.two_view_preprocessor import second_views
@@ -23,6 +24,8 @@ DATA_CONFIGS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('configs
 CONFIGS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('configs/[!_]*/*.py'))
 
 LOSSES = ('BrierLoss', 'FocalLoss', 'LabelDistributionLoss', 'SoftCrossEntropyLoss')
+
+OF_ONE_SIZE = {'SwinTransformer', 'RULHead'}  # take only images of the size of their pipeline
 
 HEAD_OPTIONS = dict(EACHead=dict(pooled=True))  # behind a backbone that gives no maps
 
@@ -146,9 +149,11 @@ def test_constructors_take_no_unnamed_arguments(name, tmp_path):
 def train_step(path, device):
     """The model of a config after a step forward and backward, its loss, and the batch."""
     config = load_config(ROOT / path)
-    with DefaultScope.overwrite_default_scope('mmfer'), torch.device(device):
-        model = registry.MODELS.build(config.model).to(device)
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        model = shape_model(config).train() if device == 'meta' else registry.MODELS.build(config.model)
     size = getattr(model.backbone, 'input_size', 16 * getattr(model.neck, 'feature_size', 0) or 40)  # or any size
+    if not OF_ONE_SIZE.isdisjoint({type(model.backbone).__name__, type(model.head).__name__}):
+        size = input_size(config)[0]
     samples = [DataSample().set_gt_label(i) for i in (0, 3)]
     batch = dict(inputs=list(torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8)), data_samples=samples)
     data = model.data_preprocessor(batch, training=True)
@@ -160,13 +165,15 @@ def train_step(path, device):
 
 
 @cache
+def network(path):
+    """A config's model but for its head, as text."""
+    model = load_config(ROOT / path).model
+    return str([(key, model[key]) for key in sorted(model) if key != 'head'])
+
+
+@cache
 def is_run(path):
     """Whether a config's model is run: of those of full size only the first of each network, whatever its head."""
-
-    def network(path):
-        model = load_config(ROOT / path).model
-        return str([(key, model[key]) for key in sorted(model) if key != 'head'])
-
     return 'synth' in path or path == next(other for other in CONFIGS if network(other) == network(path))
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 # Threads that spin long while they wait starve other processes where cores are few; read when PyTorch is imported.
 os.environ.setdefault('GOMP_SPINCOUNT', '1000')
 
-from mmengine.config import DictAction  # noqa: E402
+from mmfer.options import DictAction  # noqa: E402
 
 
 def parse_args(argv: list = None) -> argparse.Namespace:
@@ -56,6 +56,16 @@ def parse_args(argv: list = None) -> argparse.Namespace:
         metavar='CONFIG',
         help='also test on the test images of these configs: does the uncertainty tell that they are foreign?',
     )
+    parser.add_argument(
+        '--label-noise',
+        type=float,
+        default=0.0,
+        metavar='RATE',
+        help='replace this share of the training labels, each by another class at random; the test stays clean [0]',
+    )
+    parser.add_argument(
+        '--noise-seed', type=int, default=0, metavar='N', help='of that choice, which is the same for every run [0]'
+    )
     parser.add_argument('--reference', metavar='METHOD', help='test the others against this method, not every pair')
     parser.add_argument('--level', type=float, default=0.95, help='of the intervals [0.95]')
     parser.add_argument(
@@ -70,6 +80,10 @@ def parse_args(argv: list = None) -> argparse.Namespace:
     args.words = sys.argv[1:] if argv is None else argv
     if args.finished and (args.configs or args.heads):
         parser.error('--from reports on runs that are there: no CONFIG and no --heads')
+    if args.finished and args.label_noise:
+        parser.error('--label-noise is for trainings; --from reports on runs that are there')
+    if not 0 <= args.label_noise < 1:
+        parser.error(f'--label-noise {args.label_noise:g}: expected a share from 0 to below 1, e.g. 0.2 for 20 %')
     if not args.finished and not args.list_heads:
         if not args.configs:
             parser.error('which CONFIG? (or --from DIR, or --list-heads)')
@@ -83,6 +97,7 @@ def parse_args(argv: list = None) -> argparse.Namespace:
 def run(args: argparse.Namespace) -> int:
     if args.list_heads:
         return list_heads()
+    from mmfer.comparison.label_noise import LabelNoise
     from mmfer.comparison.run import report_finished, run_comparison
     from mmfer.comparison.train import Options, foreign_data
 
@@ -92,7 +107,8 @@ def run(args: argparse.Namespace) -> int:
     if args.finished:
         out = args.work_dir or args.finished[0]
         return report_finished(args.finished, out, options, args.level, args.reference)
-    settings = (args.cfg_options, args.amp, args.level, args.reference)
+    noise = LabelNoise(args.label_noise, args.noise_seed)
+    settings = (args.cfg_options, args.amp, args.level, args.reference, noise)
     return run_comparison(args.configs, args.heads, args.seeds, args.work_dir, options, *settings)
 
 

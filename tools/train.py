@@ -18,7 +18,7 @@ from pathlib import Path
 # Threads that spin long while they wait starve other processes where cores are few; read when PyTorch is imported.
 os.environ.setdefault('GOMP_SPINCOUNT', '1000')
 
-from mmengine.config import DictAction  # noqa: E402
+from mmfer.options import DictAction  # noqa: E402
 
 
 class OptionsAction(DictAction):

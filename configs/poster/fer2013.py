@@ -3,7 +3,7 @@
 Paper: https://arxiv.org/abs/2204.04083; it has no results on FER2013.
 Expected: not measured yet; it needs a GPU.
 With pretrained streams: --cfg-options model.backbone.image.init_cfg.type=Pretrained
-model.backbone.image.init_cfg.checkpoint=FILE, likewise landmark, and optim_wrapper.optimizer.lr=4e-5.
+model.backbone.image.init_cfg.checkpoint=FILE, likewise landmark, and param_scheduler.0.eta_max=4e-5.
 Labels: FER2013's own order, anger, disgust, fear, happiness, sadness, surprise, neutral.
 Needs: data/fer2013 (see README.md).
 Command: python tools/train.py configs/poster/fer2013.py
@@ -29,8 +29,8 @@ for loader in (val_dataloader, test_dataloader):
 for loader in (train_dataloader, val_dataloader, test_dataloader):
     loader.update(num_workers=8, persistent_workers=True)
 model.data_preprocessor.to_rgb = True
-model.backbone.image.init_cfg = None
-model.backbone.landmark.init_cfg = None
+model.backbone.image.init_cfg = dict()  # random; options of the command line can be put into it
+model.backbone.landmark.init_cfg = dict()
 max_epochs = 40
 optim_wrapper.optimizer.lr = 5e-4
 param_scheduler[0].update(eta_max=5e-4, total_steps=max_epochs)

@@ -2,7 +2,7 @@
 
 Paper: https://arxiv.org/abs/2301.12149
 Expected: 93.00 % accuracy, reported by the paper. What it cut out of the frames is not known; here whole frames.
-Labels: CAER-S's folders in the order of docs/datasets.md.
+Labels: CAER-S's folders by name, anger, disgust, fear, happiness, neutral, sadness, surprise.
 Needs: data/caer_s (docs/datasets.md), pretrained/ir50.pth, pretrained/mobilefacenet_model_best.pth.tar (README.md).
 Command: python tools/train.py configs/poster_pp/caers.py
 """

@@ -1,8 +1,8 @@
 """POSTER-Var on the real faces of FER2013, from scratch: both streams start at random, both are trained.
 
 Expected: not measured yet; it needs a GPU.
-With pretrained streams: --cfg-options model.backbone.image.init_cfg.checkpoint=FILE, likewise landmark, and
-optim_wrapper.optimizer.lr=9e-6.
+With pretrained streams: --cfg-options model.backbone.image.init_cfg.type=Pretrained
+model.backbone.image.init_cfg.checkpoint=FILE, likewise landmark, and param_scheduler.0.eta_max=9e-6.
 Labels: FER2013's own order, anger, disgust, fear, happiness, sadness, surprise, neutral.
 Needs: data/fer2013 (see README.md).
 Command: python tools/train.py configs/poster_var/fer2013.py
@@ -27,8 +27,8 @@ for loader in (val_dataloader, test_dataloader):
     loader.dataset.pipeline[1] = resize
 for loader in (train_dataloader, val_dataloader, test_dataloader):
     loader.update(num_workers=8, persistent_workers=True)
-model.backbone.image.init_cfg = None
-model.backbone.landmark.init_cfg = None
+model.backbone.image.init_cfg = dict()  # random; options of the command line can be put into it
+model.backbone.landmark.init_cfg = dict()
 model.neck.layer_scale = 0.1
 max_epochs = 40
 optim_wrapper.optimizer.lr = 5e-4

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,8 @@ from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 from torch import nn
 
+from mmfer.datasets import stack_images
+from mmfer.datasets.image_cache import open_cache
 from mmfer.registry import MODELS
 from mmfer.utils.progress import track
 
@@ -108,12 +111,19 @@ def _samples(paths: Sequence[str]) -> list[dict]:
 
 
 def _ours(pipeline: Callable, preprocess: Callable, paths: Sequence[str]) -> torch.Tensor:
-    packed = [pipeline(sample) for sample in _samples(paths)]
-    return preprocess(_collate(packed), training=True)['inputs']
+    return preprocess(stack_images([pipeline(sample) for sample in _samples(paths)]), training=True)['inputs']
 
 
-def _collate(packed: Sequence[dict]) -> dict:
-    return {key: [sample[key] for sample in packed] for key in packed[0]}
+def _kept(pipeline: Callable, preprocess: Callable, paths: Sequence[str], decoded: Mapping) -> torch.Tensor:
+    """As :func:`_ours`, from images that ``decoded`` gives for their paths."""
+    packed = [pipeline(dict(sample, img=decoded[sample['img_path']]())) for sample in _samples(paths)]
+    return preprocess(stack_images(packed), training=True)['inputs']
+
+
+def _decoded(pipeline: Compose, paths: Sequence[str]) -> dict[str, Callable]:
+    load = pipeline.transforms[0]
+    found = open_cache(paths, lambda row: load.read(paths[row]), load.min_side, 'memory', 'Decoding images')
+    return {path: partial(found.__getitem__, row) for row, path in enumerate(paths)}
 
 
 def _theirs(recipe: Callable, paths: Sequence[str]) -> torch.Tensor:
@@ -137,7 +147,7 @@ def _step_seconds(pipeline: Compose, preprocess: Callable, batches: Sequence) ->
                 sample = step(sample)
                 spent[i] += time.perf_counter() - start
             packed.append(sample)
-        spent[-1] += _seconds(preprocess, _collate(packed), True)
+        spent[-1] += _seconds(preprocess, stack_images(packed), True)
     return spent
 
 
@@ -168,6 +178,7 @@ def benchmark_data(
     Returns:
         Dict of plain values: ``ours`` and ``torchvision`` with ``ms_per_image`` (median), ``images_per_second`` and
         ``all_ms_per_image``; ``ratio`` (median over the runs; above 1 means that ours is faster) and ``all_ratios``;
+        ``kept`` and ``kept_ratio``, the same for ours from decoded images (a data set's ``cache``) beside torchvision;
         ``steps`` with the ``name`` and ``ms_per_image`` of each of ours; the settings and versions.
 
     Raises:
@@ -191,10 +202,18 @@ def benchmark_data(
         shapes = _ours(pipeline, preprocess, batches[0]).shape, _theirs(recipe, batches[0]).shape
         if shapes[0] != shapes[1]:
             raise ValueError(f'the two sides give different batches, {tuple(shapes[0])} and {tuple(shapes[1])}')
-        ours, theirs, steps = [], [], []
+        decoded = _decoded(pipeline, paths)
+        ours, kept, theirs, steps = [], [], [], []
         for _ in track(range(repeat), repeat, 'Timing'):
-            pairs = [(_seconds(_ours, pipeline, preprocess, b), _seconds(_theirs, recipe, b)) for b in batches]
-            for times, seconds in zip((ours, theirs), map(sum, zip(*pairs))):
+            sides = [
+                (
+                    _seconds(_ours, pipeline, preprocess, b),
+                    _seconds(_kept, pipeline, preprocess, b, decoded),
+                    _seconds(_theirs, recipe, b),
+                )
+                for b in batches
+            ]
+            for times, seconds in zip((ours, kept, theirs), map(sum, zip(*sides))):
                 times.append(seconds * 1e3 / len(paths))
             steps.append(_step_seconds(pipeline, preprocess, batches))
     names = [type(step).__name__ for step in (*pipeline.transforms, preprocess)]
@@ -213,6 +232,8 @@ def benchmark_data(
         torchvision=_summary(theirs),
         ratio=statistics.median(ratios),
         all_ratios=ratios,
+        kept=_summary(kept),
+        kept_ratio=statistics.median(b / a for a, b in zip(kept, theirs)),
         steps=[dict(name=name, ms_per_image=value) for name, value in zip(names, medians)],
         versions=_versions(),
     )

@@ -14,9 +14,9 @@ import torch
 from mmengine.config import Config
 
 from mmfer.engine.optim_wrappers import SAMOptimWrapper
+from mmfer.utils.memory import keep_freed_memory
 from mmfer.utils.progress import track
 from mmfer.utils.provenance import git_state, machine, versions
-from mmfer.utils.tables import render_table
 
 from .benchmark_setup import build_wrapper, count_operations, stand_in_batch
 from .benchmark_trial import Setting, Trial
@@ -26,9 +26,9 @@ from .run import load_config
 SETTINGS = dict(
     cuda=dict(
         train=('fp32', 'tf32', 'bf16', 'bf16+compile', 'fp32+compile'),
-        infer=('fp32', 'tf32', 'bf16', 'bf16+compile', 'fp32+compile'),
+        infer=('fp32', 'tf32', 'bf16', 'bf16+compile', 'fp32+compile', 'bf16+optimized', 'bf16+optimized+compile'),
     ),
-    cpu=dict(train=('fp32',), infer=('fp32',)),
+    cpu=dict(train=('fp32',), infer=('fp32', 'fp32+optimized')),
 )
 # The parameters of POSTER-Var's backbone and neck here, and the operations an image of the authors' code at 224x224
 POSTER_VAR = (43_752_398, 17.19e9)
@@ -46,6 +46,8 @@ def benchmark_model(
     backend: str = 'inductor',
     seed: int = 0,
     cfg_options: Mapping | None = None,
+    against: str | Path | Config | None = None,
+    parts: bool = False,
 ) -> dict:
     """Time the training steps or the inference of a config's model in several settings, which take turns.
 
@@ -64,14 +66,18 @@ def benchmark_model(
         warmup: Steps after the first one that are not measured.
         backend: Of ``torch.compile``.
         seed: Seed of weights, images and noise.
-        cfg_options: Dotted names to values, set in the config.
+        cfg_options: Dotted names to values, set in both configs.
+        against: Another config whose model takes turns with the first, in the same settings.
+        parts: Also time the parts of the models, after all rounds.
 
     Returns:
-        Dict of plain values. ``rows``, one a batch size and setting, have ``error`` where it failed, else None and
-        ``ms_per_step`` (median, best, worst, all), ``images_per_second``, ``ratio`` to the first setting (median over
-        the rounds; above 1 means faster), ``of_peak``, ``memory_mb`` (peak; on a GPU), ``first_step_seconds`` (with
-        compilation) and ``compiled``. ``peaks``: operations a second. ``operations``: what was counted. And the
-        settings, machine and versions.
+        Dict of plain values. ``rows``, one a batch size, setting and config, have ``error`` where it failed, else None
+        and ``ms_per_step`` (median, best, worst, all), ``images_per_second``, ``ratio`` to the first row of the batch
+        size (median over the rounds; above 1 means faster), ``of_peak``, on a CPU ``of_conv_in_turn`` (median of the
+        fractions of the peak of the convolution that each round measured), ``memory_mb`` (peak, see
+        :class:`~mmfer.apis.peak_memory.PeakMemory`), ``first_step_seconds`` (with compilation), ``compiled`` and
+        ``parts``. ``peaks``: operations a second. ``operations``: what was counted, of each config. And the settings,
+        machine and versions.
 
     Raises:
         FileNotFoundError: If the config does not exist.
@@ -85,9 +91,7 @@ def benchmark_model(
             raise ValueError(f'{name}={value} must be at least 1')
     if warmup < 0:
         raise ValueError(f'warmup={warmup} must not be negative')
-    config = copy.deepcopy(config) if isinstance(config, Config) else load_config(config)
-    if cfg_options:
-        config.merge_from_dict(dict(cfg_options))
+    config = _load(config, cfg_options)
     place = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     gpu = place.type == 'cuda'
     if gpu and not torch.cuda.is_available():
@@ -96,31 +100,40 @@ def benchmark_model(
         own = (config.get('train_dataloader') or {}).get('batch_size', 1)
         batches = [own] if mode == 'train' else [1, 64, 256] if gpu else [1, 16]
     chosen = [
-        Setting.parse(text, place) for text in dict.fromkeys(settings or SETTINGS['cuda' if gpu else 'cpu'][mode])
+        Setting.parse(text, place, mode) for text in dict.fromkeys(settings or SETTINGS['cuda' if gpu else 'cpu'][mode])
     ]
+    if mode == 'train' and not gpu:
+        keep_freed_memory()  # for the rest of this process
+    configs = [config] if against is None else [config, _load(against, cfg_options)]
     with _seeded(seed):
-        operations, notes = _operations(config, mode)
+        counted = [_operations(each, mode) for each in configs]
         # without special hardware a CPU is slower in bfloat16: all its settings are measured by its float32
         precisions = dict.fromkeys(setting.precision if gpu else 'fp32' for setting in chosen)
         peaks = [{name: machine_peak(name, place) for name in precisions}]
         rows = []
         for size in batches:
-            data = stand_in_batch(config, mode, size)
-            trials = [Trial(config, mode, setting, place, data, backend, seed) for setting in chosen]
-            _take_turns(trials, f'batch {size}', steps, rounds, warmup)
-            rows += [_row(trial, size, trials[0].ms) for trial in trials]
+            batches_of = [stand_in_batch(each, mode, size) for each in configs]
+            trials = [
+                Trial(each, mode, setting, place, data, backend, seed)
+                for setting in chosen
+                for each, data in zip(configs, batches_of)
+            ]
+            in_turn = _take_turns(trials, f'batch {size}', steps, rounds, warmup, parts)
+            for i, trial in enumerate(trials):
+                rows.append(_row(trial, size, trials[0].ms, counted[i % len(configs)][0], in_turn))
         peaks.append({name: machine_peak(name, place) for name in precisions})
     best = {
         name: {kernel: max(peak[name][kernel] for peak in peaks) for kernel in peaks[0][name]} for name in precisions
     }
     for row in rows:
         if row['error'] is None:
-            speed = row['images_per_second'] * operations['per_image'] * operations['passes']
-            precision = Setting.parse(row['setting'], place).precision if gpu else 'fp32'
+            speed = row.pop('speed')
+            precision = Setting.parse(row['setting'], place, mode).precision if gpu else 'fp32'
             row['of_peak'] = {kernel: speed / value for kernel, value in best[precision].items()}
     return dict(
         mode=mode,
         config=str(config.filename),
+        against=None if against is None else str(configs[1].filename),
         device=str(place),
         machine=machine(),
         driver=_driver() if gpu else None,
@@ -134,11 +147,19 @@ def benchmark_model(
         warmup=warmup,
         backend=backend,
         seed=seed,
-        operations=operations,
+        operations=counted[0][0],
+        operations_against=None if against is None else counted[1][0],
         peaks=best,
-        notes=notes,
+        notes=[note for _, notes in counted for note in notes],
         rows=rows,
     )
+
+
+def _load(config: str | Path | Config, cfg_options: Mapping | None) -> Config:
+    config = copy.deepcopy(config) if isinstance(config, Config) else load_config(config)
+    if cfg_options:
+        config.merge_from_dict(dict(cfg_options))
+    return config
 
 
 @contextmanager
@@ -185,32 +206,45 @@ def _operations(config: Config, mode: str) -> tuple[dict, list[str]]:
     ), notes
 
 
-def _take_turns(trials: Sequence[Trial], name: str, steps: int | None, rounds: int, warmup: int) -> None:
+def _take_turns(
+    trials: Sequence[Trial], name: str, steps: int | None, rounds: int, warmup: int, parts: bool
+) -> list[float]:
+    """Time all trials in turn; the peak of the convolution in each round, on a CPU, whose clock comes and goes."""
+    device, peaks = trials[0].device, []
     try:
         for trial in track(trials, len(trials), f'Preparing {name}'):
             trial.start(warmup)
         for _ in track(range(rounds), rounds, f'Timing {name}'):
+            if device.type == 'cpu':
+                peaks.append(machine_peak('fp32', device, repeats=3, kernels=('conv',))['conv'])
             for trial in trials:
                 trial.measure(steps)
+        for trial in trials if parts else ():
+            trial.measure_parts(min(rounds, 3))
     finally:
         torch._dynamo.reset()  # it keeps few graphs of a function, and the models in them
         for trial in trials:
             trial.close()
+    return peaks
 
 
-def _row(trial: Trial, size: int, base: Sequence[float]) -> dict:
-    row = dict(batch=size, setting=trial.setting.name, error=trial.error)
+def _row(trial: Trial, size: int, base: Sequence[float], work: Mapping, peaks: Sequence[float]) -> dict:
+    row = dict(batch=size, setting=trial.setting.name, config=str(trial.config.filename), error=trial.error)
     if trial.error is not None:
         return row
     median = statistics.median(trial.ms)
+    speeds = [1e3 * size * work['per_image'] * work['passes'] / ms for ms in trial.ms]
     return dict(
         row,
         ms_per_step=dict(median=median, best=min(trial.ms), worst=max(trial.ms), all=trial.ms),
         images_per_second=1e3 * size / median,
         ratio=statistics.median(b / a for a, b in zip(trial.ms, base)) if base else None,
+        speed=1e3 * size * work['per_image'] * work['passes'] / median,
+        of_conv_in_turn=statistics.median(a / b for a, b in zip(speeds, peaks)) if peaks else None,
         memory_mb=trial.memory_mb,
         first_step_seconds=trial.first_step_seconds,
         compiled=trial.compiled,
+        parts=trial.parts,
     )
 
 
@@ -221,54 +255,3 @@ def _driver() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.split('\n')[0].strip() or None
-
-
-def benchmark_report(result: Mapping) -> str:
-    """The result of :func:`benchmark_model` as text for people."""
-    host, work = result['machine'], result['operations']
-    lines = [
-        f'{result["mode"]} of {result["config"]}: {work["parameters"] / 1e6:.2f} M parameters, '
-        f'{work["trained_parameters"] / 1e6:.2f} M trained, images {tuple(work["image"])}',
-        f'{host["device"]}, run on {result["device"]}, {host["threads"]} thread(s), {host["system"]}'
-        + (f', driver {result["driver"]}, cuDNN {result["cudnn"]}' if result['driver'] else ''),
-        ', '.join(f'{name} {version}' for name, version in result['versions'].items()) + f', git: {result["git"]}',
-        f'TF32 is off but in settings named tf32; cudnn_benchmark={result["cudnn_benchmark"]}, '
-        f'channels_last={result["channels_last"]}',
-        f'operations an image: {work["source"]}, {work["rule"]}',
-        *result['notes'],
-    ]
-    scale, unit = (1e12, 'TFLOP/s') if result['device'].startswith('cuda') else (1e9, 'GFLOP/s')
-    peaks = [(n, f'{p["matmul"] / scale:.0f}', f'{p["conv"] / scale:.0f}') for n, p in result['peaks'].items()]
-    tables = [render_table((f'peak, {unit}', 'matrix product', '3x3 convolution'), peaks)]
-    header = ('setting', 'ms a step', 'best', 'worst', 'images/s', 'times as fast', 'of matrix peak', 'of conv. peak')
-    for size in dict.fromkeys(row['batch'] for row in result['rows']):
-        rows = [_cells(row) for row in result['rows'] if row['batch'] == size]
-        title = f'batch {size}, median of {result["rounds"]} rounds'
-        tables.append(render_table((*header, 'peak MB', 'first step s', 'compile'), rows, title=title))
-    failed = [f'{row["setting"]}, batch {row["batch"]}: {row["error"]}' for row in result['rows'] if row['error']]
-    if not result['device'].startswith('cuda'):
-        failed.append('peak memory is measured on GPUs only')
-    return '\n\n'.join(['\n'.join(lines), *tables, *(['\n'.join(failed)] if failed else [])])
-
-
-def _cells(row: Mapping) -> tuple:
-    if row['error'] is not None:
-        return (row['setting'], 'failed', *[''] * 9)
-    ms, found = row['ms_per_step'], row['compiled']
-    return (
-        row['setting'],
-        *(f'{ms[key]:.2f}' for key in ('median', 'best', 'worst')),
-        f'{row["images_per_second"]:.4g}',
-        '' if row['ratio'] is None else f'{row["ratio"]:.2f}',
-        *(f'{row["of_peak"][kernel]:.3f}' for kernel in ('matmul', 'conv')),
-        '' if row['memory_mb'] is None else f'{row["memory_mb"]:.0f}',
-        f'{row["first_step_seconds"]:.1f}',
-        '' if found is None else compile_text(found),
-    )
-
-
-def compile_text(found: Mapping[str, int]) -> str:
-    """What torch.compile made of the model, in words."""
-    text = f'{found["graphs"]} graph(s), {found["graph_breaks"]} break(s)'
-    text += f', {found["fallbacks"]} frame(s) not compiled' if found['fallbacks'] else ''
-    return text + (f', {found["graphs_later"]} recompiled while timed' if found['graphs_later'] else '')

@@ -7,18 +7,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import Config
 from torch import nn
 
+from mmfer.deploy.optimize import OptimizedClassifier
 from mmfer.engine.hooks.sam_hook import SAMHook
 
+from .benchmark_onnx import onnx_session
+from .benchmark_parts import PartTimes
 from .benchmark_setup import AMP, build_model, build_wrapper
 from .machine_peak import fp32_arithmetic, synchronize
+from .peak_memory import PeakMemory
 
-EXTRAS = ('channels_last', 'compile', 'cudagraphs')
+EXTRAS = ('channels_last', 'compile', 'cudagraphs', 'optimized', 'onnx')
 BLOCK_SECONDS = 1.0  # what a round of one setting takes about where the number of steps is not given
 
 
@@ -30,7 +34,7 @@ class Setting(NamedTuple):
     extras: frozenset
 
     @classmethod
-    def parse(cls, text: str, device: torch.device) -> Setting:
+    def parse(cls, text: str, device: torch.device, mode: str = 'infer') -> Setting:
         """A setting of words joined by ``+``: ``fp32``, ``tf32``, ``bf16`` or ``fp16``, and any of ``EXTRAS``.
 
         Raises:
@@ -46,6 +50,12 @@ class Setting(NamedTuple):
             )
         if device.type != 'cuda' and (precisions[0] == 'tf32' or 'cudagraphs' in extras):
             raise ValueError(f'setting {text!r}: tf32 and cudagraphs are for GPUs of NVIDIA, not for {device.type}')
+        if extras & {'optimized', 'onnx'} and mode != 'infer':
+            raise ValueError(f'setting {text!r}: optimized and onnx are for inference, not for mode={mode!r}')
+        if 'optimized' in extras and device.type == 'cpu' and (precisions[0] != 'fp32' or 'compile' in extras):
+            raise ValueError(f'setting {text!r}: an optimized model on a CPU computes in fp32 and is not compiled')
+        if 'onnx' in extras and (device.type != 'cpu' or precisions[0] != 'fp32' or len(extras) > 1):
+            raise ValueError(f'setting {text!r}: onnxruntime is measured on the CPU, as fp32+onnx')
         return cls(text, precisions[0], extras)
 
 
@@ -64,6 +74,7 @@ class Trial:
     Attributes:
         error (str | None): Why it failed.
         ms (list[float]): Milliseconds a step, one a round.
+        parts (list[dict] | None): What :meth:`PartTimes.measure` says of it.
     """
 
     def __init__(
@@ -73,24 +84,24 @@ class Trial:
         self.data, self.backend, self.seed = data, backend, seed
         self.ms: list[float] = []
         self.error: str | None = None
-        self.first_step_seconds = self.memory_mb = self.compiled = self.outcome = None
+        self.first_step_seconds = self.memory_mb = self.compiled = self.outcome = self.parts = None
+        self._times: PartTimes | None = None
         self.interval = 1
         self._step: Callable | None = None
 
     def start(self, warmup: int) -> None:
         """Build the model, make its first steps, and measure its memory."""
         with self._guarded():
-            before = torch.cuda.memory_allocated(self.device) if self.device.type == 'cuda' else 0
+            memory = PeakMemory(self.device)
             seen = compile_counts()
             torch.manual_seed(self.seed)
             self._build()
             self.first_step_seconds = self._seconds(1)
             for _ in range(warmup):
                 self._seconds(self.interval)
-            if self.device.type == 'cuda':
-                torch.cuda.reset_peak_memory_stats(self.device)
-                self._seconds(self.interval)
-                self.memory_mb = (torch.cuda.max_memory_allocated(self.device) - before) / 2**20
+            memory.restart()
+            self._seconds(self.interval)
+            self.memory_mb = memory.mb()
             if self.setting.extras & {'compile', 'cudagraphs'}:
                 self.compiled = dict(_difference(compile_counts(), seen), graphs_later=0)
 
@@ -108,9 +119,16 @@ class Trial:
             if self.compiled:
                 self.compiled['graphs_later'] += _difference(compile_counts(), seen)['graphs']
 
+    def measure_parts(self, steps: int) -> None:
+        """Time the parts of the model, after all rounds; not where compilers or other runtimes hide them."""
+        if self.error is None and self._times is not None:
+            with self._guarded():
+                self._seconds(self.interval)
+                self.parts = self._times.measure(lambda: self._seconds(self.interval), steps)
+
     def close(self) -> None:
         """Free the model."""
-        self._step = None
+        self._step = self._times = None
         gc.collect()
         if self.device.type == 'cuda':
             torch.cuda.empty_cache()
@@ -120,6 +138,8 @@ class Trial:
         if self.config.get('channels_last', False) or 'channels_last' in self.setting.extras:
             model = model.to(memory_format=torch.channels_last)
         model = model.to(self.device)
+        if 'optimized' in self.setting.extras:
+            model = OptimizedClassifier(model.eval())
         self._step = self._training(model) if self.mode == 'train' else self._inference(model)
 
     def _compile(self, function: Callable) -> Callable:
@@ -136,6 +156,7 @@ class Trial:
         self.interval = getattr(wrapper, 'interval', 1)
         runner, hook = SimpleNamespace(model=model, optim_wrapper=wrapper), SAMHook()
         hook.before_train(runner)
+        self._watch(model, wrapper)
 
         def step() -> None:
             hook.before_train_iter(runner, 0)
@@ -144,8 +165,21 @@ class Trial:
 
         return step
 
+    def _watch(self, model: nn.Module, wrapper: Any = None) -> None:
+        if not self.setting.extras & {'compile', 'cudagraphs', 'onnx'}:
+            self._times = PartTimes(model, self.device, wrapper)
+
     def _inference(self, model: nn.Module) -> Callable:
         model.eval()
+        self._watch(model)
+        if 'onnx' in self.setting.extras:
+            preprocess = model.data_preprocessor
+            session = onnx_session(model, preprocess(self.data, False)['inputs'])
+
+            def run() -> None:
+                self.outcome = torch.from_numpy(session(preprocess(self.data, False)['inputs'].numpy()))
+
+            return run
         dtype = AMP.get(self.setting.precision)
         forward = self._compile(lambda images: model(images, mode='tensor'))
 

@@ -28,7 +28,7 @@ def _build_target(config: str | os.PathLike, part: str | None) -> tuple[nn.Modul
     model, classes = cfg.model, None
     if part:
         model = model.get('backbone') or model
-        model = model.get(PARTS[part][0]) or model
+        model = (model.get(PARTS[part][0]) if PARTS[part][0] else None) or model
     else:
         classes = config_classes(cfg)
     with DefaultScope.overwrite_default_scope('mmfer'):
@@ -60,7 +60,7 @@ def convert(source: str | os.PathLike, destination: str | os.PathLike, config: s
         destination: The new file: ``{'state_dict': ..., 'meta': ...}`` for ``torch.load(weights_only=True)``, or
             safetensors where its name ends so. It appears complete or not at all.
         config: The config whose model the weights fill. Weights of a single stream fill its ``model.backbone.image`` or
-            ``model.backbone.landmark``, or its backbone.
+            ``model.backbone.landmark``, or its backbone, and those of a backbone its backbone.
         force: Whether an existing destination is replaced.
 
     Raises:
@@ -73,7 +73,10 @@ def convert(source: str | os.PathLike, destination: str | os.PathLike, config: s
     if destination.exists() and not force:
         raise FileExistsError(f'{destination} exists. Choose another name, or replace it with --force.')
     state, kind, dropped = read_released(source)
-    target, classes = _build_target(config, PART_OF_KIND.get(kind) or own_part(state))
+    part = PART_OF_KIND.get(kind)
+    if part and not PARTS[part][0]:
+        state = {name.removeprefix('backbone.'): tensor for name, tensor in state.items()}
+    target, classes = _build_target(config, part or own_part(state))
     report = fill(target, state, str(source))
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     meta = dict(source=source.name, sha256=digest, kind=kind, config=Path(config).name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -38,7 +38,11 @@ def synchronize(device: torch.device) -> None:
 
 
 def machine_peak(
-    precision: str, device: torch.device, repeats: int = 8, sizes: tuple | None = None
+    precision: str,
+    device: torch.device,
+    repeats: int = 8,
+    sizes: tuple | None = None,
+    kernels: Sequence[str] = ('matmul', 'conv'),
 ) -> dict[str, float]:
     """Operations a second (2 a multiply-add) of the two kernels that networks spend their time in, best of several.
 
@@ -47,20 +51,25 @@ def machine_peak(
         device: Where to measure.
         repeats: Measurements of each kernel, of which the best counts.
         sizes: Side of the matrices, (batch, channels, side) of the convolution, calls a measurement; by device.
+        kernels: Which to measure.
 
     Returns:
         ``matmul``: product of two square matrices; ``conv``: 3x3 convolution in channels-last, channels kept.
     """
     side, (batch, channels, width), calls = sizes or SIZES['cuda' if device.type == 'cuda' else 'cpu']
     options = dict(device=device, dtype=DTYPES[precision])
+    found = {}
     with fp32_arithmetic(precision == 'tf32', cudnn_benchmark=True), torch.no_grad():
-        matrix = torch.randn(side, side, **options)
-        matmul = 2 * side**3 / _best_seconds(lambda: matrix @ matrix.T, device, repeats, calls)
-        x = torch.randn(batch, channels, width, width, **options).contiguous(memory_format=torch.channels_last)
-        weight = torch.randn(channels, channels, 3, 3, **options).contiguous(memory_format=torch.channels_last)
-        operations = 2 * 9 * batch * channels**2 * width**2
-        conv = operations / _best_seconds(lambda: F.conv2d(x, weight, padding=1), device, repeats, calls)
-    return dict(matmul=matmul, conv=conv)
+        if 'matmul' in kernels:
+            matrix = torch.randn(side, side, **options)
+            found['matmul'] = 2 * side**3 / _best_seconds(lambda: matrix @ matrix.T, device, repeats, calls)
+        if 'conv' in kernels:
+            x = torch.randn(batch, channels, width, width, **options).contiguous(memory_format=torch.channels_last)
+            weight = torch.randn(channels, channels, 3, 3, **options).contiguous(memory_format=torch.channels_last)
+            operations = 2 * 9 * batch * channels**2 * width**2
+            best = _best_seconds(lambda: F.conv2d(x, weight, padding=1), device, repeats, calls)
+            found['conv'] = operations / best
+    return found
 
 
 def _best_seconds(run: Callable, device: torch.device, repeats: int, calls: int) -> float:

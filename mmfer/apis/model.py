@@ -21,7 +21,10 @@ from .run import load_config
 
 
 def init_model(
-    config: str | Path | Config, checkpoint: str | Path | None = None, device: str | torch.device = 'cpu'
+    config: str | Path | Config,
+    checkpoint: str | Path | None = None,
+    device: str | torch.device = 'cpu',
+    optimize: bool = False,
 ) -> nn.Module:
     """The model of a config in eval mode, with its weights.
 
@@ -35,6 +38,8 @@ def init_model(
         config: Config file or object, of which only ``model`` is used, or a name of :func:`mmfer.apis.list_models`.
         checkpoint: A checkpoint that mmfer trained or converted. None leaves random weights, with a warning.
         device: Where the model goes.
+        optimize: Give a copy that only predicts, faster, with the same outputs to about 1e-6 of their scale; see
+            :class:`mmfer.deploy.OptimizedClassifier`.
 
     Raises:
         FileNotFoundError: If the config or the checkpoint does not exist; the message says what there is, and how to
@@ -63,6 +68,10 @@ def init_model(
         model.abstention = meta.get('abstention') or None
     model.to(device)
     model.eval()
+    if optimize:
+        from mmfer.deploy import OptimizedClassifier
+
+        return OptimizedClassifier(model)
     return model
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 VARIABLE = 'MMFER_CONFIGS'
-REPORTED = ('reported by the paper', 'quoted in another paper')
+REPORTED = ('reported by ', 'quoted in ')  # how the sources of others' figures begin
 CONVERT = 'python tools/model_converters/convert_released.py RELEASED.pth OUT.pth --config'
 
 
@@ -40,7 +40,7 @@ def list_models(pattern: str = '*') -> list[str]:
     Args:
         pattern: Which ones, such as ``'*_raf*'``.
     """
-    return sorted(fnmatch.filter(_index(), pattern))
+    return sorted(fnmatch.filter(read_index(), pattern))
 
 
 def model_info(name: str) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def model_info(name: str) -> dict[str, Any]:
         FileNotFoundError: If there is no index, see :func:`configs_folder`.
         ValueError: If it has no such model, with the nearest names.
     """
-    index = _index()
+    index = read_index()
     if name not in index:
         near = difflib.get_close_matches(name, index, 5, 0.5) or sorted(index)
         raise ValueError(
@@ -160,7 +160,8 @@ def _pretrained_parts(model: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield from _pretrained_parts(value)
 
 
-def _index() -> dict[str, dict[str, Any]]:
+def read_index() -> dict[str, dict[str, Any]]:
+    """Name of each model, sorted by metafile -> what :func:`model_info` says of it."""
     index: dict[str, dict[str, Any]] = {}
     folder = configs_folder()
     for path in sorted(folder.glob('*/metafile.yml')):
@@ -200,6 +201,5 @@ def _read(path: Path, root: Path) -> Iterator[dict[str, Any]]:
 
 def _result(result: Mapping[str, Any]) -> dict[str, Any]:
     source = result['Source']
-    return dict(
-        dataset=result['Dataset'], metrics=dict(result['Metrics']), measured=source not in REPORTED, source=source
-    )
+    measured = not source.startswith(REPORTED)
+    return dict(dataset=result['Dataset'], metrics=dict(result['Metrics']), measured=measured, source=source)

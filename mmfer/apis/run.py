@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,11 @@ def _name_classes(settings: Any) -> Any:
 
 
 def config_classes(config: Config) -> tuple[str, ...] | None:
-    """Class names, in label order, that a model trained with ``config`` has; None where its data set cannot tell."""
+    """Class names, in label order, that a model trained with ``config`` has; None where its data set cannot tell.
+
+    A data set that refuses its own arguments (``CustomDataset`` of mmpretrain without any path) cannot tell either, and
+    a warning says why.
+    """
     data = (config.get('train_dataloader') or config.get('test_dataloader') or {}).get('dataset') or {}
     while 'dataset' in data and not data.get('classes'):  # wrappers, of which MapClasses sets the classes
         data = data['dataset']
@@ -121,5 +126,12 @@ def config_classes(config: Config) -> tuple[str, ...] | None:
             settings = {key: value for key, value in data.items() if key != 'pipeline'}
             classes = DATASETS.build(dict(settings, lazy_init=True)).metainfo.get('classes')
         except (FileNotFoundError, KeyError, TypeError):
+            return None
+        except AssertionError as error:
+            warnings.warn(
+                f'{config.filename}: the data set cannot tell its classes ({error}); complete its paths, or set '
+                'classes=(...) in train_dataloader.dataset',
+                stacklevel=2,
+            )
             return None
     return tuple(map(str, classes)) if classes else None

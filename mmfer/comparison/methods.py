@@ -15,6 +15,8 @@ from mmfer.apis.train import train_config
 from mmfer.utils.checkpoint import list_checkpoints, write_text
 from mmfer.utils.finished import MARKER, changed_settings, config_settings
 
+from .label_noise import LabelNoise, add_label_noise
+
 CONFIG = 'config.py'
 
 
@@ -45,6 +47,7 @@ def plan_methods(
     work_dir: str | Path,
     cfg_options: Mapping | None = None,
     amp: str | None = None,
+    noise: LabelNoise | None = None,
 ) -> list[Method]:
     """The methods of a comparison: several configs, or one config with several heads. Nothing is written.
 
@@ -54,9 +57,10 @@ def plan_methods(
         work_dir: Folder of the comparison.
         cfg_options: Dotted names to values, set in the config of each method, whatever its head.
         amp: See :func:`mmfer.apis.train.train`.
+        noise: What becomes of the training labels of each method.
 
     Raises:
-        ValueError: If that is no comparison, or two methods have one name.
+        ValueError: If that is no comparison, two methods have one name, or a config has no labels for the noise.
     """
     if heads and len(configs) != 1:
         raise ValueError(
@@ -78,6 +82,9 @@ def plan_methods(
             config = train_config(source, cfg_options, amp)
             what = str(source)
         config._cfg_dict.pop('work_dir', None)  # set for each run
+        if noise is not None and noise.rate:
+            add_label_noise(config, noise)
+            what += f' and {noise}'
         folder = Path(work_dir, name)
         note = f'{what}, as tools/compare_heads.py trained it.\n\nCommand: python tools/train.py {folder / CONFIG}'
         text = f'"""{note} --seed 0\n"""\n\n{config.pretty_text}'

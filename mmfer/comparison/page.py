@@ -115,7 +115,7 @@ def terminal_table(result: Comparison) -> str:
     return '\n'.join([render_table(header, rows).rstrip('\n'), *notes])
 
 
-def _rows(header: Sequence[str], rows: Sequence[Sequence]) -> str:
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence]) -> str:
     """A table in Markdown: first column to the left, the others to the right."""
 
     def line(cells: Sequence) -> str:
@@ -154,7 +154,7 @@ def page(runs: Sequence[Run], result: Comparison, lines: Sequence[str], terms: S
             for m in by_accuracy(result)
         ]
         meanings = '\n'.join(f'- {FIGURES[name].title}: {FIGURES[name].meaning}' for name in names)
-        parts += [f'## {title}', _rows(header, rows), meanings]
+        parts += [f'## {title}', markdown_table(header, rows), meanings]
         if title in pictures:
             parts.append(_figure(pictures[title]))
     parts += _foreign(result)
@@ -182,7 +182,7 @@ def _foreign(result: Comparison) -> list[str]:
         '([Hendrycks & Gimpel](https://arxiv.org/abs/1610.02136)); below 50 % the method is surer of foreign images '
         'than of its own. FPR95: own images that are refused where 95 % of the foreign ones are.'
     )
-    return ['## Telling foreign images', told, _rows(FOREIGN_HEADER, foreign_rows(result.foreign))]
+    return ['## Telling foreign images', told, markdown_table(FOREIGN_HEADER, foreign_rows(result.foreign))]
 
 
 def _p(value: float) -> str:
@@ -210,7 +210,10 @@ def _tests(result: Comparison) -> list[str]:
             )
         level = f'{100 * result.level:g} % interval'
         header = ['pair', 'difference', level, 'p', 'Holm', 'common seeds', 'the first is']
-        parts += [f'### {FIGURES[name].title}{_arrow(name)}: paired bootstrap over images', _rows(header, rows)]
+        parts += [
+            f'### {FIGURES[name].title}{_arrow(name)}: paired bootstrap over images',
+            markdown_table(header, rows),
+        ]
     parts += _mcnemar_table(result)
     return parts + _seeds_table(result)
 
@@ -225,7 +228,7 @@ def _mcnemar_table(result: Comparison) -> list[str]:
         for t in tests
     ]
     header = ['pair', 'seed', 'only the first right', 'only the second right', 'p', 'Holm']
-    return [f"### Right answers of each seed: McNemar's exact test, Holm over {count}", _rows(header, rows)]
+    return [f"### Right answers of each seed: McNemar's exact test, Holm over {count}", markdown_table(header, rows)]
 
 
 def _seeds_table(result: Comparison) -> list[str]:
@@ -242,7 +245,7 @@ def _seeds_table(result: Comparison) -> list[str]:
     if not rows:
         return [title, f'Not tested: {needed}.']
     header = ['figure', 'pair', 'seeds', 'up : down', 'sign p', 'Wilcoxon p', 'Wilcoxon Holm']
-    return [title, f'Pairs with fewer seeds are left out: {needed}.', _rows(header, rows)]
+    return [title, f'Pairs with fewer seeds are left out: {needed}.', markdown_table(header, rows)]
 
 
 def shown_path(path: str | Path) -> str:
@@ -288,7 +291,7 @@ def _origins(runs: Sequence[Run]) -> list[str]:
             + [facts.get('finished', '-')]
         )
     header = ['method', 'seed', 'accuracy %', 'config', 'config hash', 'checkpoint', 'epochs', 'parameters', 'time']
-    parts = [_rows([*header, 'finished'], rows)]
+    parts = [markdown_table([*header, 'finished'], rows)]
     listed = [line for run in runs for line in [f'# {run.name}', *commands(run)] if commands(run)]
     if listed:
         parts += ['```bash\n' + '\n'.join(listed) + '\n```']

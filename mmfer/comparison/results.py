@@ -17,6 +17,7 @@ from mmfer.evaluation import functional
 from mmfer.utils.finished import read_finished
 
 PREDICTIONS = 'predictions.json'
+OCCLUDED = 'occluded_'  # begins the names of predictions on covered faces
 VALUES = ('uncertainty', 'aleatoric', 'epistemic')
 ROWS = ('pred_std', 'pred_mean', 'gt_distribution')
 FACTS = ('epochs', 'iterations', 'processes', 'config_hash', 'finished', 'seconds', 'parameters', 'command')
@@ -104,6 +105,11 @@ def load_runs(dirs: Sequence[str | Path]) -> list[Run]:
         ValueError: If a file is broken or lacks fields (all of them are named), a method has one seed twice, or runs
             differ in classes, images, labels or true distributions.
     """
+    return align_runs(read_runs(dirs))
+
+
+def read_runs(dirs: Sequence[str | Path]) -> list[Run]:
+    """The runs of :func:`load_runs` as they are read, which may be of different data sets, in any order."""
     files, empty = {}, []
     for folder in map(Path, [dirs] if isinstance(dirs, (str, os.PathLike)) else dirs):
         found = sorted(folder.rglob(PREDICTIONS))
@@ -122,15 +128,27 @@ def load_runs(dirs: Sequence[str | Path]) -> list[Run]:
     if broken:
         more = [f'and {len(broken) - 10} more'] if len(broken) > 10 else []
         raise ValueError('\n'.join([*broken[:10], *more]))
-    runs.sort(key=lambda run: (run.method, -1 if run.seed is None else run.seed))
+    return runs
+
+
+def align_runs(runs: Sequence[Run], to: Run | None = None) -> list[Run]:
+    """Runs by method and seed, their images in the order of the first one, or of ``to``.
+
+    Raises:
+        ValueError: If a method has one seed twice, or runs differ in classes, images, labels or true distributions,
+            from each other or from ``to``.
+    """
+    runs = sorted(runs, key=lambda run: (run.method, -1 if run.seed is None else run.seed))
     for one, other in zip(runs, runs[1:]):
         if (one.method, one.seed) == (other.method, other.seed):
             raise ValueError(
                 f'{one.name} is there twice: {one.folder} and {other.folder}; leave one out, or rename its folder'
             )
-    for other in runs[1:]:
-        _check_same(runs[0], other)
-    _share_truth(runs)
+    first = runs[0] if to is None else to
+    for other in runs:
+        if other is not first:
+            _check_same(first, other)
+    _share_truth(runs if to is None else [to, *runs])
     return runs
 
 

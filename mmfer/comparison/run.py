@@ -14,6 +14,7 @@ from mmfer.utils.finished import MARKER, read_finished, write_json
 from mmfer.utils.tables import render_table
 
 from .jobs import locked
+from .label_noise import LabelNoise, noise_notes
 from .methods import CONFIG, plan_methods
 from .report import shown_path, write_report
 from .results import PREDICTIONS, Run, load_runs
@@ -36,6 +37,7 @@ def run_comparison(
     amp: str | None = None,
     level: float = 0.95,
     reference: str | None = None,
+    noise: LabelNoise | None = None,
     say: Callable[[str], Any] = _say,
 ) -> int:
     """Train and test several methods, continuing what was begun, and write the report.
@@ -47,6 +49,7 @@ def run_comparison(
         options: How the runs are made.
         level: Of the intervals of the report.
         reference: See :func:`mmfer.comparison.write_report`.
+        noise: Of the training labels of all methods.
         say: Prints a line.
 
     Returns:
@@ -56,7 +59,7 @@ def run_comparison(
         ValueError: If the arguments do not fit together, or there are runs with other settings.
     """
     work_dir = Path(work_dir)
-    methods = plan_methods(configs, heads, work_dir, cfg_options, amp)
+    methods = plan_methods(configs, heads, work_dir, cfg_options, amp, noise)
     names = [method.name for method in methods]
     if reference is not None and reference not in names:
         raise ValueError(f'reference={reference}: the methods are {", ".join(names)}')
@@ -120,7 +123,8 @@ def report_finished(
         unequal.append(f'how {", ".join(lacking)} began is unknown: no {MARKER} beside the predictions')
     if commands:
         unequal.append(f'runs that are missing because they have no {PREDICTIONS}: {len(commands)}')
-    notes = [*_notes(equal, unequal), *_made_by(_commands(found if commands else dirs))]
+    settings = {method: content['settings'] for (method, _), content in known.items()}
+    notes = [*_notes(equal, unequal), *noise_notes(settings), *_made_by(training_commands(found if commands else dirs))]
     _report(runs, Path(out_dir), level, reference, notes, say)
     if commands:
         say(f'\n{told}')
@@ -167,7 +171,7 @@ def _summarise(work_dir: Path, tasks: Sequence[Task], options: Options, heads: S
         own_settings=own,
     )
     write_json(work_dir / SUMMARY, content)
-    notes = _notes(equal, unequal)
+    notes = [*_notes(equal, unequal), *noise_notes({task.method.name: task.method.settings for task in tasks})]
     if heads:  # whole methods differ in many settings
         for name, settings in own.items():
             more = f' and {len(settings) - SHOWN} more' if len(settings) > SHOWN else ''
@@ -191,7 +195,7 @@ def _made_by(commands: Sequence[str]) -> list[str]:
     return [f'Trained and tested by `{command}`.' for command in commands if command]
 
 
-def _commands(dirs: Sequence[str | Path]) -> list[str]:
+def training_commands(dirs: Sequence[str | Path]) -> list[str]:
     """What was called to train the runs in these folders of comparisons, or of methods or runs within them."""
     found = []
     for folder in map(Path, dirs):

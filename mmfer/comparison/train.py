@@ -21,7 +21,7 @@ from .foreign import PREFIX as FOREIGN
 from .foreign import foreign_file, is_whole
 from .jobs import Job, Step, job_environment, run_jobs, visible_gpus
 from .methods import Method, unique_names, write_configs
-from .results import PREDICTIONS
+from .results import OCCLUDED, PREDICTIONS
 
 LAST_LINES = 10  # of the log of a run that failed
 
@@ -181,7 +181,7 @@ def _steps(task: Task, options: Options) -> list[Step]:
     folder = task.result.folder
 
     def training() -> list:
-        for file in [folder / PREDICTIONS, *folder.glob(f'{FOREIGN}*.json')]:
+        for file in [folder / PREDICTIONS, *folder.glob(f'{FOREIGN}*.json'), *folder.glob(f'{OCCLUDED}*.json')]:
             file.unlink(missing_ok=True)
         return options.training(task.method, task.seed, folder)
 

@@ -5,6 +5,7 @@ from .affect_net import AffectNet
 from .base_fer_dataset import FERDataset
 from .caer_s import CAERS
 from .ck_plus import CKPlus
+from .collate import stack_images
 from .csv_dataset import CSVDataset
 from .exp_w import ExpW
 from .expressions import EXPRESSIONS, canonical_name
@@ -39,6 +40,7 @@ __all__ = [
     'SFEW',
     'SynthFER',
     'canonical_name',
+    'stack_images',
     *samplers.__all__,
     *transforms.__all__,
     *wrappers.__all__,

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pickle
 from collections.abc import Mapping, Sequence
 from typing import Optional, Union
 
@@ -13,23 +14,24 @@ from mmengine.logging import print_log
 from mmfer.registry import DATASETS
 from mmfer.utils.progress import track
 
+from .decoded import decode_all
+from .entry_list import (
+    SharesArrays,
+    first_names,
+    is_remote,
+    label_problems,
+    missing_files,
+    no_garbage_search,
+    serialize,
+)
+from .image_cache import MODES, ImageCache
 from .transforms.loading import read_image
 
-_LIMIT = 10  # names shown of each kind of problem
-
-
-def first_names(names: Sequence, limit: int = _LIMIT) -> str:
-    """Comma-separated first ``limit`` of ``names``, with the number of those left out."""
-    shown = ', '.join(str(name) for name in names[:limit])
-    return shown if len(names) <= limit else f'{shown}, ... ({len(names) - limit} more)'
-
-
-def _is_remote(path: str) -> bool:
-    return '://' in path
+__all__ = ['FERDataset', 'first_names']
 
 
 @DATASETS.register_module()
-class FERDataset(BaseDataset):
+class FERDataset(SharesArrays, BaseDataset):
     """Base class of the data sets, and reader of annotation files in MMEngine's own JSON format.
 
     A subclass sets the class attributes below and overrides :meth:`load_data_list`, which returns one dict a sample:
@@ -53,6 +55,7 @@ class FERDataset(BaseDataset):
         EXPECTED_TREE (str): the files below ``data_root``, shown when one is missing.
         HOMEPAGE (str): the official page that the data set is obtained from.
         PUBLISHED_COUNTS (dict): split -> number of samples of each class, in label order, or their total alone.
+        CACHES (tuple): allowed values of ``cache``.
 
     Args:
         data_root (str): Folder of the data set. Defaults to ''.
@@ -72,6 +75,10 @@ class FERDataset(BaseDataset):
             every image once at the start, leaves those out that cannot be decoded, names and counts them.
             Defaults to 'error'.
         allow_empty_classes (bool): Warn of classes without samples instead of raising an error. Defaults to False.
+        cache (bool | str): Keep the decoded images, uint8, for all processes and epochs: the same samples come out,
+            sooner. 'memory' decodes them when the list is read, into shared memory, for as long as a process of this
+            machine uses them; 'disk' into a file, in the folder of ``mmfer.utils.cache``, which later runs find. Where
+            they do not fit, a warning says so and they are decoded each time, as with False. Defaults to False.
 
     Raises:
         FileNotFoundError: A folder, the list, or images that it names do not exist.
@@ -83,6 +90,7 @@ class FERDataset(BaseDataset):
     EXPECTED_TREE: str = ''
     HOMEPAGE: str = ''
     PUBLISHED_COUNTS: dict = {}
+    CACHES: tuple = (False, *MODES)
 
     def __init__(
         self,
@@ -100,6 +108,7 @@ class FERDataset(BaseDataset):
         validate: bool = True,
         unreadable: str = 'error',
         allow_empty_classes: bool = False,
+        cache: Union[bool, str] = False,
     ):
         if self.SPLITS and split not in self.SPLITS:
             raise ValueError(
@@ -112,12 +121,18 @@ class FERDataset(BaseDataset):
             )
         if unreadable not in ('error', 'skip'):
             raise ValueError(f"{type(self).__name__}: unreadable={unreadable!r} must be 'error' or 'skip'")
+        if cache not in self.CACHES:
+            raise ValueError(
+                f'{type(self).__name__}: cache={cache!r} is not one of {", ".join(map(repr, self.CACHES))}'
+            )
         if indices is not None and (indices == 0 if isinstance(indices, int) else len(indices) == 0):
             raise ValueError(f'{type(self).__name__}: indices={indices!r} selects no samples')
         self.split = split
         self.validate = validate
         self.unreadable = unreadable
         self.allow_empty_classes = allow_empty_classes
+        self.cache = cache
+        self._decoded: Optional[ImageCache] = None
         self.skipped: list = []
         self._problems: dict = {}
         super().__init__(
@@ -167,7 +182,10 @@ class FERDataset(BaseDataset):
     @force_full_init
     def column(self, key: str) -> list:
         """``key`` of every entry, None where an entry has none."""
-        return [self.entry(i).get(key) for i in range(len(self))]
+        if not self.serialize_data:
+            return [entry.get(key) for entry in self.data_list]
+        data, ends = memoryview(self.data_bytes), self.data_address.tolist()
+        return [pickle.loads(data[start:end]).get(key) for start, end in zip([0, *ends], ends)]
 
     def get_gt_labels(self) -> np.ndarray:
         """Labels of all samples, int64 (N,)."""
@@ -214,6 +232,14 @@ class FERDataset(BaseDataset):
         if self.serialize_data:
             self.data_bytes, self.data_address = self._serialize_data()
 
+    def get_data_info(self, idx: int) -> dict:
+        """The entry of sample ``idx``; with ``cache``, with its ``img``, uint8 (H, W, 3) BGR or, grey, (H, W)."""
+        info = super().get_data_info(idx)
+        row = info.pop('cache_row', None)
+        if row is not None:
+            info['img'] = self._decoded[row]
+        return info
+
     def __repr__(self) -> str:
         size = f'{len(self)} samples' if self._fully_initialized else 'not read yet'
         return f'{type(self).__name__}(split={self.split!r}, data_root={self.data_root!r}, {size}, {self.classes})'
@@ -258,10 +284,10 @@ class FERDataset(BaseDataset):
         folders = [('folder of the data set', self.data_root, 'data_root')]
         if self.img_prefix and os.path.normpath(self.img_prefix) != os.path.normpath(self.data_root or '.'):
             folders.append(('folder of the images', self.img_prefix, 'img_prefix'))
-        ann_missing = self.ann_file and not _is_remote(self.ann_file) and not os.path.isfile(self.ann_file)
+        ann_missing = self.ann_file and not is_remote(self.ann_file) and not os.path.isfile(self.ann_file)
         for what, path, option in folders[: 1 if ann_missing else 2]:
             wanted = self.validate or (ann_missing and self.ann_file.startswith(path))
-            if path and wanted and not _is_remote(path) and not os.path.isdir(path):
+            if path and wanted and not is_remote(path) and not os.path.isdir(path):
                 raise self.source_error(what, path, option)
         if ann_missing:
             raise self.source_error('list file', self.ann_file, 'data_root')
@@ -273,7 +299,24 @@ class FERDataset(BaseDataset):
             return
         self.check_source()
         self._problems = {}
-        super().full_init()
+        with no_garbage_search():
+            super().full_init()
+
+    def _serialize_data(self) -> tuple:
+        """As MMEngine's, in a quarter of the time."""
+        data = serialize(self.data_list)
+        self.data_list.clear()
+        return data
+
+    def parse_data_info(self, raw_data_info: dict) -> dict:
+        """An entry of an annotation file with the image's path below its folder."""
+        folder, path = self.img_prefix, raw_data_info['img_path']
+        if not folder or path.startswith('/') or os.sep != '/':
+            path = os.path.join(folder, path)
+        else:  # the same, in a fifth of the time; so are addresses joined
+            path = folder + path if folder.endswith('/') else f'{folder}/{path}'
+        raw_data_info['img_path'] = path
+        return raw_data_info
 
     def load_data_list(self) -> list:
         """Read an annotation file of MMEngine's format, JSON only; subclasses override this."""
@@ -303,6 +346,9 @@ class FERDataset(BaseDataset):
         self._check_list(self.data_list)
         if self.unreadable == 'skip':
             self.data_list = self._readable(self.data_list)
+        if self.cache:
+            chosen = self.data_list if self._indices is None else self._get_unserialized_subset(self._indices)
+            self._decoded = decode_all(chosen, self.pipeline.transforms, self.cache, type(self).__name__)
         return self.data_list
 
     def _readable(self, data_list: list) -> list:
@@ -327,8 +373,8 @@ class FERDataset(BaseDataset):
             raise ValueError(f'{type(self).__name__}: no samples found, searched {self.describe_source()}')
         missing: list = []
         if self.validate:
-            missing = _missing_files([info['img_path'] for info in data_list if 'img_path' in info])
-            bad = [text for i, info in enumerate(data_list) if (text := self._label_problem(i, info))]
+            missing = missing_files([info['img_path'] for info in data_list if 'img_path' in info])
+            bad = label_problems(data_list, self.num_classes)
             if missing:
                 problems['image files that do not exist'] = missing
             if bad:
@@ -348,42 +394,3 @@ class FERDataset(BaseDataset):
             if not self.allow_empty_classes:
                 raise ValueError(f'{text}; allow_empty_classes=True goes on with a warning')
             print_log(text, logger='current', level=logging.WARNING)
-
-    def _label_problem(self, index: int, info: dict) -> str:
-        """What is wrong with the labels of a sample; '' where nothing is."""
-        name = info.get('img_path', f'sample {index}')
-        label = info.get('gt_label')
-        if isinstance(label, bool) or not isinstance(label, (int, np.integer)):
-            return f'{name} (gt_label {label!r} is no integer)'
-        if not 0 <= label < self.num_classes:
-            return f'{name} (gt_label {label} is not in 0..{self.num_classes - 1})'
-        score = info.get('gt_score')
-        if score is None:
-            return ''
-        score = np.asarray(score)
-        if score.shape != (self.num_classes,):
-            return f'{name} (gt_score has shape {score.shape} instead of ({self.num_classes},))'
-        if not np.isfinite(score).all():
-            return f'{name} (gt_score is not finite)'
-        if score.min() < 0:
-            return f'{name} (gt_score has negative values)'
-        return '' if score.any() else f'{name} (gt_score is all zero)'
-
-
-def _missing_files(paths: Sequence) -> list:
-    """Those of ``paths`` that do not exist. Lists each folder once, which is far faster than one look a file."""
-    listings: dict = {}
-    missing = []
-    for path in paths:
-        folder, name = os.path.split(path)
-        if _is_remote(folder):
-            continue
-        if folder not in listings:
-            try:
-                with os.scandir(folder or '.') as entries:
-                    listings[folder] = {entry.name for entry in entries}
-            except (FileNotFoundError, NotADirectoryError):
-                listings[folder] = set()
-        if name not in listings[folder]:
-            missing.append(path)
-    return missing

@@ -49,9 +49,10 @@ class SynthFER(FERDataset):
         temperature (float): Of the true label distribution; the higher, the more the annotators disagree. Defaults to
             0.2, at which a perfect observer reaches about 94 %.
         num_annotators (int): Votes a face. Defaults to 10.
-        cache (bool | str): True renders all faces once, when the set is first used (so before data loading workers
-            start), and keeps them: num_samples * size * size * 3 bytes of memory. 'disk' keeps them in a file, in the
-            folder of ``mmfer.utils.cache``, which later runs read and all processes share. Defaults to False.
+        cache (bool | str): 'memory', or True, renders all faces once, when the set is first used (so before data
+            loading workers start), and keeps them: num_samples * size * size * 3 bytes of memory. 'disk' keeps them in
+            a file, in the folder of ``mmfer.utils.cache``, which later runs read and all processes share. Defaults to
+            False.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
 
     Raises:
@@ -65,6 +66,7 @@ class SynthFER(FERDataset):
 
     METAINFO = dict(classes=EXPRESSIONS[:7])
     SPLITS = ('train', 'val', 'test')
+    CACHES = (*FERDataset.CACHES, True)
     DEFAULT_SAMPLES = dict(train=6000, val=1000, test=2000)
 
     def __init__(
@@ -91,13 +93,10 @@ class SynthFER(FERDataset):
                 raise ValueError(f'SynthFER: {name}={value!r} must be an integer, {low} or more')
         if not (isinstance(temperature, numbers.Real) and 0 < temperature < float('inf')):
             raise ValueError(f'SynthFER: temperature={temperature!r} must be a number above 0')
-        if cache not in (True, False, 'disk'):
-            raise ValueError(f"SynthFER: cache={cache!r} must be True, False or 'disk'")
         self.METAINFO = dict(classes=EXPRESSIONS[:num_classes])
         self.num_samples = self.DEFAULT_SAMPLES.get(split, 0) if num_samples is None else int(num_samples)
         self.size, self.seed = int(size), int(seed)
         self.temperature, self.num_annotators = float(temperature), int(num_annotators)
-        self.cache = cache
         self._agrees = np.zeros(0, dtype=bool)
         self._images: Optional[np.ndarray] = None
         self._rows: dict = {}
@@ -105,6 +104,7 @@ class SynthFER(FERDataset):
             split=split,
             metainfo=dict(metainfo or {}, classes=self._checked_classes(metainfo)),
             allow_empty_classes=True,  # a small set need not show all
+            cache=cache,
             **options,
         )
 

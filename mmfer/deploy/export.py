@@ -113,7 +113,7 @@ def export_onnx(
     description['outputs'] = list(exported.output_names)
     part = out.with_name(f'.{out.name}.part')
     try:
-        _write_onnx(exported, _example(exported, description), part, opset)
+        write_onnx(exported, _example(description), part, opset)
         _add_description(part, description)
         classifier = OnnxClassifier(part, threads=torch.get_num_threads())
 
@@ -161,7 +161,7 @@ def export_program(
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter('ignore')
             size = {0: torch.export.Dim('batch')}
-            program = torch.export.export(exported, (_example(exported, description),), dynamic_shapes=(size,))
+            program = torch.export.export(exported, (_example(description),), dynamic_shapes=(size,))
     except Exception as error:
         raise ValueError(f'torch.export cannot follow the model: {_line(error)}') from error
     part = out.with_name(f'.{out.stem}.part.pt2')  # its loader looks at the ending
@@ -213,12 +213,17 @@ def _prepare(
     return model, description, make_batches(model, description, images)
 
 
-def _example(exported: ExportModel, description: Mapping[str, Any]) -> Tensor:
+def _example(description: Mapping[str, Any]) -> Tensor:
     """Images that exporters follow through the network: two, since one would stand for batches of one alone."""
     return torch.randn(2, 3, *description['input']['size'], generator=torch.Generator().manual_seed(1))
 
 
-def _write_onnx(exported: ExportModel, example: Tensor, path: Path, opset: int) -> None:
+def write_onnx(exported: ExportModel, example: Tensor, path: Path, opset: int = OPSETS[0]) -> None:
+    """Write the network alone, without comparing it; images like ``example`` (2, 3, H, W) are followed through it.
+
+    Raises:
+        ValueError: If the exporter cannot follow.
+    """
     # The exporter by tracing is there in all versions of PyTorch that mmfer runs on, and needs a tenth of the time of
     # the one that begins with torch.export. What tracing could get wrong, the comparison finds.
     chosen = dict(dynamo=False) if 'dynamo' in inspect.signature(torch.onnx.export).parameters else {}

@@ -28,7 +28,7 @@ def compare_speed(
     rounds: int = 7,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Any]:
-    """Time an ONNX file and the PyTorch model on the CPU, with the same images and as many threads, taking turns.
+    """Time an ONNX file and the plain PyTorch model on the CPU, with the same images and as many threads, taking turns.
 
     Each goes from uint8 images in memory to the predictions as NumPy arrays, so the normalisation counts.
 
@@ -51,7 +51,7 @@ def compare_speed(
     if rounds < 1 or not batches or min(batches) < 1:
         raise ValueError(f'rounds={rounds} and batches={tuple(batches)}: numbers from 1 on')
     onnx = OnnxClassifier(path, threads=torch.get_num_threads())
-    classifiers = dict(pytorch=TorchClassifier(config, checkpoint, 'cpu'), onnx=onnx)
+    classifiers = dict(pytorch=TorchClassifier(config, checkpoint, 'cpu', optimize=False), onnx=onnx)
     rng = np.random.default_rng(0)
     inputs = {size: rng.integers(0, 256, (size, 3, *onnx.size), dtype=np.uint8) for size in batches}
     times: dict[tuple, list[float]] = {(size, name): [] for size in batches for name in classifiers}

@@ -13,6 +13,7 @@ from torch import distributed as torch_dist
 from torch import nn
 from torch.utils.data import DataLoader
 
+from mmfer.datasets.collate import stack_images
 from mmfer.models.layers import pretrained_file
 from mmfer.registry import RUNNERS
 from mmfer.utils.released_weights import check_pretrained_file
@@ -78,7 +79,14 @@ class FERRunner(ResumableRunner):
     def build_dataloader(
         dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
     ) -> DataLoader:
-        """MMEngine's, with the samples seeded by ``seed`` and their place (see ``mmfer.engine.seeding``)."""
+        """MMEngine's, with the samples seeded by ``seed`` and their place (see ``mmfer.engine.seeding``).
+
+        Unless the config says otherwise, batches are stacked where they are loaded (``stack_images``), and lie in
+        pinned memory where there is a GPU.
+        """
+        if isinstance(dataloader, dict):
+            loading = dict(collate_fn=dict(type=stack_images), pin_memory=torch.cuda.is_available())
+            dataloader = dict(loading, **dataloader)
         if seed is None:
             return Runner.build_dataloader(dataloader)
         base = seed - get_rank() if diff_rank_seed else seed

@@ -1,4 +1,4 @@
-from . import heads, losses
+from . import heads, losses, pretrained_init  # noqa: F401 (the last one registers itself)
 from .backbones import FaceResNet, IRNet, MixedFeatureNet, MobileFaceNet, TwoStreamBackbone
 from .data_preprocessor import FERDataPreprocessor
 from .heads import *

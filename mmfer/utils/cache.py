@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from .checkpoint import replace_synced
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
 
 VARIABLE = 'MMFER_CACHE'
 
@@ -30,8 +36,48 @@ def source_digest(folder: str | Path) -> str:
     return digest.hexdigest()
 
 
+@contextmanager
+def sole_builder(path: Path) -> Iterator[None]:
+    """Wait for other processes that make the same file, and keep them waiting meanwhile: look for the file inside.
+
+    The system lets the next one in when this process ends, however it ends. Where a folder cannot be written or a
+    file system has no locks, nobody waits.
+    """
+    lock = path.with_name(f'.{path.name}.lock')
+    try:
+        handle = _locked(lock)
+    except OSError:
+        handle = None
+    try:
+        yield
+    finally:
+        if handle is not None:
+            lock.unlink(missing_ok=True)  # still locked: those who wait for it notice that it is gone
+            os.close(handle)
+
+
+def _locked(lock: Path) -> int | None:
+    if fcntl is None:
+        return None
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if os.stat(lock).st_ino == os.fstat(handle).st_ino:
+                return handle
+        except FileNotFoundError:  # the one before is done and has removed it
+            pass
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
 def cached_array(name: str, shape: tuple[int, ...], make: Callable[[np.ndarray], None]) -> tuple[np.ndarray, str]:
     """An array of bytes that is made once and mapped into memory, which processes share, from then on.
+
+    Processes that want it at the same time wait for the first of them.
 
     Args:
         name: Path below :func:`cache_dir`, ending in ``.npy``, that tells all that the content depends on.
@@ -46,6 +92,12 @@ def cached_array(name: str, shape: tuple[int, ...], make: Callable[[np.ndarray],
     found = _read(path, shape)
     if found is not None:
         return found, ''
+    with sole_builder(path):
+        found = _read(path, shape)
+        return (found, '') if found is not None else _make(path, shape, make)
+
+
+def _make(path: Path, shape: tuple[int, ...], make: Callable[[np.ndarray], None]) -> tuple[np.ndarray, str]:
     array = np.empty(shape, np.uint8)
     make(array)
     part = path.with_name(f'.{path.name}.{os.getpid()}.part')

@@ -9,9 +9,12 @@ import struct
 import sys
 import zipfile
 from _compat_pickle import IMPORT_MAPPING
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from .pickle_machine import AGAIN, CheckpointError, Opaque, PickleMachine, require, show
@@ -19,6 +22,7 @@ from .pickle_machine import AGAIN, CheckpointError, Opaque, PickleMachine, requi
 __all__ = ['CheckpointError', 'Opaque', 'find_state_dict', 'read_checkpoint']
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C  # first object of the stream format of torch < 1.6
+MAX_MODULES = 100_000  # of a pickled network, which may also contain itself
 WRAPPERS = ('state_dict', 'model', 'model_state_dict', 'net', 'module')  # the last one is DeepSpeed's
 FOREIGN = (
     (b'version https://git-lfs', 'is a Git LFS pointer, not the file itself. Run `git lfs pull` where it comes from.'),
@@ -136,8 +140,14 @@ def _read_stream(stream: BinaryIO, size: int) -> Any:
     """The format of torch < 1.6: five pickles (magic, version, system, object, storage keys), then the storages."""
     bounded = _Bounded(stream, size)
     magic = _Reader().run(bounded)
+    if isinstance(magic, dict) and any(isinstance(value, np.ndarray) for value in magic.values()):
+        return magic  # a plain pickle of NumPy arrays, as the ResNets of VGGFace2 come
     plain = 'it is a pickle that torch.save did not write'
-    require(magic == MAGIC_NUMBER, plain, 'Only files of torch.save and safetensors are read')
+    require(
+        type(magic) is int and magic == MAGIC_NUMBER,
+        plain,
+        'Only files of torch.save, pickled dicts of NumPy arrays and safetensors are read',
+    )
     require(_Reader().run(bounded) == 1001, 'it has an unknown version of the format of torch < 1.6')
     system = _Reader().run(bounded)
     require(isinstance(system, dict) and isinstance(system.get('little_endian'), bool), 'its header is damaged')
@@ -167,6 +177,8 @@ def _read_stream(stream: BinaryIO, size: int) -> Any:
 
 def read_checkpoint(path: str | os.PathLike) -> Any:
     """The content of a file of ``torch.save`` (either format) or a ``.safetensors`` file, on the CPU.
+
+    A plain pickle is read if it is a dict of NumPy arrays by their names, as the ResNets of VGGFace2 come.
 
     Nothing of the file is executed or imported, and a file that calls anything of Python but makers of data is refused.
     Tensors come without autograd; those that share a storage in the file
@@ -213,11 +225,46 @@ def read_checkpoint(path: str | os.PathLike) -> Any:
     raise CheckpointError(f'{path} is not a checkpoint: neither torch.save nor safetensors wrote it. {AGAIN}.')
 
 
+def _module_state(module: Opaque) -> Iterator[tuple[str, Tensor]]:
+    """Parameters and lasting buffers of a pickled ``nn.Module`` by their names, in its own order."""
+    waiting, seen = [('', module)], 0
+    while waiting:
+        prefix, part = waiting.pop()
+        seen += 1
+        require(seen <= MAX_MODULES and prefix.count('.') <= 100, 'its network contains itself')
+        own = part.state
+        passing = own.get('_non_persistent_buffers_set') or ()
+        for kind in ('_parameters', '_buffers'):
+            for name, tensor in _items(own.get(kind)):
+                if isinstance(tensor, Tensor) and not (kind == '_buffers' and name in passing):
+                    yield prefix + name, tensor
+        parts = [(f'{prefix}{name}.', child) for name, child in _items(own.get('_modules')) if _is_module(child)]
+        waiting += reversed(parts)
+
+
+def _items(value: Any) -> list[tuple[str, Any]]:
+    return [(k, v) for k, v in value.items() if isinstance(k, str)] if isinstance(value, dict) else []
+
+
+def _is_module(value: Any) -> bool:
+    return isinstance(value, Opaque) and isinstance(value.state, dict) and '_modules' in value.state
+
+
+def _as_tensor(value: Any) -> Tensor | None:
+    if isinstance(value, np.ndarray):
+        try:
+            return torch.from_numpy(value.astype(value.dtype.newbyteorder('=')))
+        except TypeError:  # a type that this version of torch has not
+            return None
+    return value if isinstance(value, Tensor) else None
+
+
 def find_state_dict(content: Any) -> dict[str, Tensor]:
     """The state dict in what :func:`read_checkpoint` returned.
 
     Looks through the wrappers ``state_dict``, ``model``, ``model_state_dict``, ``net`` and ``module``, drops what is no
-    tensor, and removes the prefixes of DataParallel (``module.``) and torch.compile (``_orig_mod.``).
+    tensor, and removes the prefixes of DataParallel (``module.``) and torch.compile (``_orig_mod.``). NumPy arrays
+    become tensors. Of a network that was pickled as a whole, code and all, the tensors are taken.
 
     Args:
         content: The content of a checkpoint.
@@ -227,12 +274,14 @@ def find_state_dict(content: Any) -> dict[str, Tensor]:
     """
     found = content
     for _ in range(4):
-        inner = [found[k] for k in WRAPPERS if isinstance(found.get(k), dict)] if isinstance(found, dict) else []
-        found = inner[0] if inner else found
-    pairs = found.items() if isinstance(found, dict) else ()
-    tensors = {k: v for k, v in pairs if isinstance(k, str) and isinstance(v, Tensor)}
+        if isinstance(found, dict):
+            found = next((v for v in map(found.get, WRAPPERS) if isinstance(v, dict) or _is_module(v)), found)
+    pairs = _module_state(found) if _is_module(found) else found.items() if isinstance(found, dict) else ()
+    pairs = dict(pairs)
+    tensors = {k: _as_tensor(v) for k, v in pairs.items() if isinstance(k, str)}
+    tensors = {k: v for k, v in tensors.items() if v is not None}
     if not tensors:
-        types = {k: v.name if isinstance(v, Opaque) else type(v).__name__ for k, v in pairs}
+        types = {k: v.name if isinstance(v, Opaque) else type(v).__name__ for k, v in pairs.items()}
         entries = ', '.join(f'{show(str(k))} ({show(v)})' for k, v in list(types.items())[:10])
         kind = content.name if isinstance(content, Opaque) else type(content).__name__
         there = f'a dict of {len(types)} keys: {entries}' if isinstance(found, dict) else f'one object, {show(kind)}'

@@ -19,6 +19,7 @@ from torch import Tensor
 MAX_STEPS = (
     10_000_000  # opcodes and copied elements; the optimizer state of a network of 10,000 tensors needs < 1 million
 )
+BYTES_A_STEP = 64  # of copied arrays and texts; the NumPy arrays of a ResNet-50 with 8,631 classes are 165 MB
 MAX_EXPANDED = 1 << 26  # elements of an expanded view (stride 0), which a few bytes of storage can claim to have
 AGAIN = 'Copy or download it again, and compare its size with the source'
 
@@ -145,6 +146,7 @@ def _np_array(state: Any) -> np.ndarray | None:
         return None
     _, shape, dtype, fortran, data = state
     dtype = _np_dtype(dtype)
+    data = data.encode('latin1') if isinstance(data, str) else data  # the bytes of Python 2
     if dtype is None or not isinstance(data, bytes) or not isinstance(shape, tuple) or len(shape) > 32:
         return None
     count = 1
@@ -330,7 +332,7 @@ class PickleMachine:
             if kind in ('parameter', 'parameter_with_state') and isinstance(first, Tensor):
                 return first
         elif name == '_codecs.encode' and isinstance(first, str) and args[1:] == ('latin1',):
-            self.spend(len(first) // 16)
+            self.spend(2 * len(first) // BYTES_A_STEP)
             return first.encode('latin1')
         elif name in ('collections.OrderedDict', 'collections.defaultdict', 'builtins.dict'):
             pairs = first if name != 'collections.defaultdict' and isinstance(first, list) else []
@@ -346,6 +348,12 @@ class PickleMachine:
                 if name.endswith('set'):
                     return (set if name == 'builtins.set' else frozenset)(map(_key, items))
                 return list(items) if name == 'builtins.list' else tuple(items)
+        elif name == 'numpy._core.numeric._frombuffer' and len(args) == 4:  # an array by protocol 5
+            data = bytes(first) if isinstance(first, bytearray) else first
+            array = _np_array((1, args[2], args[1], args[3] == 'F', data))
+            if array is not None:
+                self.spend(2 * array.nbytes // BYTES_A_STEP)
+                return array
         elif name == 'numpy._core.multiarray.scalar' and len(args) == 2:
             dtype = _np_dtype(first)
             if dtype is not None and isinstance(args[1], bytes) and len(args[1]) == dtype.itemsize:
@@ -359,7 +367,7 @@ class PickleMachine:
         target.state = state
         array = _np_array(state) if target.name == 'numpy._core.multiarray._reconstruct' else None
         if array is not None:
-            self.spend(array.nbytes // 16)
+            self.spend(array.nbytes // BYTES_A_STEP)
             self.stack[-1] = array
             index = self.memo_index.get(id(target))
             if self.memo.get(index) is target:

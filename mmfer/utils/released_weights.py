@@ -22,9 +22,10 @@ __all__ = [
     'load_pretrained_part',
     'read_released',
     'to_mmfer',
+    'where_in_config',
 ]
 
-# class: its stream in a config, its released file and where that comes from
+# class: its stream in a config ('' for the whole backbone), its released file and where that comes from
 PARTS = {
     'IRNet': (
         'image',
@@ -38,8 +39,25 @@ PARTS = {
         'MobileFaceNet trained for 68 landmarks, from https://github.com/cunjian/pytorch_face_landmark, also '
         'distributed with POSTER (https://github.com/zczcwh/POSTER)',
     ),
+    'FaceResNet': (
+        '',
+        'resnet18_msceleb.pth or resnet50_ft_weight.pkl',
+        'ResNet-18 trained on MS-Celeb-1M, distributed with DAN (https://github.com/yaoing/DAN) and DACL '
+        '(https://github.com/amirhfarzaneh/dacl), or ResNet-50 trained on VGGFace2, from '
+        'https://github.com/cydonia999/VGGFace2-pytorch, whose layout is vggface2',
+    ),
+    'MixedFeatureNet': (
+        '',
+        'MFN_msceleb.pth',
+        'MixedFeatureNet trained on MS-Celeb-1M, distributed with DDAMFN (https://github.com/simon20010923/DDAMFN)',
+    ),
 }
-PART_OF_KIND = {'ir_net': 'IRNet', 'mobile_face_net': 'MobileFaceNet'}
+PART_OF_KIND = {
+    'ir_net': 'IRNet',
+    'mobile_face_net': 'MobileFaceNet',
+    'resnet': 'FaceResNet',
+    'mixed_feature_net': 'MixedFeatureNet',
+}
 # What a smaller model may leave unused; anything else that is left over means that the file is of another network.
 SPARE = re.compile(r'(?:backbone\.(?:image|landmark)\.)?(?:stages\.\d+|expand|landmark_head)\.')
 
@@ -97,7 +115,7 @@ def fill(target: nn.Module, state: dict[str, Tensor], source: str = 'the file') 
         if not spare or any(n.startswith(spare[0]) for n in own):
             foreign.append(f'{show(name)} {tuple(state[name].shape)}')
     if missing or shapes or broken or foreign:
-        of_head = [n for n in shapes if n.startswith('head.') and used[n].ndim]
+        of_head = [n for n in shapes if n.startswith('head.') and used[n].ndim and len(used[n]) != len(own[n])]
         if of_head:
             there, here = used[of_head[0]].shape[0], own[of_head[0]].shape[0]
             hint = (
@@ -107,7 +125,9 @@ def fill(target: nn.Module, state: dict[str, Tensor], source: str = 'the file') 
         elif broken and not (missing or shapes or foreign):
             hint = 'The file is damaged: copy or download it again.'
         else:
-            hint = 'Take the config of the network that was released: same head, depth, switches and input size.'
+            hint = (
+                'Take the config that the weights were made with: same network, head, depth, switches and input size.'
+            )
         lines = [f'{source} does not fit {type(target).__name__}; nothing was loaded:']
         lines += _listed(missing, 'entries of the model are not in the file')
         lines += _listed([f'{n}: {text}' for n, text in shapes.items()], 'entries have another shape')
@@ -137,6 +157,12 @@ def read_released(path: str | os.PathLike) -> tuple[dict[str, Tensor], str, list
     return state, kind, dropped
 
 
+def where_in_config(part: str) -> str:
+    """The dotted name of a part of ``PARTS`` in configs, such as ``model.backbone.image``."""
+    stream = PARTS[part][0]
+    return f'model.backbone.{stream}' if stream else 'model.backbone'
+
+
 def check_pretrained_file(module: nn.Module, path: str | os.PathLike) -> None:
     """Looks whether the pretrained weights of a module are there.
 
@@ -145,14 +171,15 @@ def check_pretrained_file(module: nn.Module, path: str | os.PathLike) -> None:
     """
     if Path(path).is_file():
         return
-    part = own_part(module.state_dict())
+    part = type(module).__name__
+    part = part if part in PARTS else own_part(module.state_dict())
     if part is None:
         raise FileNotFoundError(f'The pretrained weights of {type(module).__name__} are missing: {path}')
-    stream, file_name, origin = PARTS[part]
+    where, (_, file_name, origin) = where_in_config(part), PARTS[part]
     raise FileNotFoundError(
         f'The pretrained weights of {part} are missing: {path}. What belongs there is {file_name}: {origin}. Put it '
-        f'there, name another place with --cfg-options model.backbone.{stream}.init_cfg.checkpoint=FILE, or train '
-        f'without it: --cfg-options model.backbone.{stream}.init_cfg=None'
+        f'there, name another place with --cfg-options {where}.init_cfg.checkpoint=FILE, or train '
+        f'without it: --cfg-options {where}.init_cfg=None'
     )
 
 
@@ -166,14 +193,13 @@ def load_pretrained_part(module: nn.Module, path: str | os.PathLike) -> FillRepo
     check_pretrained_file(module, path)
     part = own_part(module.state_dict())
     if part is None:
-        raise TypeError(f'{type(module).__name__}: released weights are known for {" and ".join(PARTS)} only')
+        raise TypeError(f'{type(module).__name__}: released weights are known for IRNet and MobileFaceNet only')
     state, kind, dropped = read_released(path)
     found = PART_OF_KIND.get(kind) or own_part(state) or KINDS[kind]
     if found != part:
-        stream, file_name, _ = PARTS[part]
         raise CheckpointError(
-            f'{path} holds {found}, not {part}. Name a file of {part} (such as {file_name}) in '
-            f'model.backbone.{stream}.init_cfg.checkpoint'
+            f'{path} holds {found}, not {part}. Name a file of {part} (such as {PARTS[part][1]}) in '
+            f'{where_in_config(part)}.init_cfg.checkpoint'
         )
     report = fill(module, state, str(path))
     return FillReport(report.tensors, report.parameters, dropped + report.dropped)

@@ -36,7 +36,7 @@ def config(tmp_path):
 def test_times_of_both_sides(config, pack):
     result = benchmark_data(config(pack=pack), num=5, size=16, repeat=3, batch_size=2)
     assert json.loads(json.dumps(result)) == result
-    for side in ('ours', 'torchvision'):
+    for side in ('ours', 'kept', 'torchvision'):
         times = result[side]['all_ms_per_image']
         assert len(times) == 3
         assert result[side]['ms_per_image'] == sorted(times)[1] > 0
@@ -44,6 +44,7 @@ def test_times_of_both_sides(config, pack):
     pairs = zip(result['torchvision']['all_ms_per_image'], result['ours']['all_ms_per_image'])
     assert result['all_ratios'] == [b / a for b, a in pairs]
     assert result['ratio'] == sorted(result['all_ratios'])[1]
+    assert result['kept_ratio'] > 0
     names = ['LoadImageFromFile', 'ImageResize', 'ColorJitter', 'PackInputs', 'ClsDataPreprocessor']
     assert [step['name'] for step in result['steps']] == names
     assert result['num'] == 5

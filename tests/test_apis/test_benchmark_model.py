@@ -7,9 +7,12 @@ import torch
 from torch import nn
 
 from mmfer.apis import machine_peak
-from mmfer.apis.benchmark_model import benchmark_model, benchmark_report, compile_text
+from mmfer.apis.benchmark_model import benchmark_model
+from mmfer.apis.benchmark_parts import PartTimes
 from mmfer.apis.benchmark_setup import build_model, build_wrapper, count_operations, stand_in_batch
+from mmfer.apis.benchmark_tables import benchmark_report, compile_text
 from mmfer.apis.benchmark_trial import Setting, Trial
+from mmfer.apis.peak_memory import PeakMemory
 from mmfer.apis.run import load_config
 
 CPU = torch.device('cpu')
@@ -20,6 +23,7 @@ SMALL = dict(steps=1, rounds=2, warmup=0, batches=[2])
 @pytest.fixture(autouse=True)
 def _small_peak(monkeypatch):
     monkeypatch.setitem(machine_peak.SIZES, 'cpu', (32, (1, 4, 8), 1))
+    monkeypatch.setattr('mmfer.apis.benchmark_model.keep_freed_memory', lambda: False)  # of the other tests' process
 
 
 class Stem(nn.Module):
@@ -67,6 +71,76 @@ def test_training_in_several_settings(stem):
     report = benchmark_report(result)
     for text in ('x 4.5 for a training step of SAMOptimWrapper around AdamW', 'batch 2', 'TF32 is off', '0 break(s)'):
         assert text in report
+
+
+def test_inference_optimized_and_in_onnxruntime():
+    pytest.importorskip('onnx')
+    pytest.importorskip('onnxruntime')
+    config = load_config(CONFIGS / 'poster_var/synth.py')
+    settings = ['fp32', 'fp32+optimized', 'fp32+onnx']
+    result = benchmark_model(config, 'infer', settings=settings, parts=True, **SMALL)
+    assert json.loads(json.dumps(result)) == result
+    assert [(row['setting'], row['error']) for row in result['rows']] == [(text, None) for text in settings]
+    for row in result['rows']:
+        assert row['of_conv_in_turn'] > 0
+    names = ['data_preprocessor', 'backbone.landmark', 'backbone.image', 'neck', 'head', 'the rest']
+    for row in result['rows'][:2]:
+        assert [part['name'] for part in row['parts']] == names
+        assert all(part['forward_ms'] > 0 and part['backward_ms'] == 0 for part in row['parts'][:-1])
+    assert result['rows'][2]['parts'] is None
+    assert 'parts of fp32+optimized' in benchmark_report(result)
+
+
+def test_two_configs_take_turns(stem):
+    other = load_config(CONFIGS / 'poster_var/synth.py')
+    settings = ['fp32', 'fp32+channels_last']
+    result = benchmark_model(stem, 'infer', settings=settings, against=other, **SMALL)
+    rows = [(row['setting'], Path(row['config']).name, row['error']) for row in result['rows']]
+    assert rows == [(text, name, None) for text in settings for name in ('synth_sam.py', 'synth.py')]
+    assert result['rows'][0]['ratio'] == 1
+    assert result['operations']['counted'] < result['operations_against']['counted']
+    first, second = result['rows'][:2]
+    for row, work in ((first, result['operations']), (second, result['operations_against'])):
+        speed = row['images_per_second'] * work['per_image']
+        assert row['of_peak']['conv'] == pytest.approx(speed / result['peaks']['fp32']['conv'])
+    assert 'against' in benchmark_report(result)
+    assert f'fp32, {other.filename}' in benchmark_report(result)
+
+
+def test_parts_of_a_training_step(stem):
+    result = benchmark_model(load_config(CONFIGS / 'poster_var/synth.py'), settings=['fp32'], parts=True, **SMALL)
+    parts = {part['name']: part for part in result['rows'][0]['parts']}
+    assert list(parts)[-1] == 'optimizer and the rest'
+    for name in ('backbone.image', 'neck', 'head'):
+        assert min(parts[name]['forward_ms'], parts[name]['backward_ms']) > 0
+    assert parts['optimizer and the rest']['forward_ms'] > 0
+    parts = {part['name'] for part in benchmark_model(stem, parts=True, **SMALL)['rows'][0]['parts']}
+    assert {'backbone', 'head'} <= parts
+    assert not parts & {'backbone.image', 'neck'}
+
+
+def test_the_parts_add_up_and_leave_the_model_as_it_was():
+    config = load_config(CONFIGS / 'poster_var/synth.py')
+    model, _ = build_model(config)
+    data = model.eval().data_preprocessor(stand_in_batch(config, 'infer', 1))['inputs']
+    before = dict(vars(model.head)), torch.Tensor.backward
+    times = PartTimes(model, CPU)
+    (rest,) = (part for part in times.measure(lambda: model(data, mode='tensor'), 2) if part['name'] == 'the rest')
+    assert rest['forward_ms'] > 0
+    with pytest.raises(AttributeError):
+        times.measure(lambda: model(None, mode='tensor'), 1)
+    assert (dict(vars(model.head)), torch.Tensor.backward) == before
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+def test_peak_memory_on_a_cpu():
+    memory = PeakMemory(CPU)
+    if memory.mb() is None:
+        pytest.skip('this system does not tell the highest memory of a process, or does not forget it')
+    memory.restart()
+    block = torch.ones(64 * 2**20, dtype=torch.uint8)
+    del block
+    assert 60 < memory.mb() < 200
 
 
 def test_sam_on_every_step_counts_six(stem):
@@ -149,11 +223,20 @@ def test_precisions_of_the_optimizer_wrapper():
         ('fp32+fast', 'channels_last, compile, cudagraphs'),
         ('tf32', 'for GPUs'),
         ('bf16+cudagraphs', 'for GPUs'),
+        ('bf16+optimized', 'computes in fp32'),
+        ('fp32+optimized+compile', 'not compiled'),
+        ('bf16+onnx', r'as fp32\+onnx'),
     ],
 )
 def test_settings_that_cannot_be(text, message):
     with pytest.raises(ValueError, match=message):
         Setting.parse(text, CPU)
+
+
+def test_settings_of_inference_alone():
+    for text in ('fp32+optimized', 'fp32+onnx'):
+        with pytest.raises(ValueError, match='for inference'):
+            Setting.parse(text, CPU, 'train')
 
 
 def test_settings():

@@ -1,4 +1,4 @@
-"""The pipelines of DAN and DDAMFN on an image, with every random step applied."""
+"""The pipelines of DAN, DDAMFN, SCN, EAC and RUL on an image, with every random step applied."""
 
 from pathlib import Path
 
@@ -18,6 +18,13 @@ SIZES = {
     'ddamfn/raf_pp': 112,
     'ddamfn/affectnet7_pp': 112,
     'ddamfn/ferplus': 112,
+    'scn/raf': 224,
+    'scn/affectnet7': 224,
+    'scn/ferplus': 224,
+    'eac/raf': 224,
+    'eac/affectnet7': 224,
+    'eac/ferplus': 224,
+    'rul/raf': 224,
 }
 
 

@@ -1,7 +1,6 @@
 """What docs/deploy.md shows runs as it stands."""
 
-import re
-
+import book
 import cv2
 import exports
 import numpy as np
@@ -11,7 +10,7 @@ from processes import ROOT, python
 from mmfer.deploy import OnnxClassifier, export_onnx, export_program
 
 TEXT = (ROOT / 'docs/deploy.md').read_text()
-BLOCKS = re.findall(r'```python\n(.*?)```', TEXT, flags=re.DOTALL)
+BLOCKS = [block.text for block in book.blocks('deploy.md') if block.kind == 'python']
 BLOCK = 'import sys\nfor name in {names}:\n    sys.modules[name] = None\n'
 
 

@@ -165,7 +165,7 @@ def test_images_of_a_folder(model, tmp_path):
 
 
 def test_a_file_that_differs_is_not_written(model, tmp_path, monkeypatch):
-    write = export._write_onnx
+    write = export.write_onnx
 
     def write_another(exported, *arguments):
         exported.model.head.fc_mean.bias += 0.02
@@ -173,7 +173,7 @@ def test_a_file_that_differs_is_not_written(model, tmp_path, monkeypatch):
 
     old = tmp_path / 'old.onnx'
     old.write_bytes(b'what was there')
-    monkeypatch.setattr(export, '_write_onnx', write_another)
+    monkeypatch.setattr(export, 'write_onnx', write_another)
     for path in (old, tmp_path / 'new.onnx'):
         with pytest.raises(
             ValueError, match=r'is not written: onnxruntime and PyTorch differ by 0\.02\d* in mean \(.*, batch of'

@@ -8,18 +8,7 @@ import torch
 from mmfer.apis import init_model
 
 ROOT = golden.GOLDEN.parents[2]
-CONFIG = """
-from mmpretrain.models import GlobalAveragePooling, ImageClassifier
-from mmfer.models import EACHead, FaceResNet, FERDataPreprocessor, SCNHead
-
-model = dict(type=ImageClassifier, data_preprocessor=dict(type=FERDataPreprocessor), {parts})
-"""
-OTHERS = {
-    'scn_7': 'backbone=dict(type=FaceResNet, depth=18), neck=dict(type=GlobalAveragePooling), '
-    'head=dict(type=SCNHead, num_classes=7, in_channels=512)',
-    'eac_7': "backbone=dict(type=FaceResNet, depth=50, layout='vggface2'), "
-    'head=dict(type=EACHead, num_classes=7, in_channels=2048)',
-}
+OTHERS = {'scn_7': 'configs/scn/raf.py', 'eac_7': 'configs/eac/raf.py'}
 
 
 def statistics(x):
@@ -72,8 +61,6 @@ def test_ddamfn():
 
 @torch.no_grad()
 @pytest.mark.parametrize('arch', list(OTHERS))
-def test_other_resnets(tmp_path, arch):
-    """Their heads have tests of their own; here the names of their files."""
-    config = tmp_path / 'config.py'
-    config.write_text(CONFIG.format(parts=OTHERS[arch]))
-    run(arch, config, batch=8 if arch == 'scn_7' else 2)
+def test_other_resnets(arch):
+    """Their heads have tests of their own; here their configs, and the names of their files."""
+    run(arch, ROOT / OTHERS[arch], batch=8 if arch == 'scn_7' else 2)

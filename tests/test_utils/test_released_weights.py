@@ -3,12 +3,15 @@ import json
 import golden
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 from safetensors.torch import save_file
 from torch import nn
 
-from mmfer.models.backbones import IRNet, MobileFaceNet, TwoStreamBackbone
+from mmfer.apis import load_config
+from mmfer.models.backbones import FaceResNet, IRNet, MixedFeatureNet, MobileFaceNet, TwoStreamBackbone
 from mmfer.models.heads import LinearHead, VICHead
 from mmfer.models.necks import PyramidFusionNeck
+from mmfer.registry import MODELS
 from mmfer.utils.released_weights import (
     CheckpointError,
     check_pretrained_file,
@@ -72,7 +75,7 @@ def test_whole_models_round_trip(tmp_path, kind):
     with pytest.raises(CheckpointError, match=r'for 7 classes, the config for 8: set model\.head\.num_classes'):
         fill(model(kind, 8), state)
     other = model('poster_pp' if kind == 'poster_var' else 'poster_var')
-    with pytest.raises(CheckpointError, match='Take the config of the network that was released') as error:
+    with pytest.raises(CheckpointError, match='Take the config that the weights were made with') as error:
         fill(other, state)
     assert ('head.fc.weight (7, 768)' if kind == 'poster_var' else 'neck.token_norm.bias (768,)') in str(error.value)
 
@@ -187,3 +190,34 @@ def test_real_landmark_weights():
     net = MobileFaceNet(with_landmarks=True)
     assert load_pretrained_part(net, path).dropped == []
     assert load_pretrained_part(MobileFaceNet(), path).dropped
+
+
+@pytest.mark.parametrize('folder', ['poster_var', 'poster'])
+def test_streams_that_a_config_leaves_random_take_files_by_options(tmp_path, folder):
+    """As the header of the config says it."""
+    path = golden.GOLDEN.parents[2] / f'configs/{folder}/fer2013.py'
+    torch.save(golden.constants(IR50.items()), tmp_path / 'ir50.pth')
+    where = 'model.backbone.image.init_cfg'
+    text = ' '.join(path.read_text().split('"""')[1].split())
+    assert f'--cfg-options {where}.type=Pretrained {where}.checkpoint=FILE' in text
+    options = {f'{where}.type': 'Pretrained', f'{where}.checkpoint': str(tmp_path / 'ir50.pth')}
+    config = load_config(path, {**options, 'param_scheduler.0.eta_max': 9e-6})
+    assert config.param_scheduler[0].eta_max == 9e-6
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        net = MODELS.build(config.model.backbone.image)
+        other = MODELS.build(load_config(path).model.backbone.image)
+    net.init_weights()
+    assert torch.equal(net.stem[0].weight, golden.constants(IR50.items())['input_layer.0.weight'])
+    before = values(other)
+    other.init_weights()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in other.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ('net', 'file'), [(FaceResNet(18, width=8), 'resnet18_msceleb.pth'), (MixedFeatureNet(0.125, (0, 0, 0)), 'MFN_')]
+)
+def test_missing_files_of_whole_backbones(tmp_path, net, file):
+    with pytest.raises(FileNotFoundError, match='https://github.com/') as error:
+        check_pretrained_file(net, tmp_path / 'no.pth')
+    assert file in str(error.value)
+    assert '--cfg-options model.backbone.init_cfg=None' in str(error.value)

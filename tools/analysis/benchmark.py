@@ -6,7 +6,11 @@ recipe in torchvision's transforms on PIL images. A ratio above 1 means mmfer is
 
 --mode train, --mode infer: steps of the model on random images, from uint8 in the host's memory on, in several settings
 that take turns, beside the peak of the machine. A setting is a precision (fp32, tf32, bf16, fp16), then any of
-channels_last, compile and cudagraphs, joined by +. The weights are random, pretrained files are not needed.
+channels_last, compile and cudagraphs, and in inference optimized (init_model(..., optimize=True)) or onnx, joined by +.
+--against lets the model of another config take turns in the same settings. The weights are random, pretrained files are
+not needed.
+
+--mode all: infer, train and data, one after the other, with the times of the parts.
 """
 
 import argparse
@@ -14,7 +18,7 @@ import json
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
+from mmfer.options import DictAction
 
 
 def parse_args() -> argparse.Namespace:
@@ -23,12 +27,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--mode', choices=sorted(MODES), required=True, help='what to measure')
     parser.add_argument('--out', type=Path, metavar='FILE.json', help='write all times and the versions used')
     model = parser.add_argument_group('train, infer')
+    model.add_argument('--against', metavar='CONFIG', help='another config that takes turns with the first')
     model.add_argument('--batch', type=int, nargs='+', metavar='N', help="[the config's; infer: 1 64 256, CPU 1 16]")
     model.add_argument(
         '--compare', nargs='+', metavar='SETTING', help='settings, the first is what others are times of'
     )
     model.add_argument('--amp', nargs='?', const='bfloat16', choices=['bfloat16', 'float16'], help='fp32 and this')
     model.add_argument('--compile', action='store_true', help='fp32 and torch.compile (with --amp if that is given)')
+    model.add_argument('--onnx', action='store_true', help='infer: fp32 and the exported model in onnxruntime')
+    model.add_argument('--parts', action='store_true', help='also the times of backbone, neck, head and optimizer')
     model.add_argument('--compile-backend', default='inductor', metavar='NAME', help='of torch.compile [inductor]')
     model.add_argument('--device', help='[the GPU if there is one]')
     model.add_argument('--steps', type=int, metavar='N', help='steps a round [as many as fit into about a second]')
@@ -44,8 +51,10 @@ def parse_args() -> argparse.Namespace:
     data.add_argument('--images', metavar='DIR', help='folder of images [smooth random JPEG files, in a temporary one]')
     data.add_argument('--size', type=int, default=100, help='side of the generated images in pixels [100]')
     args = parser.parse_args()
-    if args.compare and (args.amp or args.compile):
-        parser.error('--compare names the settings itself: --compare fp32 bf16+compile')
+    if args.compare and (args.amp or args.compile or args.onnx):
+        parser.error('--compare names the settings itself: --compare fp32 bf16+compile fp32+onnx')
+    if args.against and args.mode == 'data':
+        parser.error('--against compares models: --mode infer, train or all')
     return args
 
 
@@ -69,16 +78,20 @@ def run_data(args: argparse.Namespace) -> dict:
     return result
 
 
-def run_model(args: argparse.Namespace) -> dict:
-    from mmfer.apis.benchmark_model import benchmark_model, benchmark_report
+def run_model(args: argparse.Namespace, mode: str) -> dict:
+    from mmfer.apis.benchmark_model import benchmark_model
+    from mmfer.apis.benchmark_tables import benchmark_report
 
     settings = args.compare
-    if args.amp or args.compile:
+    if settings is None and (args.amp or args.compile or (args.onnx and mode == 'infer')):
         precision = {None: 'fp32', 'bfloat16': 'bf16', 'float16': 'fp16'}[args.amp]
-        settings = ['fp32', precision + '+compile' * args.compile]
+        settings = ['fp32', *([precision + '+compile' * args.compile] if args.amp or args.compile else [])]
+        settings += ['fp32+optimized', 'fp32+onnx'] if args.onnx and mode == 'infer' else []
+    if args.mode == 'all' and mode == 'train' and settings:
+        settings = [text for text in settings if not {'optimized', 'onnx'} & set(text.split('+'))] or None
     result = benchmark_model(
         args.config,
-        args.mode,
+        mode,
         args.batch,
         settings,
         args.device,
@@ -87,12 +100,31 @@ def run_model(args: argparse.Namespace) -> dict:
         args.warmup,
         args.compile_backend,
         cfg_options=args.cfg_options,
+        against=args.against,
+        parts=args.parts or args.mode == 'all',
     )
     print(benchmark_report(result))
     return result
 
 
-MODES = dict(data=run_data, train=run_model, infer=run_model)
+def run_all(args: argparse.Namespace) -> dict:
+    results = dict(mode='all')
+    for mode in ('infer', 'train', 'data'):
+        print(f'\n{mode}\n')
+        try:
+            results[mode] = MODES[mode](args)
+        except ValueError as error:  # pipelines without a counterpart in torchvision, for example
+            print(f'{mode} cannot be measured: {error}')
+            results[mode] = dict(mode=mode, error=str(error))
+    return results
+
+
+MODES = dict(
+    all=run_all,
+    data=run_data,
+    infer=lambda args: run_model(args, 'infer'),
+    train=lambda args: run_model(args, 'train'),
+)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -111,9 +143,10 @@ def run(args: argparse.Namespace) -> None:
             replace_synced(part, args.out)
         finally:
             part.unlink(missing_ok=True)
-    rows = result.get('rows')
-    if rows and all(row['error'] for row in rows):
-        raise ValueError('no setting could be measured')
+    for part in (result, *(value for value in result.values() if isinstance(value, dict))):
+        rows = part.get('rows')
+        if rows and all(row['error'] for row in rows):
+            raise ValueError('no setting could be measured')
 
 
 def main() -> int:

@@ -12,7 +12,7 @@ import random
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
+from mmfer.options import DictAction
 
 CELL, NAMES = 120, 250
 

@@ -19,7 +19,7 @@ import json
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
+from mmfer.options import DictAction
 
 LIMIT, BAR = 10, 24
 PROBLEMS_FOUND = 3

@@ -1,8 +1,13 @@
-"""Convert released weights of POSTER-Var, POSTER++, IR-50 or MobileFaceNet to mmfer's names.
+"""Convert released weights to mmfer's names.
 
-The source is read without unpickling it, so that it may come from anywhere::
+Whole models: POSTER-Var, POSTER++, POSTER, DAN, DDAMFN, SCN, EAC, and what mmfer itself trained. Backbones: ResNets by
+torchvision's names (MS-Celeb-1M, VGGFace2), MixedFeatureNet, IR-Nets (face.evoLVe and others), MobileFaceNet.
+
+The source is a file of torch.save, also of a whole network, safetensors, or a pickle of NumPy arrays. It is read
+without unpickling it, so that it may come from anywhere::
 
     python tools/model_converters/convert_released.py poster_pp.pth converted.pth --config configs/poster_pp/raf.py
+    python tools/model_converters/convert_released.py resnet50_ft_weight.pkl r50.pth --config configs/eac/raf.py
 """
 
 import argparse

@@ -2,6 +2,11 @@
 
 12,271 aligned faces for training, 3,068 for test, by EmoLabel/list_patition_label.txt. There is no validation part: as
 in the papers, the test part is evaluated after each epoch, so the best epoch is chosen on it. The last is logged too.
+
+There is no face_crop here: the images come aligned by their authors, and the release does not say onto which places, so
+that AlignFace, which takes ArcFace's, would be another alignment. Faces of photos are cut out with a margin and not
+turned. For a model that sees photos as it saw its training, align the originals of the release
+(tools/dataset_converters/align_faces.py), train on these, and set the face_crop that the tool prints.
 """
 
 from mmcv.transforms import RandomFlip

@@ -5,7 +5,9 @@ from .color_jitter import ColorJitter
 from .crop import ImageCenterCrop, ImageRandomCrop
 from .crop_face import CropFace
 from .formatting import PackInputs
+from .gaussian_noise import ImageGaussianNoise
 from .loading import LoadImageFromFile
+from .occlude import Occlude
 from .random_erasing import ImageRandomErasing
 from .resize import ImageResize
 from .rotation import ImageRandomRotation
@@ -16,11 +18,13 @@ __all__ = [
     'ColorJitter',
     'CropFace',
     'ImageCenterCrop',
+    'ImageGaussianNoise',
     'ImageRandomCrop',
     'ImageRandomErasing',
     'ImageRandomRotation',
     'ImageResize',
     'LoadImageFromFile',
+    'Occlude',
     'PackInputs',
     'TwoViews',
 ]

@@ -1,5 +1,6 @@
 """Loading of images."""
 
+import struct
 from typing import Optional
 
 import cv2
@@ -9,6 +10,8 @@ from mmengine import fileio
 
 from mmfer.registry import TRANSFORMS
 
+_REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
+_FRAMES = {0xC0, 0xC1, 0xC2}  # markers that the image's size stands behind, of the kinds of JPEG that decoders read
 _JPEG_END = b'\xff\xd9'
 _PNG_END = b'\0\0\0\0IEND\xaeB`\x82'  # the whole last chunk: length 0, name, checksum
 
@@ -26,6 +29,26 @@ def _jpeg_ends(data: bytes) -> bool:
     return _JPEG_END in data  # odd headers: the decoder judges them
 
 
+def _jpeg_size(data: bytes) -> tuple:
+    """Height and width of a JPEG file before its orientation is applied; (0, 0) where the headers do not tell."""
+    place = 2
+    while place + 9 <= len(data) and data[place] == 0xFF and data[place + 1] != 0xDA:
+        if data[place + 1] in _FRAMES:
+            return struct.unpack('>HH', data[place + 5 : place + 9])
+        if data[place + 1] == 0xFF:  # a fill byte
+            place += 1
+        else:
+            place += 2 + int.from_bytes(data[place + 2 : place + 4], 'big')
+    return 0, 0
+
+
+def _decoding_flag(data: np.ndarray, min_side: Optional[int]) -> int:
+    if min_side is None or data[:2].tobytes() != b'\xff\xd8':
+        return cv2.IMREAD_COLOR
+    factor = min(_jpeg_size(data.data)) // min_side
+    return _REDUCED.get(1 << min(3, factor.bit_length() - 1), cv2.IMREAD_COLOR) if factor else cv2.IMREAD_COLOR
+
+
 def _is_cut_off(data: np.ndarray) -> bool:
     """Whether a JPEG or PNG file lacks its end. Decoders may fill what is missing with grey and not complain.
 
@@ -37,12 +60,14 @@ def _is_cut_off(data: np.ndarray) -> bool:
     return head == b'\x89PNG' and tail != _PNG_END and _PNG_END not in data.tobytes()
 
 
-def read_image(path: str, content: Optional[bytes] = None) -> np.ndarray:
+def read_image(path: str, content: Optional[bytes] = None, min_side: Optional[int] = None) -> np.ndarray:
     """Read an image file with OpenCV.
 
     Args:
         path (str): Any path, non-ASCII ones and addresses that MMEngine's file backends know included.
         content (bytes, optional): What is in the file, where it was read already; errors name ``path``.
+        min_side (int, optional): Decode a JPEG file at 1/2, 1/4 or 1/8 of its size, the smallest whose shorter side
+            still has so many pixels. Defaults to None: at its size.
 
     Returns:
         np.ndarray: uint8 BGR (H, W, 3). Grey becomes three channels, alpha is dropped, 16 bits are scaled to 8, and the
@@ -60,7 +85,7 @@ def read_image(path: str, content: Optional[bytes] = None) -> np.ndarray:
     if _is_cut_off(data):
         raise ValueError(f'cannot decode the image file {path} ({data.size} bytes): cut off, it lacks its end')
     try:
-        img = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        img = cv2.imdecode(data, _decoding_flag(data, min_side))
     except cv2.error as error:
         raise ValueError(f'cannot decode the image file {path}: {error.err}') from None
     if img is None:
@@ -75,10 +100,32 @@ class LoadImageFromFile(BaseTransform):
     Required keys: ``img_path``, or ``img``: uint8 (H, W) or (H, W, 1) grey, or (H, W, 3) BGR.
     Sets ``img`` (uint8 BGR (H, W, 3)), ``img_shape`` and ``ori_shape`` (both (H, W)).
 
+    Args:
+        min_side (int, optional): Decode JPEG files that are far larger at 1/2, 1/4 or 1/8 of their size, such that the
+            shorter side keeps so many pixels: twice the size that the pipeline resizes to is a good choice. Several
+            times as fast, but **not the same pixels** as decoding all and resizing (see ``docs/benchmarks.md``), so
+            training and test should agree in it. Samples with a ``face_box`` or ``face_landmarks``, which count
+            pixels of the file, are decoded at their size. Defaults to None: all are.
+
     Raises:
         FileNotFoundError: The file does not exist.
-        ValueError: The file cannot be decoded, or the array in memory is no image. All errors name the file or sample.
+        ValueError: The file cannot be decoded, or the array in memory is no image, or ``min_side`` is no size. All
+            errors but the last name the file or sample.
     """
+
+    def __init__(self, min_side: Optional[int] = None):
+        if min_side is not None and (isinstance(min_side, bool) or not isinstance(min_side, int) or min_side < 1):
+            raise ValueError(f'LoadImageFromFile: min_side={min_side!r} must be a number of pixels, or None')
+        self.min_side = min_side
+
+    @staticmethod
+    def is_whole(entry: dict) -> bool:
+        """Whether an entry of a list has places in its image, so that the image must keep its size."""
+        return entry.get('face_box') is not None or entry.get('face_landmarks') is not None
+
+    def read(self, path: str, whole: bool = False) -> np.ndarray:
+        """The image of a file, uint8 BGR (H, W, 3); at its size where it ``is_whole``."""
+        return read_image(path, min_side=None if whole else self.min_side)
 
     def transform(self, results: dict) -> dict:
         """Load the image.
@@ -90,7 +137,7 @@ class LoadImageFromFile(BaseTransform):
             dict: The same dict with the keys above.
         """
         img = results.get('img')
-        img = read_image(results['img_path']) if img is None else self._from_memory(img, results)
+        img = self.read(results['img_path'], self.is_whole(results)) if img is None else self._from_memory(img, results)
         results['img'] = img
         results['img_shape'] = results['ori_shape'] = img.shape[:2]
         return results
@@ -106,4 +153,4 @@ class LoadImageFromFile(BaseTransform):
         raise ValueError(f'{name}: img must be uint8 (H, W), (H, W, 1) or (H, W, 3), not {img.dtype} {img.shape}')
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}()'
+        return f'{type(self).__name__}(min_side={self.min_side})'

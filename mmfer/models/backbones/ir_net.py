@@ -28,13 +28,25 @@ class SEModule(nn.Module):
         return x * torch.sigmoid(scale)
 
 
+class Subsample(nn.MaxPool2d):
+    """Every ``stride``-th place of the map, ``nn.MaxPool2d(1, stride)``, without looking for a maximum among one."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__(1, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.onnx.is_in_onnx_export():  # runtimes pool in the layout of their convolutions, and slice in another
+            return super().forward(x)
+        return x[:, :, :: self.stride, :: self.stride]
+
+
 class IRUnit(nn.Module):
     """Improved residual unit: BN, conv, PReLU, strided conv, BN, added to a parameter-free or 1x1 shortcut."""
 
     def __init__(self, in_channels: int, channels: int, stride: int, with_se: bool) -> None:
         super().__init__()
         if in_channels == channels:
-            self.shortcut = nn.MaxPool2d(1, stride) if stride > 1 else nn.Identity()
+            self.shortcut = Subsample(stride) if stride > 1 else nn.Identity()
         else:
             self.shortcut = nn.Sequential(
                 nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)

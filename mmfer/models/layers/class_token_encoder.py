@@ -20,16 +20,34 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, num_queries: int | None = None) -> Tensor:
         """``(B, N, C) -> (B, num_queries or N, C)``."""
-        c = x.shape[-1]
-        if num_queries is None:
-            qkv = self.qkv(x).chunk(3, dim=-1)
-        else:
-            weight, bias = self.qkv.weight, self.qkv.bias
-            query = F.linear(x[:, :num_queries], weight[:c], bias[:c])
-            qkv = (query, *F.linear(x, weight[c:], bias[c:]).chunk(2, dim=-1))
-        query, key, value = (t.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for t in qkv)
+        if num_queries is not None:
+            return self.proj(self._ask(x, num_queries))
+        query, key, value = (
+            t.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for t in self.qkv(x).chunk(3, dim=-1)
+        )
         out = F.scaled_dot_product_attention(query, key, value)
         return self.proj(out.transpose(1, 2).flatten(2))
+
+    def _ask(self, x: Tensor, num_queries: int) -> Tensor:
+        r"""The same without a key and a value for every token.
+
+        .. math::
+            q \cdot (W_k x_n + b_k) = (W_k^T q) \cdot x_n + const, \quad
+            \sum_n a_n (W_v x_n + b_v) = W_v \sum_n a_n x_n + b_v
+
+        The constant is the same for all tokens, and a softmax does not see it.
+        """
+        b, n, c = x.shape[0], num_queries, x.shape[-1]
+        h = self.num_heads
+        bias = self.qkv.bias
+        asking, keys, values = self.qkv.weight.unflatten(0, (3, h, -1))  # (h, c / h, c) each
+        query = F.linear(x[:, :n], asking.flatten(0, 1), bias[:c]) * (c // h) ** -0.5
+        query = query.reshape(b * n, h, -1).transpose(0, 1) @ keys  # (h, b n, c)
+        query = query.view(h, b, n, c).transpose(0, 1).flatten(1, 2)
+        mean = (query @ x.transpose(1, 2)).softmax(-1) @ x  # (b, h n, c)
+        mean = mean.view(b, h, n, c).transpose(0, 1).reshape(h, b * n, c)
+        out = (mean @ values.transpose(1, 2)).transpose(0, 1)  # (b n, h, c / h)
+        return out.reshape(b, n, c) + bias[2 * c :]
 
 
 class EncoderBlock(nn.Module):

@@ -130,3 +130,42 @@ def test_png_with_bytes_after_the_end(tmp_path):
     (tmp_path / 'a.png').write_bytes(encoded('.png')[:-12])
     with pytest.raises(ValueError, match=r'a\.png .*cut off'):
         read_image(str(tmp_path / 'a.png'))
+
+
+@pytest.mark.parametrize(('min_side', 'factor'), [(None, 1), (41, 1), (40, 2), (21, 2), (20, 4), (10, 8), (1, 8)])
+def test_large_jpeg_files_can_be_decoded_smaller(tmp_path, min_side, factor):
+    img = cv2.GaussianBlur(np.random.RandomState(0).randint(0, 256, (80, 120, 3), dtype=np.uint8), (0, 0), 6)
+    path = write(tmp_path / 'a.jpg', img, [cv2.IMWRITE_JPEG_QUALITY, 95])
+    results = LoadImageFromFile(min_side=min_side)(dict(img_path=path))
+    assert results['img'].shape == (80 // factor, 120 // factor, 3)
+    assert results['img_shape'] == results['ori_shape'] == results['img'].shape[:2]
+    means = img.reshape(80 // factor, factor, 120 // factor, factor, 3).mean((1, 3))
+    assert np.abs(results['img'] - means).max() < 8  # about what it should look like
+    assert read_image(write(tmp_path / 'a.png', img), min_side=min_side).shape == img.shape
+
+
+def test_images_with_places_in_them_keep_their_size(tmp_path):
+    path = write(tmp_path / 'a.jpg', np.zeros((64, 64, 3), np.uint8))
+    load = LoadImageFromFile(min_side=8)
+    assert load(dict(img_path=path))['img'].shape == (8, 8, 3)
+    for place in (dict(face_box=(1, 2, 30, 40)), dict(face_landmarks=np.ones((5, 2)))):
+        assert load(dict(img_path=path, **place))['img'].shape == (64, 64, 3)
+    assert load(dict(img_path=path, face_box=None))['img'].shape == (8, 8, 3)
+
+
+def test_the_size_is_that_of_the_image_not_of_its_thumbnail(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = Image.new('RGB', (64, 32), (200, 30, 10))
+    content.save(tmp_path / 'turned.jpg', exif=exif, progressive=True)
+    data = bytearray((tmp_path / 'turned.jpg').read_bytes())
+    thumbnail = cv2.imencode('.jpg', np.zeros((160, 160, 3), np.uint8))[1].tobytes()
+    data[2:2] = b'\xff\xe2' + (len(thumbnail) + 2).to_bytes(2, 'big') + thumbnail
+    (tmp_path / 'turned.jpg').write_bytes(data)
+    assert read_image(str(tmp_path / 'turned.jpg'), min_side=16).shape == (32, 16, 3)
+
+
+@pytest.mark.parametrize('min_side', [0, 1.5, True, '64'])
+def test_min_side_must_be_a_size(min_side):
+    with pytest.raises(ValueError, match='min_side='):
+        LoadImageFromFile(min_side=min_side)

@@ -1,0 +1,66 @@
+"""The book, built of Markdown and docstrings: ``python -m sphinx -W -c docs . build/book``.
+
+The source folder is the top of the repository, so that pages link to READMEs and configs as they do on GitHub.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+from docutils.nodes import SkipNode
+from docutils.utils.math.latex2mathml import tex2mathml
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+from mmfer.version import __version__  # noqa: E402
+
+project, release = 'mmfer', __version__
+extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon']
+root_doc = 'docs/index'
+source_suffix = {'.md': 'markdown'}
+include_patterns = ['docs/**', 'configs/*/README.md', 'README.md', 'CONTRIBUTING.md', 'CHANGELOG.md']
+exclude_patterns = ['build', 'data', 'pretrained', 'work_dirs', '.*', '**/__pycache__']
+
+myst_heading_anchors = 4
+autodoc_default_options = dict(members=True, show_inheritance=True)
+autodoc_member_order = 'bysource'
+autodoc_typehints = 'none'  # docstrings say what arguments are
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+napoleon_custom_sections = [('Class attributes', 'params_style')]
+
+html_theme = 'furo'
+html_title = f'mmfer {release}'
+html_copy_source = False
+html_show_copyright = html_show_sphinx = False
+html_math_renderer = 'mathml'
+
+
+def mathml(block):
+    """Draws formulas without a script from the network: browsers know MathML."""
+
+    def visit(writer, node):
+        text = tex2mathml(node.astext(), as_block=block)
+        writer.body.append(f'<div class="math">{text}</div>' if block else text)
+        raise SkipNode
+
+    return visit, None
+
+
+def unlink_folders(app, docname, source):
+    """Links to folders, which GitHub shows and a book cannot, become plain text."""
+    folder = (ROOT / docname).parent
+
+    def plain(link):
+        return link[1] if (folder / link[2]).is_dir() else link[0]
+
+    source[0] = re.sub(r'\[([^\]]+)\]\(([^)\s:#]+)\)', plain, source[0])
+
+
+def setup(app):
+    """Called by Sphinx."""
+    for listener in list(app.events.listeners['autodoc-skip-member']):
+        if listener.handler.__module__ == 'sphinx.ext.napoleon':  # it fails on methods that MMEngine wraps
+            app.disconnect(listener.id)
+    app.connect('source-read', unlink_folders)
+    app.add_html_math_renderer('mathml', mathml(block=False), mathml(block=True))

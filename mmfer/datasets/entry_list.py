@@ -1,0 +1,150 @@
+"""Lists of hundreds of thousands of entries: what can be wrong with them, and how processes share them."""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import pickle
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.context import get_spawning_popen
+
+import numpy as np
+import torch
+
+_LIMIT = 10  # names shown of each kind of problem
+LARGE = 1 << 20  # bytes of an array that processes are to share
+
+
+def first_names(names: Sequence, limit: int = _LIMIT) -> str:
+    """Comma-separated first ``limit`` of ``names``, with the number of those left out."""
+    shown = ', '.join(str(name) for name in names[:limit])
+    return shown if len(names) <= limit else f'{shown}, ... ({len(names) - limit} more)'
+
+
+def is_remote(path: str) -> bool:
+    """Whether it is an address of one of MMEngine's file backends."""
+    return '://' in path
+
+
+@contextmanager
+def no_garbage_search() -> Iterator[None]:
+    """Keep Python from searching for garbage, which it does again and again while a long list grows."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def serialize(entries: Sequence) -> tuple[np.ndarray, np.ndarray]:
+    """Entries as MMEngine's ``BaseDataset`` keeps them, which processes share: no Python objects, one pickle each.
+
+    Returns:
+        np.ndarray: uint8, all pickles.
+        np.ndarray: int64 (N,), where each one ends.
+    """
+    data, ends = io.BytesIO(), np.empty(len(entries), np.int64)
+    for i, entry in enumerate(entries):  # at once into one place: many small pieces leave holes in the memory
+        data.write(pickle.dumps(entry, protocol=4))
+        ends[i] = data.tell()
+    return np.frombuffer(data.getvalue(), dtype=np.uint8), ends
+
+
+class SharesArrays:
+    """Mixin: a process that is started afresh (spawn) shares the large arrays of an object with the one it comes from.
+
+    One that is a fork does so by itself.
+    """
+
+    def __getstate__(self) -> dict:
+        state = dict(self.__dict__)
+        shared = state.pop('_shared', {})
+        if get_spawning_popen() is not None:
+            for name, value in list(state.items()):
+                if isinstance(value, np.ndarray) and value.nbytes >= LARGE:
+                    if name not in shared or shared[name].data_ptr() != value.ctypes.data:  # new, or another array
+                        shared[name] = torch.from_numpy(np.array(value)).share_memory_()
+                    del state[name]
+            state['_shared'] = shared
+            self.__setstate__(state)
+        return state
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+        for name, tensor in state.get('_shared', {}).items():
+            array = tensor.numpy()
+            array.flags.writeable = False
+            setattr(self, name, array)
+
+
+def missing_files(paths: Sequence) -> list:
+    """Those of ``paths`` that do not exist. Lists each folder once, which is far faster than one look a file."""
+    listings: dict = {}
+    missing = []
+    for path in paths:
+        folder, _, name = path.rpartition('/')
+        if not folder or os.sep != '/':
+            folder, name = os.path.split(path)
+        names = listings.get(folder)
+        if names is None:
+            names = listings[folder] = _listing(folder)
+        if name not in names and not is_remote(folder):
+            missing.append(path)
+    return missing
+
+
+def _listing(folder: str) -> set:
+    try:
+        return set(os.listdir(folder or '.'))
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+
+
+def label_problems(data_list: Sequence, num_classes: int) -> list[str]:
+    """What is wrong with the labels of each sample where something is, with its name.
+
+    Args:
+        data_list: Entries with ``gt_label`` and, where they have it, ``gt_score``.
+        num_classes: K; labels are integers in 0..K-1 and scores (K,), finite, not negative and not all zero.
+    """
+    labels = [entry.get('gt_label') for entry in data_list]
+    plain = set(map(type, labels)) <= {int} and (not labels or (min(labels) >= 0 and max(labels) < num_classes))
+    scores = [entry['gt_score'] for entry in data_list if entry.get('gt_score') is not None]
+    if plain and _good_scores(scores, num_classes):
+        return []
+    return [text for i, info in enumerate(data_list) if (text := _label_problem(i, info, num_classes))]
+
+
+def _good_scores(scores: list, num_classes: int) -> bool:
+    if not all(isinstance(score, np.ndarray) and score.shape == (num_classes,) for score in scores):
+        return not scores
+    for start in range(0, len(scores), 4096):
+        block = np.stack(scores[start : start + 4096])
+        if not (np.isfinite(block).all() and block.min() >= 0 and block.any(1).all()):
+            return False
+    return True
+
+
+def _label_problem(index: int, info: dict, num_classes: int) -> str:
+    """What is wrong with the labels of a sample; '' where nothing is."""
+    name = info.get('img_path', f'sample {index}')
+    label = info.get('gt_label')
+    if isinstance(label, bool) or not isinstance(label, (int, np.integer)):
+        return f'{name} (gt_label {label!r} is no integer)'
+    if not 0 <= label < num_classes:
+        return f'{name} (gt_label {label} is not in 0..{num_classes - 1})'
+    score = info.get('gt_score')
+    if score is None:
+        return ''
+    score = np.asarray(score)
+    if score.shape != (num_classes,):
+        return f'{name} (gt_score has shape {score.shape} instead of ({num_classes},))'
+    if not np.isfinite(score).all():
+        return f'{name} (gt_score is not finite)'
+    if score.min() < 0:
+        return f'{name} (gt_score has negative values)'
+    return '' if score.any() else f'{name} (gt_score is all zero)'

@@ -1,0 +1,178 @@
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from exports import config_of, write
+from processes import ROOT
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mmfer.apis import init_model, load_config
+from mmfer.apis.benchmark_setup import build_model
+from mmfer.deploy import OptimizedClassifier, optimize
+from mmfer.deploy.packed import FusedConv2d, FusedLinear, can_pack
+from mmfer.inference.classifiers import TorchClassifier
+from mmfer.models.layers import CrossFusion
+
+CONFIGS = sorted({folder.parent / 'synth.py' for folder in ROOT.glob('configs/[!_]*/synth.py')})
+CONFIGS += [ROOT / f'configs/{name}' for name in ('poster_var/raf.py', 'resnet/synth_r50.py', 'ir_net/fer2013_tiny.py')]
+TOLERANCE = 1e-5  # of the largest value; measured: 5e-6 for POSTER, 2e-6 for the others
+
+
+@pytest.fixture(params=[True, False], ids=['packed', 'plain'])
+def packed(request, monkeypatch):
+    """Both ways of computing, the latter being that of GPUs and other builds of PyTorch."""
+    if request.param and not can_pack():
+        pytest.skip('this build of PyTorch packs no weights')
+    monkeypatch.setattr(optimize, 'can_pack', lambda: request.param)
+    return request.param
+
+
+def network(path):
+    """The model of a config with weights and statistics that leave no mistake hidden, and images for it."""
+    config = load_config(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        model, _ = build_model(config)
+    torch.manual_seed(0)
+    for module in model.modules():
+        if isinstance(module, _BatchNorm):
+            module.running_mean.normal_(0, 0.2)
+            module.running_var.uniform_(0.5, 1.5)
+            if module.weight is None:
+                continue
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, 0, 0.2)
+        elif isinstance(module, nn.PReLU):
+            nn.init.uniform_(module.weight, -0.3, 0.6)
+        elif isinstance(module, CrossFusion):
+            for scale in (module.gamma1, module.gamma2):
+                nn.init.uniform_(scale, 0.1, 1)
+    steps = config.test_dataloader.dataset.pipeline
+    size = next((step[key] for step in steps for key in ('scale', 'size') if step.get(key)), 40)
+    size = size if isinstance(size, int) else size[0]
+    return model.eval(), torch.randn(3, 3, size, size)
+
+
+def difference(found, expected):
+    return float((found - expected).abs().max() / expected.abs().max())
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: f'{path.parent.name}-{path.stem}')
+def test_outputs_of_every_network_are_the_same(path, monkeypatch):
+    model, images = network(path)
+    with torch.no_grad():
+        feats, logits = model.extract_feat(images), model(images, mode='tensor')
+    fast = OptimizedClassifier(model)
+    monkeypatch.setattr(optimize, 'PIXELS', 2 * images[0, 0].numel())  # two images, then one
+    found = fast.extract_feat(images)
+    feats = feats if isinstance(feats, tuple) else (feats,)
+    assert [x.shape for x in found] == [x.shape for x in feats]
+    assert max(difference(*pair) for pair in zip(found, feats)) < TOLERANCE
+    assert difference(fast(images), logits) < TOLERANCE
+    folded = [m for part in (fast.backbone, fast.neck) for m in part.modules() if isinstance(m, _BatchNorm)]
+    assert folded == []
+    assert not any(p.requires_grad for p in fast.parameters())
+
+
+@pytest.mark.parametrize('name', ['poster_var', 'dan', 'ddamfn', 'resnet'])
+def test_outputs_without_packed_weights(name, monkeypatch):
+    monkeypatch.setattr(optimize, 'can_pack', lambda: False)
+    model, images = network(ROOT / f'configs/{name}/synth.py')
+    fast = OptimizedClassifier(model)
+    with torch.no_grad():
+        assert difference(fast(images), model(images, mode='tensor')) < TOLERANCE
+    assert not any(getattr(m, 'packed', False) for m in fast.modules())
+
+
+def test_an_image_alone_is_as_in_a_batch():
+    model, images = network(ROOT / 'configs/poster_var/synth.py')
+    fast = OptimizedClassifier(model)
+    assert difference(torch.cat([fast(image[None]) for image in images]), fast(images)) < TOLERANCE
+    contiguous = fast(images.contiguous(memory_format=torch.channels_last))
+    assert difference(contiguous, fast(images)) < TOLERANCE
+
+
+def test_the_original_stays_as_it_is():
+    model, images = network(ROOT / 'configs/poster_var/synth.py')
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with torch.no_grad():
+        logits = model(images, mode='tensor')
+    fast = OptimizedClassifier(model)
+    fast(images)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    with torch.no_grad():
+        assert torch.equal(model(images, mode='tensor'), logits)
+    model.backbone.image.stem[0].weight.data.zero_()
+    assert difference(fast(images), logits) < TOLERANCE  # and it is no view of the original
+
+
+def test_it_only_predicts(packed):
+    model, images = network(ROOT / 'configs/resnet/synth.py')
+    fast = OptimizedClassifier(model)
+    assert not fast(images.requires_grad_()).requires_grad
+    samples = fast(images, mode='predict')
+    assert [tuple(sample.pred_score.shape) for sample in samples] == [(7,)] * 3
+    with pytest.raises(RuntimeError, match='only predicts'):
+        fast.train()
+    with pytest.raises(ValueError, match="mode='loss'"):
+        fast(images, mode='loss')
+    with pytest.raises(TypeError, match='no backbone, head'):
+        OptimizedClassifier(nn.Linear(2, 2))
+
+
+def test_autocast_leaves_it_in_single_precision(packed):
+    model, images = network(ROOT / 'configs/poster_var/synth.py')
+    fast = OptimizedClassifier(model)
+    expected = fast.extract_feat(images)[-1]
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        assert torch.equal(fast.extract_feat(images)[-1], expected)
+
+
+def test_init_model_and_the_inferencer_use_it(tmp_path):
+    path = write(config_of(), tmp_path / 'model.pth', abstention=dict(threshold=0.5))
+    config = config_of()
+    plain, fast = (init_model(config, path, optimize=optimize) for optimize in (False, True))
+    assert isinstance(fast, OptimizedClassifier)
+    assert (fast.classes, fast.abstention) == (plain.classes, plain.abstention)
+    images = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        assert difference(fast(images), plain(images, mode='tensor')) < TOLERANCE
+    pixels = np.random.RandomState(0).randint(0, 256, (2, 3, 32, 32), dtype=np.uint8)
+    quick, eager = TorchClassifier(config, path), TorchClassifier(config, path, optimize=False)
+    assert isinstance(quick.model, OptimizedClassifier)
+    assert not isinstance(eager.model, OptimizedClassifier)
+    found, expected = quick(pixels), eager(pixels)
+    assert set(found) == set(expected)
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=0, atol=1e-5, err_msg=name)
+    data = dict(inputs=list(torch.from_numpy(pixels)), data_samples=None)
+    scores = np.stack([sample.pred_score.numpy() for sample in fast.test_step(data)])
+    np.testing.assert_allclose(scores, expected['pred_score'], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize('act', ['none', 'relu', 'gelu'])
+@pytest.mark.parametrize('size', [(6, 5), (9, 8)])
+def test_layers(packed, act, size):
+    torch.manual_seed(0)
+    convs = [nn.Conv2d(4, 8, 3, 2, 1), nn.Conv2d(4, 4, (1, 3), groups=4, bias=False), nn.Conv2d(4, 6, 3, dilation=2)]
+    function = dict(none=lambda x: x, relu=torch.relu, gelu=nn.functional.gelu)[act]
+    with torch.no_grad():
+        for conv in convs:
+            fused = FusedConv2d(conv, act, packed)
+            for shape in (size, (7, 7), size):  # the weights are packed again for maps of another size
+                x = torch.randn(2, 4, *shape)
+                expected = conv(x)
+                torch.testing.assert_close(fused(x), function(expected), rtol=1e-5, atol=1e-6)
+                add = torch.randn_like(expected)
+                torch.testing.assert_close(fused(x, add), function(expected + add), rtol=1e-5, atol=1e-6)
+        for linear in (nn.Linear(5, 3), nn.Linear(5, 3, bias=False)):
+            x = torch.randn(2, 5, *size).transpose(1, 3)
+            torch.testing.assert_close(FusedLinear(linear, act, packed)(x), function(linear(x)), rtol=1e-5, atol=1e-6)
+
+
+def test_padding_that_it_does_not_know():
+    for conv in (nn.Conv2d(2, 2, 3, padding='same'), nn.Conv2d(2, 2, 3, padding=1, padding_mode='reflect')):
+        with pytest.raises(ValueError, match='padding'):
+            FusedConv2d(conv)

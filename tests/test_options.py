@@ -1,0 +1,29 @@
+import argparse
+import sys
+
+import mmengine.config
+import pytest
+from processes import python
+
+from mmfer.options import DictAction
+
+WORDS = ['a=1', 'b.c=[1,2]', "d=(1,'x')", 'e=None', 'f=true', 'g=1e-3', 'h=text', 'i=a=b', 'j=1,2']
+
+
+def parse(action, words):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=action)
+    return parser.parse_args(['--cfg-options', *words]).cfg_options
+
+
+def test_options_are_what_mmengine_makes_of_them():
+    assert parse(DictAction, WORDS) == parse(mmengine.config.DictAction, WORDS)
+    with pytest.raises((SystemExit, ValueError)) as theirs:
+        parse(mmengine.config.DictAction, ['a'])
+    with pytest.raises(theirs.type):
+        parse(DictAction, ['a'])
+
+
+def test_nothing_is_imported_for_it():
+    code = 'import sys, mmfer.options; print([n for n in ("torch", "mmengine", "numpy") if n in sys.modules])'
+    assert python('-c', code).stdout.strip() == '[]', sys.version
