@@ -7,7 +7,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
-from mmfer.datasets import CropFace, LoadImageFromFile, MapClasses
+from mmfer.datasets import CropFace, LoadImageFromFile, MapClasses, Occlude
 from mmfer.datasets.expressions import class_key
 from mmfer.evaluation import ClassMapEvaluator, ClassPlan, PredictionDump, plan_classes
 from mmfer.models.heads.calibration import PREFIX, describe_calibration
@@ -19,7 +19,7 @@ from .run import build_runner, config_classes, load_config
 from .same_images import count_fitted_images
 
 # What a data set needs of its own pipeline; all that follows is the preprocessing of the model.
-DATA_STEPS = (LoadImageFromFile, CropFace)
+DATA_STEPS = (LoadImageFromFile, CropFace, Occlude)
 
 
 def evaluate(

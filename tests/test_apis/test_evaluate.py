@@ -8,7 +8,8 @@ from mmengine.config import Config
 from small_runs import ROOT, small_config
 
 from mmfer.apis import config_classes, evaluate, init_model, load_config
-from mmfer.datasets import LoadImageFromFile, PackInputs, SynthFER
+from mmfer.apis.evaluate import borrow_test_data
+from mmfer.datasets import LoadImageFromFile, Occlude, PackInputs, SynthFER
 
 ORDER = ('anger', 'disgust', 'fear', 'happiness', 'sadness', 'surprise', 'neutral')  # of FER2013
 
@@ -192,3 +193,12 @@ def test_wrong_arguments(trained, tmp_path):
         evaluate(model_config(work), checkpoint, out=tmp_path / 'x.csv')
     with pytest.raises(ValueError, match='no test_dataloader'):
         evaluate(model_config(work), checkpoint, data=Config(dict(model=1)))
+
+
+def test_faces_covered_by_the_other_config_stay_covered():
+    own, other = (load_config(ROOT / f'configs/poster_var/{name}.py') for name in ('synth', 'synth_occluded'))
+    borrow_test_data(own, other)
+    steps = own.test_dataloader.dataset.pipeline
+    covered = dict(type=Occlude, region='block', share=0.2, seed=0)
+    assert [step for step in steps if step['type'] is Occlude] == [covered]
+    assert steps[-1]['type'] is PackInputs

@@ -25,6 +25,18 @@ def test_data(call_tool, root, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['times.json']
 
 
+def test_list(call_tool, tmp_path, monkeypatch):
+    from mmfer.apis import benchmark_list as module
+
+    small = module.benchmark_list
+    monkeypatch.setattr(module, 'benchmark_list', lambda repeat: small(num=3000, workers=1, repeat=repeat))
+    out = tmp_path / 'list.json'
+    code, printed, error = call_tool(TOOL, 'x.py', '--mode', 'list', '--repeat', 1, '--out', out)
+    assert code == 0, error
+    assert '3000 entries: open in' in printed
+    assert json.loads(out.read_text())['num'] == 3000
+
+
 def test_a_step_without_counterpart_is_one_line(call_tool, root, tmp_path):
     out = tmp_path / 'times.json'
     code, _, error = call_tool(TOOL, root / 'configs/poster_var/fer2013.py', '--mode', 'data', '--out', out)
