@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from mmfer.models import BaseHead
 from mmfer.models.heads.sngp_head import SNGPHead
 
+from .folding import fold_batch_norms, fold_shifts
 from .split_prelu import split_prelus
 
 # Names in exported files of the fields of a prediction; other fields keep theirs.
@@ -28,7 +29,8 @@ class ExportModel(nn.Module):
     Args:
         model: A classifier of :func:`mmfer.apis.init_model`; it is copied.
         size: (H, W) of the images.
-        fast: Parts are replaced by others of the same results that onnxruntime computes faster, see ``split_prelu.py``.
+        fast: Parts are replaced by others of the same results that onnxruntime computes faster, see ``split_prelu.py``
+            and ``folding.py``.
 
     Attributes:
         output_names: ``probs``, then ``mean``, ``std``, ``uncertainty``, ``aleatoric``, ``epistemic`` where the head
@@ -48,7 +50,11 @@ class ExportModel(nn.Module):
             )
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
         _prepare_head(self.model.head)
-        self.replaced = split_prelus(self.model) if fast else 0
+        self.replaced = 0
+        if fast:
+            fold_batch_norms(self.model)
+            fold_shifts(self.model)
+            self.replaced = split_prelus(self.model)
         found = predictions(self.model, torch.zeros(1, 3, *size, device=next(model.parameters()).device))
         known = [name for name in ORDER if name in found]
         self.output_names = (*known, *(name for name in found if name not in ORDER))

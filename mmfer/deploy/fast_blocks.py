@@ -20,7 +20,7 @@ class FastIRUnit(nn.Module):
     def __init__(self, unit: IRUnit, packed: bool) -> None:
         super().__init__()
         norm, conv1, act, conv2, _, *se = unit.residual
-        scale, shift = affine(norm)
+        scale, shift = (None, None) if isinstance(norm, nn.Identity) else affine(norm)
         self.register_buffer('scale', scale)
         self.register_buffer('shift', shift)
         self.conv1, self.act, self.conv2 = FusedConv2d(conv1, packed=packed), act, FusedConv2d(conv2, packed=packed)
@@ -29,7 +29,9 @@ class FastIRUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = self.shortcut(x)
-        x = self.act(self.conv1(torch.addcmul(self.shift, x, self.scale)))
+        if self.scale is not None:
+            x = torch.addcmul(self.shift, x, self.scale)
+        x = self.act(self.conv1(x))
         return self.conv2(x, shortcut) if self.se is None else self.se(self.conv2(x)) + shortcut
 
 

@@ -12,11 +12,13 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from mmfer.models.backbones.ir_net import IRNet
 from mmfer.models.backbones.mobile_face_net import ConvBlock, LandmarkHead
 from mmfer.models.layers import CoordinateAttention
 from mmfer.models.necks.dan_neck import ChannelAttention
 from mmfer.models.necks.ddamfn_neck import LinearDepthwise
 
+FAR = 30  # times the mean and deviation of a map; a shift of this size costs one and a half of its seven digits
 # Names of layers that run one right after the other, by the class that runs them.
 _PAIRS = (
     (ConvBlock, (('conv', 'bn'),)),
@@ -58,6 +60,44 @@ def fold_batch_norms(model: nn.Module) -> int:
             fuse = fuse_linear_bn_eval if isinstance(layer, nn.Linear) else fuse_conv_bn_eval
             setattr(parent, first, fuse(layer, norm))
             setattr(parent, second, nn.Identity())
+            count += 1
+    return count
+
+
+@torch.no_grad()
+def fold_shifts(model: nn.Module) -> int:
+    r"""Fold, in place, the batch normalisation that IR-Net's units begin with, after :func:`fold_batch_norms`.
+
+    Before a padded convolution the scale :math:`s` can go into the weights, the shift :math:`t` cannot: zeros of the
+    padding are not shifted. But the unit before can give its map shifted by :math:`d = t / s`, which costs nothing: the
+    bias of its last convolution holds it. What reaches this unit by the shortcut is shifted as well, and is taken back
+    by the bias of its own last convolution.
+
+    .. math::
+        s x + t = s (x + d), \quad b_{k - 1} \gets b_{k - 1} + d_k - d_{k - 1}
+
+    The first unit of a stage, whose input others may read, keeps its own, and so do units with squeeze and excitation
+    and those in which :math:`d` is far beyond the values of the map, where digits would be lost.
+
+    Returns:
+        How many were folded.
+    """
+    count = 0
+    for stage in [stage for net in model.modules() if type(net) is IRNet for stage in net.stages]:
+        for before, unit in zip(stage, list(stage)[1:]):
+            norm, conv, last = (unit.residual[i] for i in (0, 1, 3))
+            previous = before.residual[3]
+            ends = len(unit.residual) == len(before.residual) == 5 and None not in (last.bias, previous.bias)
+            if not ends or not isinstance(unit.shortcut, nn.Identity) or not isinstance(norm, nn.BatchNorm2d):
+                continue
+            scale, shift = (value.flatten() for value in affine(norm))
+            moved = shift / scale
+            if not bool((moved.abs() <= FAR * (norm.running_var.sqrt() + norm.running_mean.abs())).all()):
+                continue
+            unit.residual[0] = nn.Identity()
+            conv.weight.mul_(scale.view(1, -1, 1, 1))
+            previous.bias.add_(moved)
+            last.bias.sub_(moved)
             count += 1
     return count
 

@@ -11,7 +11,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from .fast_blocks import fast_blocks
-from .folding import fold_batch_norms
+from .folding import fold_batch_norms, fold_shifts
 from .packed import can_pack
 
 # On a CPU so many pixels go through the network at a time: four images of 224x224, whose maps stay in the caches.
@@ -50,6 +50,7 @@ class OptimizedClassifier(BaseModel):
         parts = copy.deepcopy(nn.ModuleList([model.backbone, getattr(model, 'neck', None) or nn.Identity()]))
         parts.eval().requires_grad_(False)
         fold_batch_norms(parts)
+        fold_shifts(parts)
         self.backbone, self.neck = (fast_blocks(part, packed) for part in parts)
         self.head = copy.deepcopy(model.head)
         self.classes, self.abstention = getattr(model, 'classes', None), getattr(model, 'abstention', None)

@@ -3,7 +3,8 @@ import torch
 from mmcv.cnn import ConvModule
 from torch import nn
 
-from mmfer.deploy.folding import affine, fold_batch_norms
+from mmfer.deploy.folding import affine, fold_batch_norms, fold_shifts
+from mmfer.models import IRNet
 
 
 def filled(norm):
@@ -57,6 +58,46 @@ def test_layers_that_run_twice_stay():
 def test_a_model_in_training_mode():
     with pytest.raises(ValueError, match='eval'):
         fold_batch_norms(nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)))
+
+
+def ir_net(mode='ir'):
+    torch.manual_seed(0)
+    net = IRNet(mode=mode, channels=(4, 6), num_blocks=(3, 3), out_indices=(0, 1)).double().eval()
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.5, 2)
+            nn.init.uniform_(module.weight, 0.5, 1)
+            nn.init.normal_(module.bias)
+    return net
+
+
+@pytest.mark.parametrize(('mode', 'folded'), [('ir', 4), ('ir_se', 0)])
+def test_shifts_go_through_the_shortcuts(mode, folded):
+    net, x = ir_net(mode), torch.randn(2, 3, 12, 12, dtype=torch.float64)
+    with torch.no_grad():
+        expected = net(x)
+        fold_batch_norms(net)
+        assert fold_shifts(net) == folded
+        for found, value in zip(net(x), expected):  # borders included
+            torch.testing.assert_close(found, value, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize('weight', [0.0, 1e-4])
+def test_a_shift_that_would_cost_digits_stays(weight):
+    net, x = ir_net(), torch.randn(2, 3, 12, 12, dtype=torch.float64)
+    net.stages[0][1].residual[0].weight.data[2] = weight
+    with torch.no_grad():
+        expected = net(x)
+        fold_batch_norms(net)
+        assert fold_shifts(net) == 3
+        assert isinstance(net.stages[0][1].residual[0], nn.BatchNorm2d)
+        for found, value in zip(net(x), expected):
+            torch.testing.assert_close(found, value, rtol=1e-11, atol=1e-11)
+
+
+def test_shifts_need_folded_batch_normalisation():
+    assert fold_shifts(ir_net()) == 0
 
 
 @pytest.mark.parametrize('learned', [True, False])

@@ -35,7 +35,7 @@ def write(model, path, **meta):
 
 def test_predictions_are_those_of_the_model(config, model, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (3, 3, 32, 32), np.uint8)
-    classifier = TorchClassifier(config, write(model, tmp_path / 'a.pth'), 'cpu')
+    classifier = TorchClassifier(config, write(model, tmp_path / 'a.pth'), 'cpu', optimize=False)
     found = classifier(images)
     assert set(found) == {'pred_score', 'pred_mean', 'pred_std', 'uncertainty', 'aleatoric', 'epistemic'}
     data = model.data_preprocessor(dict(inputs=list(torch.from_numpy(images)), data_samples=None))
