@@ -16,6 +16,9 @@ class DictAction(argparse.Action):
         values: Any,
         option_string: str | None = None,
     ) -> None:
+        wrong = [value for value in values or () if '=' not in value]
+        if wrong:
+            parser.error(f'{option_string} {wrong[0]}: expected NAME=VALUE, such as train_cfg.max_epochs=1')
         from mmengine.config import DictAction
 
         DictAction(self.option_strings, self.dest, nargs=self.nargs)(parser, namespace, values, option_string)

@@ -62,7 +62,7 @@ def test_a_model_in_training_mode():
 
 def ir_net(mode='ir'):
     torch.manual_seed(0)
-    net = IRNet(mode=mode, channels=(4, 6), num_blocks=(3, 3), out_indices=(0, 1)).double().eval()
+    net = IRNet(mode=mode, channels=(16, 20), num_blocks=(3, 3), out_indices=(0, 1)).double().eval()
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.3)
