@@ -73,8 +73,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def train_one(args: argparse.Namespace, work_dir: object, seed: int) -> None:
-    from mmfer.apis.train import train
+    import torch
 
+    from mmfer.apis.train import train
+    from mmfer.utils.memory import keep_freed_memory
+
+    if not torch.cuda.is_available():
+        keep_freed_memory()
     train(
         args.config,
         work_dir=work_dir,

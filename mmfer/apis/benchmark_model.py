@@ -102,6 +102,9 @@ def benchmark_model(
     chosen = [
         Setting.parse(text, place, mode) for text in dict.fromkeys(settings or SETTINGS['cuda' if gpu else 'cpu'][mode])
     ]
+    wanting = [setting.name for setting in chosen if 'recompute' in setting.extras]
+    if wanting and not config.get('recompute'):
+        raise ValueError(f"setting {wanting[0]!r}: name the parts: --cfg-options recompute=\"['neck.encoder']\", say")
     if mode == 'train' and not gpu:
         keep_freed_memory()  # for the rest of this process
     configs = [config] if against is None else [config, _load(against, cfg_options)]

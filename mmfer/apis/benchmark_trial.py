@@ -15,6 +15,7 @@ from torch import nn
 
 from mmfer.deploy.optimize import OptimizedClassifier
 from mmfer.engine.hooks.sam_hook import SAMHook
+from mmfer.engine.recompute import recompute_activations
 
 from .benchmark_onnx import onnx_session
 from .benchmark_parts import PartTimes
@@ -22,7 +23,7 @@ from .benchmark_setup import AMP, build_model, build_wrapper
 from .machine_peak import fp32_arithmetic, synchronize
 from .peak_memory import PeakMemory
 
-EXTRAS = ('channels_last', 'compile', 'cudagraphs', 'optimized', 'onnx')
+EXTRAS = ('channels_last', 'recompute', 'compile', 'cudagraphs', 'optimized', 'onnx')
 BLOCK_SECONDS = 1.0  # what a round of one setting takes about where the number of steps is not given
 
 
@@ -52,6 +53,8 @@ class Setting(NamedTuple):
             raise ValueError(f'setting {text!r}: tf32 and cudagraphs are for GPUs of NVIDIA, not for {device.type}')
         if extras & {'optimized', 'onnx'} and mode != 'infer':
             raise ValueError(f'setting {text!r}: optimized and onnx are for inference, not for mode={mode!r}')
+        if 'recompute' in extras and mode != 'train':
+            raise ValueError(f'setting {text!r}: recompute is for training, not for mode={mode!r}')
         if 'optimized' in extras and device.type == 'cpu' and (precisions[0] != 'fp32' or 'compile' in extras):
             raise ValueError(f'setting {text!r}: an optimized model on a CPU computes in fp32 and is not compiled')
         if 'onnx' in extras and (device.type != 'cpu' or precisions[0] != 'fp32' or len(extras) > 1):
@@ -138,6 +141,8 @@ class Trial:
         if self.config.get('channels_last', False) or 'channels_last' in self.setting.extras:
             model = model.to(memory_format=torch.channels_last)
         model = model.to(self.device)
+        if 'recompute' in self.setting.extras:
+            recompute_activations(model, self.config.recompute)
         if 'optimized' in self.setting.extras:
             model = OptimizedClassifier(model.eval())
         self._step = self._training(model) if self.mode == 'train' else self._inference(model)

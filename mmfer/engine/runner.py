@@ -26,6 +26,7 @@ from .hooks.sam_hook import SAMHook
 from .hooks.seed_hook import SeedHook
 from .loops import FERIterTrainLoop, FERTrainLoop
 from .process_group import leave_group_at_exit, orderly
+from .recompute import recompute_activations
 from .resumable_runner import ResumableRunner
 from .seeding import mix, seeded_loader
 from .worker_watch import explained_worker_deaths
@@ -41,6 +42,7 @@ class FERRunner(ResumableRunner):
     """MMEngine's runner with what it lacks for FER work.
 
     - ``channels_last=True`` in the config stores the weights in that memory format, which is faster for convolutions.
+    - ``recompute=[NAME, ...]`` trains with less memory (see ``mmfer.engine.recompute``).
     - Distributed training also runs on the CPU (gloo).
     - A training that was stopped, anywhere, ends as if it had not been (see :class:`ResumableRunner`).
     - Samples and iterations are seeded by their place (see ``mmfer.engine.seeding``).
@@ -71,6 +73,7 @@ class FERRunner(ResumableRunner):
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         if self.cfg.get('channels_last', False):
             model = model.to(memory_format=torch.channels_last)
+        recompute_activations(model, self.cfg.get('recompute', None) or ())
         if self.distributed and model_wrapper_cfg is None and not torch.cuda.is_available():
             return MMDistributedDataParallel(module=model, device_ids=None, broadcast_buffers=False)
         return super().wrap_model(model_wrapper_cfg, model)

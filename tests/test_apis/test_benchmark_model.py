@@ -220,7 +220,7 @@ def test_precisions_of_the_optimizer_wrapper():
     [
         ('compile', 'one of fp32, tf32'),
         ('fp32+bf16', 'one of fp32, tf32'),
-        ('fp32+fast', 'channels_last, compile, cudagraphs'),
+        ('fp32+fast', 'channels_last, recompute, compile, cudagraphs'),
         ('tf32', 'for GPUs'),
         ('bf16+cudagraphs', 'for GPUs'),
         ('bf16+optimized', 'computes in fp32'),
@@ -237,6 +237,22 @@ def test_settings_of_inference_alone():
     for text in ('fp32+optimized', 'fp32+onnx'):
         with pytest.raises(ValueError, match='for inference'):
             Setting.parse(text, CPU, 'train')
+
+
+def test_settings_of_training_alone():
+    with pytest.raises(ValueError, match='for training'):
+        Setting.parse('fp32+recompute', CPU)
+
+
+def test_recomputing_needs_names_of_parts():
+    path = CONFIGS / 'poster_var/synth.py'
+    settings = ['fp32', 'fp32+recompute']
+    with pytest.raises(ValueError, match='name the parts'):
+        benchmark_model(path, 'train', settings=settings, **SMALL)
+    result = benchmark_model(
+        path, 'train', settings=settings, cfg_options=dict(recompute=['backbone.image.stages.0']), **SMALL
+    )
+    assert [row['error'] for row in result['rows']] == [None, None]
 
 
 def test_settings():

@@ -19,3 +19,4 @@ model = dict(
     neck=dict(type=PyramidFusionNeck),
     head=dict(type=VICHead, num_classes=7, in_channels=768),
 )
+channels_last = True
