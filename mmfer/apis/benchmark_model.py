@@ -104,7 +104,7 @@ def benchmark_model(
     ]
     wanting = [setting.name for setting in chosen if 'recompute' in setting.extras]
     if wanting and not config.get('recompute'):
-        raise ValueError(f"setting {wanting[0]!r}: name the parts: --cfg-options recompute=\"['neck.encoder']\", say")
+        raise ValueError(f'setting {wanting[0]!r}: name the parts: --cfg-options recompute="[\'neck.encoder\']", say')
     if mode == 'train' and not gpu:
         keep_freed_memory()  # for the rest of this process
     configs = [config] if against is None else [config, _load(against, cfg_options)]

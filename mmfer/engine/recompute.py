@@ -38,7 +38,7 @@ def recompute_activations(model: nn.Module, names: Sequence[str]) -> None:
         if not name or name not in modules:
             parent = max((p for p in modules if name == p or name.startswith(f'{p}.')), key=len, default='')
             children = [child for child, _ in modules[parent].named_children()]
-            raise ValueError(f"recompute: no submodule {name!r}; {parent or 'the model'} has {', '.join(children)}")
+            raise ValueError(f'recompute: no submodule {name!r}; {parent or "the model"} has {", ".join(children)}')
         outer = [other for other in names if name.startswith(f'{other}.')]
         if outer:
             raise ValueError(f'recompute: {name!r} lies inside {outer[0]!r}; name one of them')
