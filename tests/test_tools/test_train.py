@@ -1,5 +1,6 @@
 """Training and testing with the tools and the shell scripts."""
 
+import importlib
 import json
 import os
 import sys
@@ -283,3 +284,14 @@ def test_started_again_continues_its_seeds(tool, tmp_path, monkeypatch):
         monkeypatch.setenv('SLURM_RESTART_COUNT', count)
         assert tool.run(tool.parse_args(words)) == 1  # it left no finished.json
         assert ('--resume' in commands[0]) is resumed
+
+
+@pytest.mark.parametrize('gpu', [False, True])
+def test_memory_is_kept_on_cpus_before_training_begins(tool, monkeypatch, gpu):
+    calls = []
+    monkeypatch.setattr('torch.cuda.is_available', lambda: gpu)
+    monkeypatch.setattr('mmfer.utils.memory.keep_freed_memory', lambda: calls.append('keep'))
+    module = importlib.import_module('mmfer.apis.train')  # whose name in the package is that of its function
+    monkeypatch.setattr(module, 'train', lambda *args, **kwargs: calls.append('train'))
+    tool.run(tool.parse_args(['configs/poster_var/synth.py']))
+    assert calls == (['train'] if gpu else ['keep', 'train'])
