@@ -102,12 +102,14 @@ def benchmark_model(
     chosen = [
         Setting.parse(text, place, mode) for text in dict.fromkeys(settings or SETTINGS['cuda' if gpu else 'cpu'][mode])
     ]
-    wanting = [setting.name for setting in chosen if 'recompute' in setting.extras]
-    if wanting and not config.get('recompute'):
-        raise ValueError(f'setting {wanting[0]!r}: name the parts: --cfg-options recompute="[\'neck.encoder\']", say')
     if mode == 'train' and not gpu:
         keep_freed_memory()  # for the rest of this process
     configs = [config] if against is None else [config, _load(against, cfg_options)]
+    for setting in chosen:
+        for each in configs if 'recompute' in setting.extras else ():
+            if not each.get('recompute'):
+                hint = '--cfg-options recompute="[\'neck.encoder\']"'
+                raise ValueError(f'setting {setting.name!r}: {each.filename}: name the parts, such as {hint}')
     with _seeded(seed):
         counted = [_operations(each, mode) for each in configs]
         # without special hardware a CPU is slower in bfloat16: all its settings are measured by its float32

@@ -36,7 +36,7 @@ def recompute_activations(model: nn.Module, names: Sequence[str]) -> None:
     modules = dict(model.named_modules())
     for name in names:
         if not name or name not in modules:
-            parent = max((p for p in modules if name == p or name.startswith(f'{p}.')), key=len, default='')
+            parent = max((p for p in modules if name.startswith(f'{p}.')), key=len, default='')
             children = [child for child, _ in modules[parent].named_children()]
             raise ValueError(f'recompute: no submodule {name!r}; {parent or "the model"} has {", ".join(children)}')
         outer = [other for other in names if name.startswith(f'{other}.')]

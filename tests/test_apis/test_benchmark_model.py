@@ -249,9 +249,8 @@ def test_recomputing_needs_names_of_parts():
     settings = ['fp32', 'fp32+recompute']
     with pytest.raises(ValueError, match='name the parts'):
         benchmark_model(path, 'train', settings=settings, **SMALL)
-    result = benchmark_model(
-        path, 'train', settings=settings, cfg_options=dict(recompute=['backbone.image.stages.0']), **SMALL
-    )
+    options = dict(cfg_options=dict(recompute=['backbone.image.stages.0']), **SMALL)
+    result = benchmark_model(path, 'train', settings=settings, **options)
     assert [row['error'] for row in result['rows']] == [None, None]
 
 

@@ -2,7 +2,10 @@ import copy
 
 import pytest
 import torch
+from sam_steps import build, network
+from sam_steps import step as sam_step
 from small_runs import small_config
+from torch import nn
 
 from mmfer.apis import build_runner
 from mmfer.deploy import OptimizedClassifier
@@ -24,7 +27,7 @@ def parts_of(model):
         f'{part}.{name}'
         for part in ('backbone', 'neck')
         for name, child in getattr(model, part).named_children()
-        if any(p.requires_grad for p in child.parameters()) and type(child).forward is not torch.nn.Module.forward
+        if any(p.requires_grad for p in child.parameters()) and type(child).forward is not nn.Module.forward
     ]
 
 
@@ -78,14 +81,33 @@ def test_a_copy_recomputes_with_its_own_weights(model):
 
 def test_training_with_recomputation_ends_with_the_same_weights(tmp_path):
     weights = []
-    for name, parts in (('plain', None), ('less', 'found')):
-        config = small_config(tmp_path / name)
-        if parts:
+    for recompute in (False, True):
+        config = small_config(tmp_path / str(recompute))
+        if recompute:
             config.recompute = parts_of(MODELS.build(config.model))
         runner = build_runner(config)
         runner.train()
         weights.append(runner.model.state_dict())
     assert all(torch.allclose(weights[0][k].float(), weights[1][k].float(), rtol=1e-4, atol=1e-6) for k in weights[0])
+
+
+@pytest.mark.parametrize('second_pass_bn', ['update', 'freeze'])
+def test_a_step_of_sam_is_the_same(second_pass_bn):
+    states = []
+    for recompute in (False, True):
+        model = network(torch.float64, nn.BatchNorm1d(16), nn.Dropout(0.2)).train()
+        whole = nn.Sequential(model, nn.Identity())
+        if recompute:
+            recompute_activations(whole, ['0'])
+        wrapper = build(whole, second_pass_bn=second_pass_bn)
+        torch.manual_seed(1)
+        losses = sum((sam_step(whole, wrapper, seed) for seed in range(3)), [])
+        states.append((losses, whole.state_dict()))
+    assert states[0][0] == pytest.approx(states[1][0])
+    counted = states[0][1]['0.1.num_batches_tracked']
+    assert counted == (6 if second_pass_bn == 'update' else 3)
+    for name, value in states[0][1].items():
+        torch.testing.assert_close(states[1][1][name], value, rtol=1e-10, atol=1e-12)
 
 
 def test_names_that_do_not_fit(model):
