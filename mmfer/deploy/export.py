@@ -25,7 +25,7 @@ from mmfer.visualization.optional import require
 from .agreement import Batch, compare, make_batches, refuse_difference
 from .describe import describe, to_json
 from .export_model import ExportModel
-from .onnx_classifier import KEY, OnnxClassifier
+from .onnx_classifier import BATCH, KEY, OnnxClassifier
 from .operations import ExportableOperations
 
 OPSETS = range(17, 21)  # LayerNormalization came with 17; the exporter knows nothing beyond 20
@@ -227,7 +227,7 @@ def write_onnx(exported: ExportModel, example: Tensor, path: Path, opset: int = 
     # The exporter by tracing is there in all versions of PyTorch that mmfer runs on, and needs a tenth of the time of
     # the one that begins with torch.export. What tracing could get wrong, the comparison finds.
     chosen = dict(dynamo=False) if 'dynamo' in inspect.signature(torch.onnx.export).parameters else {}
-    axes = {name: {0: 'batch'} for name in ('images', *exported.output_names)}
+    axes = {name: {0: BATCH} for name in ('images', *exported.output_names)}
     try:
         with warnings.catch_warnings(), torch.no_grad(), ExportableOperations():
             warnings.simplefilter('ignore')  # of what tracing fixes, and that the exporter is the older one

@@ -14,6 +14,7 @@ import numpy as np
 from mmfer.visualization.optional import require
 
 KEY = 'mmfer'  # of the description among an ONNX file's metadata
+BATCH = 'batch'  # name of the size that varies
 FIELDS = dict(probs='pred_score', mean='pred_mean', std='pred_std')  # other outputs have the names of their fields
 REMEDY = 'expected a file written by tools/deploy/export_onnx.py CONFIG CHECKPOINT FILE.onnx'
 
@@ -27,6 +28,8 @@ class OnnxClassifier:
         path: The ONNX file.
         threads: Threads that an operation is divided over; None leaves it to onnxruntime, which takes the cores.
         providers: Execution providers of onnxruntime, best first; the CPU by default.
+        batch: How many images every call will have, where that is known: onnxruntime then finds the shapes of all maps
+            once, not in each call.
 
     Attributes:
         classes: Names of the K expressions, in label order.
@@ -43,7 +46,7 @@ class OnnxClassifier:
     Raises:
         ImportError: If onnxruntime is not installed.
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is damaged, or no model of mmfer.
+        ValueError: If the file is damaged, or no model of mmfer; in calls, if there are not ``batch`` images.
 
     Examples:
         >>> model = OnnxClassifier('poster_var.onnx')  # doctest: +SKIP
@@ -51,10 +54,17 @@ class OnnxClassifier:
     """
 
     def __init__(
-        self, path: str | Path, threads: int | None = None, providers: tuple[str, ...] = ('CPUExecutionProvider',)
+        self,
+        path: str | Path,
+        threads: int | None = None,
+        providers: tuple[str, ...] = ('CPUExecutionProvider',),
+        batch: int | None = None,
     ) -> None:
         if threads is not None and threads < 1:
             raise ValueError(f'threads={threads}: 1 or more, or None for all cores')
+        if batch is not None and batch < 1:
+            raise ValueError(f'batch={batch}: 1 or more, or None for any')
+        self.batch = batch
         onnxruntime = require('onnxruntime', 'mmfer[deploy]', 'ONNX files are run by onnxruntime')
         self.source = str(path)
         if not Path(path).is_file():
@@ -63,6 +73,8 @@ class OnnxClassifier:
         options.log_severity_level = 4  # what fails is raised, too
         if threads is not None:
             options.intra_op_num_threads = threads
+        if batch is not None:
+            options.add_free_dimension_override_by_name(BATCH, batch)
         try:
             self.session = onnxruntime.InferenceSession(str(path), options, list(providers))
             content = self.session.get_modelmeta().custom_metadata_map.get(KEY)
@@ -132,6 +144,8 @@ class OnnxClassifier:
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """The outputs, by the names that the file gives them, for normalised images: float32 (B, 3, H, W)."""
+        if self.batch is not None and len(images) != self.batch:
+            raise ValueError(f'{len(images)} images for a model that was loaded with batch={self.batch}')
         found = self.session.run(self.outputs, {self._images: np.ascontiguousarray(images)})
         return dict(zip(self.outputs, found))
 

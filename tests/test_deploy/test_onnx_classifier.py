@@ -188,3 +188,15 @@ def test_threads(model):
     assert OnnxClassifier(model[2], threads=1).session.get_session_options().intra_op_num_threads == 1
     with pytest.raises(ValueError, match='threads=0: 1 or more'):
         OnnxClassifier(model[2], threads=0)
+
+
+def test_a_size_of_the_batch_that_never_changes(model):
+    any_size, own = OnnxClassifier(model[2]), OnnxClassifier(model[2], batch=2)
+    images = pixels(2)
+    for name, value in any_size(images).items():
+        np.testing.assert_allclose(own(images)[name], value, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match='3 images for a model that was loaded with batch=2'):
+        own(pixels(3))
+    with pytest.raises(ValueError, match='batch=0: 1 or more'):
+        OnnxClassifier(model[2], batch=0)
+    assert any_size(pixels(3))['pred_score'].shape == (3, 7)
