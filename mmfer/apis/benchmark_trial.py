@@ -178,11 +178,10 @@ class Trial:
         model.eval()
         self._watch(model)
         if 'onnx' in self.setting.extras:
-            preprocess = model.data_preprocessor
-            session = onnx_session(model, preprocess(self.data, False)['inputs'])
+            session = onnx_session(model, self.data)
 
             def run() -> None:
-                self.outcome = torch.from_numpy(session(preprocess(self.data, False)['inputs'].numpy()))
+                self.outcome = session()
 
             return run
         dtype = AMP.get(self.setting.precision)

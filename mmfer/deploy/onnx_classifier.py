@@ -130,8 +130,7 @@ class OnnxClassifier:
             raise TypeError(f'images must be a NumPy array of uint8, 0..255, in BGR order, not {kind}')
         if images.ndim != 4 or images.shape[1:] != (3, *self.size) or not len(images):
             raise ValueError(f'images must be (B, 3, {self.size[0]}, {self.size[1]}), not {images.shape}')
-        batch = np.subtract(images[:, ::-1] if self._flip else images, self._mean, dtype=np.float32)
-        return np.divide(batch, self._std, out=batch)
+        return normalise(images, self._mean, self._std, self._flip)
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Predictions for uint8 BGR images ``(B, 3, H, W)``, as ``PackInputs`` makes them.
@@ -151,6 +150,12 @@ class OnnxClassifier:
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}({self.source!r}: {len(self.classes)} classes, {self.size[0]}x{self.size[1]})'
+
+
+def normalise(images: np.ndarray, mean: np.ndarray, std: np.ndarray, flip: bool) -> np.ndarray:
+    """uint8 images (B, 3, H, W) as float32 less ``mean``, over ``std`` (3, 1, 1), with channels turned round first."""
+    batch = np.subtract(images[:, ::-1] if flip else images, mean, dtype=np.float32)
+    return np.divide(batch, std, out=batch)
 
 
 def check_steps(settings: Any) -> None:

@@ -8,12 +8,14 @@ from torch import nn
 
 from mmfer.apis import machine_peak
 from mmfer.apis.benchmark_model import benchmark_model
+from mmfer.apis.benchmark_onnx import onnx_session
 from mmfer.apis.benchmark_parts import PartTimes
 from mmfer.apis.benchmark_setup import build_model, build_wrapper, count_operations, stand_in_batch
 from mmfer.apis.benchmark_tables import benchmark_report, compile_text
 from mmfer.apis.benchmark_trial import Setting, Trial
 from mmfer.apis.peak_memory import PeakMemory
 from mmfer.apis.run import load_config
+from mmfer.deploy.export_model import predictions
 
 CPU = torch.device('cpu')
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
@@ -89,6 +91,17 @@ def test_inference_optimized_and_in_onnxruntime():
         assert all(part['forward_ms'] > 0 and part['backward_ms'] == 0 for part in row['parts'][:-1])
     assert result['rows'][2]['parts'] is None
     assert 'parts of fp32+optimized' in benchmark_report(result)
+
+
+def test_onnxruntime_is_given_the_images_that_the_model_is():
+    pytest.importorskip('onnx')
+    pytest.importorskip('onnxruntime')
+    config = load_config(CONFIGS / 'poster_var/synth.py')
+    data = stand_in_batch(config, 'infer', 3)
+    model = build_model(config)[0].eval()
+    with torch.no_grad():
+        (expected, *_) = predictions(model, model.data_preprocessor(data, False)['inputs']).values()
+    np.testing.assert_allclose(onnx_session(model, data)().numpy(), expected.numpy(), atol=1e-5)
 
 
 def test_two_configs_take_turns(stem):
