@@ -1,7 +1,7 @@
 """The tiny RUL of synth.py on the real faces of FER2013, for comparisons on a CPU.
 
 Paper of the full network: https://proceedings.neurips.cc/paper/2021/hash/9332c513ef44b682e9347822c2e457ac-Abstract.html
-Expected: not measured yet.
+Expected: 50.11 +- 0.20 % accuracy over seeds 0, 1, 2 (docs/results/README.md).
 Labels: FER2013's own order, anger, disgust, fear, happiness, sadness, surprise, neutral.
 Needs: data/fer2013 (see README.md).
 Command: python tools/train.py configs/rul/fer2013_tiny.py
