@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -80,9 +80,21 @@ def label_edges(axes: Sequence, x: str, y: str) -> None:
             each.set_ylabel(y, fontsize=9)
 
 
-def panel_title(axes, text: str) -> None:
-    """The name of a method above its panel, smaller where it is long."""
-    axes.set_title(text, fontsize=10 if len(text) <= 18 else 8, color=INK, pad=4)
+def panel_titles(every: Iterable, names: Iterable[str]) -> None:
+    """The names of methods above their panels, all smaller where one is long."""
+    names = list(names)
+    size = 10 if max(map(len, names), default=0) <= 18 else 8
+    for axes, name in zip(every, names):
+        axes.set_title(name, fontsize=size, color=INK, pad=4)
+
+
+def legend_above(figure: Figure, handles: Sequence, names: Sequence[str], columns: int) -> None:
+    """A legend above everything, in at most so many columns and no more than the figure has room for."""
+    for count in range(min(columns, len(names)), 0, -1):
+        legend = figure.legend(handles, names, loc='outside upper center', ncols=count, frameon=False, fontsize=9.5)
+        if count == 1 or legend.get_window_extent(figure.canvas.get_renderer()).width <= figure.bbox.width:
+            break
+        legend.remove()
 
 
 def draw_dots(dots: Sequence[Dot], label: str, level: float, mark: float = math.nan, mark_name: str = '') -> Figure:
@@ -140,7 +152,7 @@ def draw_risk_coverage(curves: Mapping[str, Sequence[tuple[np.ndarray, np.ndarra
             axes.plot(100 * _GRID, 100 * risk, label=method, linewidth=1.8, **method_style(i))
         axes.set_xlabel('coverage: share of images answered (%)', fontsize=10)
         axes.set_ylabel('risk: share of wrong answers (%)', fontsize=10)
-        figure.legend(loc='outside upper center', ncols=min(4, len(means)), frameon=False, fontsize=9.5)
+        legend_above(figure, *axes.get_legend_handles_labels(), columns=4)
         every = [axes]
     else:
         figure, every = panels(len(means), 2.0, 1.75, 0.4)
@@ -152,7 +164,7 @@ def draw_risk_coverage(curves: Mapping[str, Sequence[tuple[np.ndarray, np.ndarra
                     100 * _GRID, 100 * np.interp(_GRID, coverage, risk), color=COLORS[0], linewidth=0.7, alpha=0.5
                 )
             axes.plot(100 * _GRID, 100 * own, color=COLORS[0], linewidth=2)
-            panel_title(axes, method)
+        panel_titles(every, means)
         label_edges(every, 'coverage (%)', 'risk (%)')
         every[0].plot([], [], color=COLORS[0], linewidth=2, label='the method: mean (thin: seeds)')
         every[0].plot([], [], color=PALE, linewidth=1, label='the other methods')

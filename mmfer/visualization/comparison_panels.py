@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from mmfer.evaluation.functional.calibration import CalibrationBins
 
-from .comparison import GREY, INK, PALE, dress, label_edges, new_figure, panel_title, panels
+from .comparison import GREY, INK, PALE, dress, label_edges, new_figure, panel_titles, panels
 from .contact_sheet import abbreviations
 from .curves import COLORS
 
@@ -50,7 +50,6 @@ def draw_reliability(bins: Mapping[str, CalibrationBins], ece: Mapping[str, floa
             continue
         method = list(bins)[i]
         _reliability(upper, lower, bins[method], ece[method], most)
-        panel_title(upper, method)
         left, bottom = i % columns == 0, i + columns >= number
         upper.tick_params(labelleft=left, labelbottom=False)
         lower.tick_params(labelleft=left, labelbottom=bottom)
@@ -59,6 +58,7 @@ def draw_reliability(bins: Mapping[str, CalibrationBins], ece: Mapping[str, floa
             lower.set_ylabel('answers', fontsize=9)
         if bottom:
             lower.set_xlabel('confidence (%)', fontsize=9)
+    panel_titles([grid[2 * (i // columns)][i % columns] for i in range(number)], bins)
     handles = [
         Patch(color=COLORS[0], label='accuracy in the bin'),
         Patch(color=COLORS[0], alpha=_FAINT, label=f'of fewer than {FEW} answers'),
@@ -105,7 +105,7 @@ def draw_confusions(matrices: Mapping[str, np.ndarray], classes: Sequence[str]) 
     columns = min(number, 4 if number <= _BIG else 6)
     figure, every = panels(number, side, side + 0.1, 0.5, columns)
     names = abbreviations(classes)
-    for axes, (method, matrix) in zip(every, matrices.items()):
+    for axes, matrix in zip(every, matrices.values()):
         totals = matrix.sum(1, keepdims=True)
         share = np.divide(100.0 * matrix, totals, out=np.full(matrix.shape, np.nan), where=totals > 0)
         axes.grid(False)
@@ -126,7 +126,7 @@ def draw_confusions(matrices: Mapping[str, np.ndarray], classes: Sequence[str]) 
         axes.set_xticks(range(size), names, rotation=90)
         axes.set_yticks(range(size), names)
         axes.tick_params(length=0, labelsize=8)
-        panel_title(axes, method)
+    panel_titles(every, matrices)
     label_edges(every, 'answer', 'true')
     bar = figure.colorbar(image, ax=every, location='top', shrink=0.4 if len(every) > 1 else 0.8, aspect=40, pad=0.01)
     bar.set_label('share of the images of a true class (%)', fontsize=9)
@@ -147,7 +147,7 @@ def draw_uncertainties(answers: Mapping[str, tuple[np.ndarray, np.ndarray]], num
     end = max([math.log(max(num_classes, 2)), *(values.max(initial=0) for pair in answers.values() for values in pair)])
     edges = np.linspace(0, end, HISTOGRAM + 1)
     top = 0.0
-    for axes, (method, (right, wrong)) in zip(every, answers.items()):
+    for axes, (right, wrong) in zip(every, answers.values()):
         for values, color, filled in ((right, COLORS[0], True), (wrong, COLORS[1], False)):
             if len(values):
                 share = 100 * np.histogram(np.clip(values, 0, end), edges)[0] / len(values)
@@ -160,7 +160,7 @@ def draw_uncertainties(answers: Mapping[str, tuple[np.ndarray, np.ndarray]], num
         if missing:
             axes.text(0.97, 0.92, f'no {missing} answers', transform=axes.transAxes, ha='right', va='top', fontsize=8)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10]))
-        panel_title(axes, method)
+    panel_titles(every, answers)
     for axes in every:
         axes.set_xlim(0, end)
         axes.set_yscale('symlog', linthresh=10)

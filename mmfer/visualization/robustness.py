@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .comparison import INK, dress, method_style, new_figure
+from .comparison import INK, dress, legend_above, method_style, new_figure
 from .curves import COLORS
 
 _MARKERS = 'osD^vPX*'
@@ -57,8 +57,7 @@ def draw_robustness(
         axes.set_visible(False)
     for axes in grid[-1] if ordered else ():
         axes.set_xlabel(label, fontsize=9.5)
-    handles, names = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, names, loc='outside upper center', ncols=min(6, len(names)), frameon=False, fontsize=9.5)
+    legend_above(figure, *grid[0][0].get_legend_handles_labels(), columns=6)
     return figure
 
 

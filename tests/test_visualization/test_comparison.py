@@ -53,3 +53,15 @@ def test_styles_tell_many_methods_apart():
 def test_spare_panels_are_hidden(number):
     figure, axes = panels(number, 2, 2, 0.4)
     assert len(axes) == number == sum(each.get_visible() for each in figure.axes)
+
+
+@pytest.mark.parametrize('length', [5, 23, 50])
+def test_a_legend_of_long_names_stays_within_the_figure(length):
+    curves = {f'{i}'.ljust(length, 'e'): [(np.array([0.5, 1]), np.array([0.1, 0.2]))] for i in range(5)}
+    figure = draw_risk_coverage(curves)
+    figure.canvas.draw()
+    box = figure.legends[0].get_window_extent()
+    assert len(figure.legends) == 1
+    assert figure.bbox.x0 <= box.x0
+    assert box.x1 <= figure.bbox.x1
+    assert figure.legends[0]._ncols == {5: 4, 23: 2, 50: 1}[length]

@@ -52,6 +52,13 @@ def test_confusions(number):
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ['neu', 'hap', 'sad']
 
 
+def test_titles_have_one_size():
+    """One long name made the titles of the others larger than its own."""
+    matrix = np.array([[3, 1], [0, 2]])
+    figure = draw_confusions({'short': matrix, 'a name of more than eighteen letters': matrix}, ['fear', 'anger'])
+    assert {axes.title.get_fontsize() for axes in figure.axes if axes.get_title()} == {8}
+
+
 @pytest.mark.parametrize('number', [1, 2, 18])
 def test_uncertainties(number):
     rng = np.random.default_rng(0)
