@@ -25,10 +25,10 @@ def test_both_take_turns(tmp_path, monkeypatch):
     slowed('OnnxClassifier', 0.08)
     arguments = (tmp_path / 'a.onnx', config, checkpoint)
     result = compare_speed(*arguments, batches=(1, 4), rounds=2, clock=lambda: now[0])
-    pair = [('TorchClassifier', 1), ('OnnxClassifier', 1)]
-    assert calls == 3 * pair + 3 * [(name, 4) for name, _ in pair]
+    turn = 2 * ['TorchClassifier'] + 2 * ['OnnxClassifier']
+    assert calls == [(name, size) for size in (1, 4) for name in 2 * turn]
     assert [row['batch'] for row in result['rows']] == [1, 4]
-    for row in result['rows']:  # the first, slow turn does not count
+    for row in result['rows']:  # the first, slow call does not count
         assert row['ratio'] == pytest.approx(2.5)
         assert row['pytorch']['worst'] == pytest.approx(200 * row['batch'])
         assert row['onnx']['median'] == pytest.approx(80 * row['batch'])
