@@ -14,6 +14,7 @@ from mmengine.config import Config
 from torch import nn
 
 from mmfer.deploy.optimize import OptimizedClassifier
+from mmfer.engine.compiling import compile_features
 from mmfer.engine.hooks.sam_hook import SAMHook
 from mmfer.engine.recompute import recompute_activations
 
@@ -55,6 +56,8 @@ class Setting(NamedTuple):
             raise ValueError(f'setting {text!r}: optimized and onnx are for inference, not for mode={mode!r}')
         if 'recompute' in extras and mode != 'train':
             raise ValueError(f'setting {text!r}: recompute is for training, not for mode={mode!r}')
+        if 'recompute' in extras and extras & {'compile', 'cudagraphs'}:
+            raise ValueError(f'setting {text!r}: recompute and compile do not go together')
         if 'optimized' in extras and device.type == 'cpu' and (precisions[0] != 'fp32' or 'compile' in extras):
             raise ValueError(f'setting {text!r}: an optimized model on a CPU computes in fp32 and is not compiled')
         if 'onnx' in extras and (device.type != 'cpu' or precisions[0] != 'fp32' or len(extras) > 1):
@@ -147,16 +150,16 @@ class Trial:
             model = OptimizedClassifier(model.eval())
         self._step = self._training(model) if self.mode == 'train' else self._inference(model)
 
-    def _compile(self, function: Callable) -> Callable:
+    def _compilation(self) -> dict | None:
+        """Arguments of torch.compile, or None."""
         if not self.setting.extras & {'compile', 'cudagraphs'}:
-            return function
+            return None
         mode = dict(mode='reduce-overhead') if 'cudagraphs' in self.setting.extras else {}
-        return torch.compile(function, backend=self.backend, dynamic=False, **mode)
+        return dict(backend=self.backend, dynamic=False, **mode)
 
     def _training(self, model: nn.Module) -> Callable:
         model.train()
-        # The tensor part: lists of samples would break the graph, and heads are small.
-        model.extract_feat = self._compile(model.extract_feat)
+        compile_features(model, self._compilation() or False)
         wrapper = build_wrapper(self.config, model, self.setting.precision)
         self.interval = getattr(wrapper, 'interval', 1)
         runner, hook = SimpleNamespace(model=model, optim_wrapper=wrapper), SAMHook()
@@ -185,7 +188,13 @@ class Trial:
 
             return run
         dtype = AMP.get(self.setting.precision)
-        forward = self._compile(lambda images: model(images, mode='tensor'))
+        compilation = self._compilation()
+
+        def forward(images: torch.Tensor) -> torch.Tensor:
+            return model(images, mode='tensor')
+
+        if compilation is not None:
+            forward = torch.compile(forward, **compilation)
 
         def step() -> None:
             self.outcome = None  # CUDA graphs write to the same memory again

@@ -47,6 +47,11 @@ def recompute_activations(model: nn.Module, names: Sequence[str]) -> None:
         module.forward = MethodType(_forward, module)  # a bound method, which a deep copy binds to the copy
 
 
+def recomputes(module: nn.Module) -> bool:
+    """Whether :func:`recompute_activations` named the module."""
+    return getattr(module.forward, '__func__', None) is _forward
+
+
 def _forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
     def forward(*inputs: Any) -> Any:
         return type(self).forward(self, *inputs, **kwargs)

@@ -18,6 +18,7 @@ from mmfer.models.layers import pretrained_file
 from mmfer.registry import RUNNERS
 from mmfer.utils.released_weights import check_pretrained_file
 
+from .compiling import compile_features
 from .hooks.checkpoint_hook import SafeCheckpointHook
 from .hooks.guard_hook import GuardHook, check_loader
 from .hooks.interrupt_hook import InterruptHook
@@ -42,6 +43,7 @@ class FERRunner(ResumableRunner):
     """MMEngine's runner with what it lacks for FER work.
 
     - ``channels_last=True`` in the config stores the weights in that memory format, which is faster for convolutions.
+    - ``compile=True`` trains with a compiled backbone and neck (see ``mmfer.engine.compiling``).
     - ``recompute=[NAME, ...]`` trains with less memory (see ``mmfer.engine.recompute``).
     - Distributed training also runs on the CPU (gloo).
     - A training that was stopped, anywhere, ends as if it had not been (see :class:`ResumableRunner`).
@@ -74,9 +76,15 @@ class FERRunner(ResumableRunner):
         if self.cfg.get('channels_last', False):
             model = model.to(memory_format=torch.channels_last)
         recompute_activations(model, self.cfg.get('recompute', None) or ())
+        compile_features(model, self.cfg.get('compile', False))
         if self.distributed and model_wrapper_cfg is None and not torch.cuda.is_available():
             return MMDistributedDataParallel(module=model, device_ids=None, broadcast_buffers=False)
         return super().wrap_model(model_wrapper_cfg, model)
+
+    def _maybe_compile(self, target: str) -> None:
+        """MMEngine would compile whole steps; ``wrap_model`` has done what ``compile`` asks for."""
+        if target == 'train_step' and self.cfg.get('compile', False) is not False:
+            self.logger.info('compile: the first step compiles backbone and neck, which takes a minute or two')
 
     @staticmethod
     def build_dataloader(

@@ -255,6 +255,8 @@ def test_settings_of_inference_alone():
 def test_settings_of_training_alone():
     with pytest.raises(ValueError, match='for training'):
         Setting.parse('fp32+recompute', CPU)
+    with pytest.raises(ValueError, match='recompute and compile do not go together'):
+        Setting.parse('fp32+recompute+compile', CPU, 'train')
 
 
 def test_recomputing_needs_names_of_parts():

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 
 import exports
 import onnx
@@ -50,3 +53,11 @@ def test_mistakes_are_one_line(tmp_path, call_tool):
         assert text in errors
         assert 'Traceback' not in errors
     assert sorted(path.name for path in tmp_path.iterdir()) == ['a.pth', 'config.py']
+
+
+def test_the_comparison_of_speeds_leaves_the_threads_alone():
+    """GOMP_SPINCOUNT=1000, which trainings set, slows PyTorch at batch 1."""
+    code = f"import os, runpy; runpy.run_path('{TOOL}'); print(os.environ.get('GOMP_SPINCOUNT'))"
+    environment = {name: value for name, value in os.environ.items() if name != 'GOMP_SPINCOUNT'}
+    done = subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == 'None'

@@ -10,13 +10,9 @@ agrees with PyTorch to 1e-4 on random numbers and on faces.
 """
 
 import argparse
-import os
 import sys
 
-# Threads that spin long while they wait starve other processes where cores are few; read when PyTorch is imported.
-os.environ.setdefault('GOMP_SPINCOUNT', '1000')
-
-from mmfer.options import DictAction  # noqa: E402
+from mmfer.options import DictAction
 
 
 def parse_args() -> argparse.Namespace:
