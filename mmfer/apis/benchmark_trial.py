@@ -159,7 +159,7 @@ class Trial:
 
     def _training(self, model: nn.Module) -> Callable:
         model.train()
-        compile_features(model, self._compilation() or False)
+        compile_features(model, self._compilation())
         wrapper = build_wrapper(self.config, model, self.setting.precision)
         self.interval = getattr(wrapper, 'interval', 1)
         runner, hook = SimpleNamespace(model=model, optim_wrapper=wrapper), SAMHook()

@@ -15,7 +15,7 @@ from .recompute import recomputes
 NO_COMPILER = ('InvalidCxxCompiler', 'Failed to find C compiler')
 
 
-def compile_features(model: nn.Module, options: Mapping | bool) -> None:
+def compile_features(model: nn.Module, options: Mapping | bool | None) -> None:
     """Compile what a model computes up to the head's features, for its training steps.
 
     Backbone and neck become one graph, which is compiled at the first step, in a minute or two for a full network, and
@@ -31,17 +31,17 @@ def compile_features(model: nn.Module, options: Mapping | bool) -> None:
     Args:
         model: Changed in place; a copy of it is compiled as well.
         options: Arguments of ``torch.compile``, such as ``dict(mode='max-autotune')``; True for its defaults, and False
-            to leave the model alone. Unlike there ``dynamic`` is False.
+            or None to leave the model alone. Unlike there ``dynamic`` is False.
 
     Raises:
-        TypeError: If ``options`` is neither.
+        TypeError: If ``options`` is none of these.
         ValueError: If the model has no ``extract_feat``, or parts that recompute their activations, which
             ``torch.compile`` cannot trace.
     """
+    if options is None or options is False:
+        return
     if not isinstance(options, (bool, Mapping)):
         raise TypeError(f"compile={options!r}: True, False, or a dict of torch.compile's arguments")
-    if options is False:
-        return
     plain = getattr(type(model), 'extract_feat', None)
     if plain is None:
         raise ValueError(f'compile: {type(model).__name__} has no extract_feat() that could be compiled')

@@ -76,14 +76,14 @@ class FERRunner(ResumableRunner):
         if self.cfg.get('channels_last', False):
             model = model.to(memory_format=torch.channels_last)
         recompute_activations(model, self.cfg.get('recompute', None) or ())
-        compile_features(model, self.cfg.get('compile', False))
+        compile_features(model, self.cfg.get('compile'))
         if self.distributed and model_wrapper_cfg is None and not torch.cuda.is_available():
             return MMDistributedDataParallel(module=model, device_ids=None, broadcast_buffers=False)
         return super().wrap_model(model_wrapper_cfg, model)
 
     def _maybe_compile(self, target: str) -> None:
         """MMEngine would compile whole steps; ``wrap_model`` has done what ``compile`` asks for."""
-        if target == 'train_step' and self.cfg.get('compile', False) is not False:
+        if target == 'train_step' and self.cfg.get('compile') not in (None, False):
             self.logger.info('compile: the first step compiles backbone and neck, which takes a minute or two')
 
     @staticmethod

@@ -63,8 +63,9 @@ def test_loss_gradients_and_statistics_are_the_same(model):
 
 
 def test_only_trainings_are_compiled_and_false_does_nothing(model):
-    compile_features(model, False)
-    assert graphs(step, model)['graphs'] == 0
+    for off in (False, None):
+        compile_features(model, off)
+        assert graphs(step, model)['graphs'] == 0
     compile_features(model, TRACED)
     images = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
