@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import torch
+
 from mmfer.apis import load_config
+from mmfer.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -26,6 +29,14 @@ def small_config(work_dir, epochs=1):
     config.train_cfg.max_epochs = epochs
     config.param_scheduler[0].total_steps = epochs
     return config
+
+
+def small_model(work_dir):
+    """The model of that config, initialised and in training."""
+    torch.manual_seed(0)
+    model = MODELS.build(small_config(work_dir).model)
+    model.init_weights()
+    return model.train()
 
 
 def shallow_config(work_dir, epochs=1):

@@ -4,13 +4,12 @@ import pytest
 import torch
 from sam_steps import build
 from sam_steps import step as sam_step
-from small_runs import small_config
+from small_runs import small_config, small_model
 from torch import nn
 
 from mmfer.apis import build_runner
 from mmfer.apis.benchmark_trial import compile_counts
 from mmfer.engine.compiling import compile_features
-from mmfer.registry import MODELS
 
 TRACED = dict(backend='aot_eager')  # traces as inductor does, and needs no C++ compiler
 
@@ -24,10 +23,7 @@ def fresh():
 
 @pytest.fixture
 def model(tmp_path):
-    torch.manual_seed(0)
-    model = MODELS.build(small_config(tmp_path).model)
-    model.init_weights()
-    return model.train()
+    return small_model(tmp_path)
 
 
 def graphs(function, *args):

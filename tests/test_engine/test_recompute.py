@@ -4,7 +4,7 @@ import pytest
 import torch
 from sam_steps import build, network
 from sam_steps import step as sam_step
-from small_runs import small_config
+from small_runs import small_config, small_model
 from torch import nn
 
 from mmfer.apis import build_runner
@@ -15,10 +15,7 @@ from mmfer.registry import MODELS
 
 @pytest.fixture
 def model(tmp_path):
-    torch.manual_seed(0)
-    model = MODELS.build(small_config(tmp_path).model)
-    model.init_weights()
-    return model.train()
+    return small_model(tmp_path)
 
 
 def parts_of(model):
