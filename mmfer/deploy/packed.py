@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 ACTIVATIONS = dict(none=lambda x: x, relu=torch.relu, gelu=F.gelu)
+# A call of oneDNN takes 20 to 40 microseconds however little it computes, PyTorch's other kernels a third of that. It
+# chooses them for one image with maps up to this size; layers with fewer weights than these are left to that choice.
+SMALL_MAP, SMALL_CONV, SMALL_LINEAR = 20_480, 2**17, 2**16
 
 
 @cache
@@ -18,9 +21,9 @@ def can_pack() -> bool:
         return False
     with torch.inference_mode(False), torch.no_grad():
         try:
-            conv, linear = nn.Conv2d(2, 2, 3), nn.Linear(2, 2)
-            FusedConv2d(conv, packed=True)(torch.zeros(1, 2, 4, 4), torch.zeros(1, 2, 2, 2))
-            FusedLinear(linear, packed=True)(torch.zeros(1, 2))
+            conv, linear = nn.Conv2d(2, 2, 3), nn.Linear(256, 256)  # large enough to be packed
+            FusedConv2d(conv, packed=True)(torch.zeros(1, 2, 130, 130), torch.zeros(1, 2, 128, 128))
+            FusedLinear(linear, packed=True)(torch.zeros(1, 256))
         except (AttributeError, RuntimeError, NotImplementedError):
             return False
     return True
@@ -30,12 +33,13 @@ class FusedConv2d(nn.Module):
     """``act(conv(x) + add)`` in one step on a CPU: ``(B, C, H, W) -> (B, C', H', W')``, float32.
 
     PyTorch brings the weights of a convolution into the order of its kernels in every call, which at one image takes a
-    quarter of the time of POSTER-Var. Here that is done once for the size of the maps. Maps are in channels-last.
+    quarter of the time of POSTER-Var. Here that is done once for the size of the maps, unless they and the weights are
+    small. Maps are in channels-last.
 
     Args:
         conv: The convolution; its weights are taken over.
         act: ``'none'``, ``'relu'`` or ``'gelu'``.
-        packed: Whether the weights are packed; needs :func:`can_pack` and a CPU.
+        packed: Whether weights are packed where it pays; needs :func:`can_pack` and a CPU.
     """
 
     def __init__(self, conv: nn.Conv2d, act: str = 'none', packed: bool = False) -> None:
@@ -46,18 +50,18 @@ class FusedConv2d(nn.Module):
         self.padding, self.stride, self.dilation = conv.padding, conv.stride, conv.dilation
         self.groups = conv.groups
         self.register_buffer('bias', None if conv.bias is None else conv.bias.detach())
-        self._weight, self._size = conv.weight.detach(), None
-        if not packed:
-            del self._weight
-            self.register_buffer('weight', conv.weight.detach())
+        self._weight, self._size = (conv.weight.detach() if packed else None), None  # buffers cannot be packed
+        self.register_buffer('weight', None if packed else conv.weight.detach())
 
     def forward(self, x: Tensor, add: Tensor | None = None) -> Tensor:
-        if not self.packed:
-            y = F.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        weight = self.weight
+        if self.packed:
+            x = x.contiguous(memory_format=torch.channels_last)
+            weight = self._weight_for(x)
+        if not weight.is_mkldnn:
+            y = F.conv2d(x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
             return ACTIVATIONS[self.act](y if add is None else y + add)
-        x = x.contiguous(memory_format=torch.channels_last)
         rest = self.padding, self.stride, self.dilation, self.groups
-        weight = self._pack(x)
         if add is None:
             return torch.ops.mkldnn._convolution_pointwise(x, weight, self.bias, *rest, self.act, [], 'none')
         add = add.contiguous(memory_format=torch.channels_last)
@@ -65,15 +69,18 @@ class FusedConv2d(nn.Module):
         y = torch.ops.mkldnn._convolution_pointwise(x, add, weight, self.bias, *rest, 'add', None, relu, [], None)
         return y if relu else ACTIVATIONS[self.act](y)
 
-    def _pack(self, x: Tensor) -> Tensor:
+    def _weight_for(self, x: Tensor) -> Tensor:
         """The weights in the order for maps of this size, which does not depend on the size of the batch."""
-        weight, size = self._weight, tuple(x.shape[2:])
+        size = tuple(x.shape[2:])
         if size != self._size:
-            rest = self.padding, self.stride, self.dilation, self.groups
-            plain = weight.to_dense() if weight.is_mkldnn else weight
-            weight = torch.ops.mkldnn._reorder_convolution_weight(plain, *rest, list(x.shape))
+            weight = self._weight.to_dense() if self._weight.is_mkldnn else self._weight
+            if x.shape[1:].numel() <= SMALL_MAP and weight.numel() < SMALL_CONV:
+                weight = weight.contiguous(memory_format=torch.channels_last)
+            else:
+                rest = self.padding, self.stride, self.dilation, self.groups
+                weight = torch.ops.mkldnn._reorder_convolution_weight(weight, *rest, list(x.shape))
             self._weight, self._size = weight, size
-        return weight
+        return self._weight
 
     def extra_repr(self) -> str:
         return f'stride={self.stride}, padding={self.padding}, groups={self.groups}, act={self.act}'
@@ -85,15 +92,15 @@ class FusedLinear(nn.Module):
     Args:
         linear: The layer; its weights are taken over.
         act: ``'none'``, ``'relu'`` or ``'gelu'``.
-        packed: Whether the weights are packed; needs :func:`can_pack` and a CPU.
+        packed: Whether weights are packed where it pays; needs :func:`can_pack` and a CPU.
     """
 
     def __init__(self, linear: nn.Linear, act: str = 'none', packed: bool = False) -> None:
         super().__init__()
-        self.act, self.packed = act, packed
+        self.act, self.packed = act, packed and linear.weight.numel() >= SMALL_LINEAR
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.register_buffer('bias', None if linear.bias is None else linear.bias.detach())
-        if packed:
+        if self.packed:
             self._weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach())
         else:
             self.register_buffer('weight', linear.weight.detach())
