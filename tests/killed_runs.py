@@ -31,6 +31,7 @@ CASES = dict(
     fresh_workers=dict(workers=2, persistent=False),
     no_workers=dict(workers=0, persistent=False),
     everything=dict(workers=2, persistent=True, wrapper='SAMOptimWrapper'),
+    compiled=dict(workers=0, persistent=False, compile=dict(backend='aot_eager')),
 )
 META = ('epoch', 'iter', 'batch', 'validated', 'seed', 'max_epochs', 'max_iters', 'layout')
 LEFT_OUT = ('time', 'memory', 'images_per_s')  # measured, not computed
@@ -39,12 +40,13 @@ LEFT_OUT = ('time', 'memory', 'images_per_s')  # measured, not computed
 def make_config(case, work_dir, epochs):
     """A small training with augmentation, EMA and bfloat16 (or with SAM on top)."""
     from mmengine.hooks import EMAHook
-    from small_runs import small_config
+    from small_runs import shallow_config, small_config
 
     from mmfer.datasets import ColorJitter
 
     options = CASES[case]
-    config = small_config(work_dir, epochs)
+    config = (shallow_config if case == 'compiled' else small_config)(work_dir, epochs)
+    config.compile = options.get('compile', False)
     config.train_dataloader.update(batch_size=6, num_workers=options['workers'])
     config.train_dataloader.update(persistent_workers=options['persistent'])
     config.train_dataloader.dataset.update(num_samples=24)
