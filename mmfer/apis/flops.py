@@ -14,10 +14,10 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from mmfer.benchmark.setup import plain_attention, stand_in_batch
 from mmfer.registry import MODELS
 from mmfer.utils.tables import render_table
 
-from .benchmark_setup import _plain_attention, stand_in_batch
 from .run import load_config
 
 
@@ -118,7 +118,7 @@ def _count(model: nn.Module, images: torch.Tensor) -> tuple[int, list[dict[str, 
     model.eval()
     with (
         torch.no_grad(),
-        _plain_attention(),
+        plain_attention(),
         FlopCounterMode(display=False) as counter,
         _watch(model, counter, counted),
     ):

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmfer.apis import init_model, load_config
-from mmfer.apis.benchmark_setup import build_model
+from mmfer.benchmark.setup import build_model
 from mmfer.deploy import OptimizedClassifier, optimize
 from mmfer.deploy import packed as packing
 from mmfer.deploy.packed import FusedConv2d, FusedLinear, can_pack

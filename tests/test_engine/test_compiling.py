@@ -8,7 +8,7 @@ from small_runs import small_config, small_model
 from torch import nn
 
 from mmfer.apis import build_runner
-from mmfer.apis.benchmark_trial import compile_counts
+from mmfer.benchmark.trial import compile_counts
 from mmfer.engine.compiling import compile_features
 
 TRACED = dict(backend='aot_eager')  # traces as inductor does, and needs no C++ compiler

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from mmfer.apis import load_config, machine_peak
+from mmfer.apis import load_config
+from mmfer.benchmark import machine_peak
 
 TOOL = 'tools/analysis/benchmark.py'
 
@@ -10,7 +11,7 @@ TOOL = 'tools/analysis/benchmark.py'
 @pytest.fixture(autouse=True)
 def _small_peak(monkeypatch):
     monkeypatch.setitem(machine_peak.SIZES, 'cpu', (32, (1, 4, 8), 1))
-    monkeypatch.setattr('mmfer.apis.benchmark_model.keep_freed_memory', lambda: False)  # of the other tests' process
+    monkeypatch.setattr('mmfer.benchmark.model.keep_freed_memory', lambda: False)  # of the other tests' process
 
 
 def test_data(call_tool, root, tmp_path):
@@ -26,7 +27,7 @@ def test_data(call_tool, root, tmp_path):
 
 
 def test_list(call_tool, tmp_path, monkeypatch):
-    from mmfer.apis import benchmark_list as module
+    from mmfer.benchmark import image_list as module
 
     small = module.benchmark_list
     monkeypatch.setattr(module, 'benchmark_list', lambda repeat: small(num=3000, workers=1, repeat=repeat))

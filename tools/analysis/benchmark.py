@@ -62,7 +62,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def run_data(args: argparse.Namespace) -> dict:
-    from mmfer.apis.benchmark_data import benchmark_data
+    from mmfer.benchmark.data import benchmark_data
     from mmfer.utils.tables import render_table
 
     result = benchmark_data(
@@ -87,8 +87,8 @@ def run_data(args: argparse.Namespace) -> dict:
 
 
 def run_model(args: argparse.Namespace, mode: str) -> dict:
-    from mmfer.apis.benchmark_model import benchmark_model
-    from mmfer.apis.benchmark_tables import benchmark_report
+    from mmfer.benchmark.model import benchmark_model
+    from mmfer.benchmark.tables import benchmark_report
 
     settings = args.compare
     if settings is None and (args.amp or args.compile or (args.onnx and mode == 'infer')):
@@ -116,7 +116,7 @@ def run_model(args: argparse.Namespace, mode: str) -> dict:
 
 
 def run_list(args: argparse.Namespace) -> dict:
-    from mmfer.apis.benchmark_list import benchmark_list
+    from mmfer.benchmark.image_list import benchmark_list
 
     result = benchmark_list(repeat=args.repeat)
     print(f'{result["num"]} entries: open in {result["seconds"]:.2f} s; ', end='')

@@ -18,11 +18,11 @@ from mmfer.engine.compiling import compile_features
 from mmfer.engine.hooks.sam_hook import SAMHook
 from mmfer.engine.recompute import recompute_activations
 
-from .benchmark_onnx import onnx_session
-from .benchmark_parts import PartTimes
-from .benchmark_setup import AMP, build_model, build_wrapper
 from .machine_peak import fp32_arithmetic, synchronize
+from .onnx_session import onnx_session
+from .parts import PartTimes
 from .peak_memory import PeakMemory
+from .setup import AMP, build_model, build_wrapper
 
 EXTRAS = ('channels_last', 'recompute', 'compile', 'cudagraphs', 'optimized', 'onnx')
 BLOCK_SECONDS = 1.0  # what a round of one setting takes about where the number of steps is not given

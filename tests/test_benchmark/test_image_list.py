@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from mmfer.apis import benchmark_list
+from mmfer.benchmark import image_list
 from mmfer.datasets import AffectNet
 
 
 def test_the_list_is_one_of_affect_net(tmp_path):
-    benchmark_list.write_list(tmp_path, 21)
+    image_list.write_list(tmp_path, 21)
     dataset = AffectNet(str(tmp_path), 'train')
     assert len(dataset) == 21
     x1, y1, x2, y2 = dataset.entry(3)['face_box']
@@ -39,9 +39,9 @@ def test_time_and_memory(monkeypatch):
             self.result = lambda: cost(*args)
             return self
 
-    monkeypatch.setattr(benchmark_list, 'ProcessPoolExecutor', Here)
-    monkeypatch.setattr(benchmark_list, 'FEW', 10)
-    result = benchmark_list.benchmark_list(num=40, workers=2)
+    monkeypatch.setattr(image_list, 'ProcessPoolExecutor', Here)
+    monkeypatch.setattr(image_list, 'FEW', 10)
+    result = image_list.benchmark_list(num=40, workers=2)
     assert sizes == [(10, 2, 'fork', 3), (40, 2, 'fork', 3)]
     assert (result['seconds'], result['total_mb'], result['list_mb']) == (2, 200, 100)
     json.dumps(result)
@@ -49,8 +49,8 @@ def test_time_and_memory(monkeypatch):
 
 @pytest.mark.skipif(not Path('/proc/self/smaps_rollup').is_file(), reason='needs /proc/self/smaps_rollup')
 def test_workers_count(tmp_path):
-    benchmark_list.write_list(tmp_path, 2000)
-    seconds, total = benchmark_list._cost(str(tmp_path), 2, 'fork', 1)
+    image_list.write_list(tmp_path, 2000)
+    seconds, total = image_list._cost(str(tmp_path), 2, 'fork', 1)
     assert len(seconds) == 1
     assert total > 50
 
@@ -58,4 +58,4 @@ def test_workers_count(tmp_path):
 @pytest.mark.parametrize('wrong', [dict(num=1000), dict(workers=0), dict(repeat=0)])
 def test_arguments_out_of_bounds(wrong):
     with pytest.raises(ValueError, match=f'{next(iter(wrong))}=.* must be at least'):
-        benchmark_list.benchmark_list(**wrong)
+        image_list.benchmark_list(**wrong)

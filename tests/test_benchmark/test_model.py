@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from mmfer.apis import machine_peak
-from mmfer.apis.benchmark_model import benchmark_model
-from mmfer.apis.benchmark_onnx import onnx_session
-from mmfer.apis.benchmark_parts import PartTimes
-from mmfer.apis.benchmark_setup import build_model, build_wrapper, count_operations, stand_in_batch
-from mmfer.apis.benchmark_tables import benchmark_report, compile_text
-from mmfer.apis.benchmark_trial import Setting, Trial
-from mmfer.apis.peak_memory import PeakMemory
 from mmfer.apis.run import load_config
+from mmfer.benchmark import machine_peak
+from mmfer.benchmark.model import benchmark_model
+from mmfer.benchmark.onnx_session import onnx_session
+from mmfer.benchmark.parts import PartTimes
+from mmfer.benchmark.peak_memory import PeakMemory
+from mmfer.benchmark.setup import build_model, build_wrapper, count_operations, stand_in_batch
+from mmfer.benchmark.tables import benchmark_report, compile_text
+from mmfer.benchmark.trial import Setting, Trial
 from mmfer.deploy.export_model import predictions
 
 CPU = torch.device('cpu')
@@ -25,7 +25,7 @@ SMALL = dict(steps=1, rounds=2, warmup=0, batches=[2])
 @pytest.fixture(autouse=True)
 def _small_peak(monkeypatch):
     monkeypatch.setitem(machine_peak.SIZES, 'cpu', (32, (1, 4, 8), 1))
-    monkeypatch.setattr('mmfer.apis.benchmark_model.keep_freed_memory', lambda: False)  # of the other tests' process
+    monkeypatch.setattr('mmfer.benchmark.model.keep_freed_memory', lambda: False)  # of the other tests' process
 
 
 class Stem(nn.Module):
@@ -195,7 +195,7 @@ def test_results_that_are_not_finite_fail(monkeypatch):
 
 
 def test_the_recipe_counts_the_operations_of_the_original():
-    from mmfer.apis.benchmark_model import _operations
+    from mmfer.benchmark.model import _operations
 
     work, notes = _operations(load_config(CONFIGS / 'poster_var/raf.py'), 'train')
     assert (work['per_image'], work['passes']) == (17.19e9, 6)

@@ -11,7 +11,7 @@ _MORE = ('in turn', 'peak MB', 'first step s', 'compile')
 
 
 def benchmark_report(result: Mapping) -> str:
-    """The result of :func:`mmfer.apis.benchmark_model.benchmark_model`."""
+    """The result of :func:`mmfer.benchmark.model.benchmark_model`."""
     host, work = result['machine'], result['operations']
     lines = [
         f'{result["mode"]} of {result["config"]}: {_size(work)}',

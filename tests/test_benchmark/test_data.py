@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmfer.apis.benchmark_data import benchmark_data, find_images, one_thread, write_smooth_images
+from mmfer.benchmark.data import benchmark_data, find_images, one_thread, write_smooth_images
 
 TINY = """from mmpretrain.models.utils.data_preprocessor import ClsDataPreprocessor
 

@@ -13,15 +13,15 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
+from mmfer.apis.run import load_config
 from mmfer.engine.optim_wrappers import SAMOptimWrapper
 from mmfer.utils.memory import keep_freed_memory
 from mmfer.utils.progress import track
 from mmfer.utils.provenance import git_state, machine, versions
 
-from .benchmark_setup import build_wrapper, count_operations, stand_in_batch
-from .benchmark_trial import Setting, Trial
 from .machine_peak import machine_peak
-from .run import load_config
+from .setup import build_wrapper, count_operations, stand_in_batch
+from .trial import Setting, Trial
 
 SETTINGS = dict(
     cuda=dict(
@@ -75,7 +75,7 @@ def benchmark_model(
         and ``ms_per_step`` (median, best, worst, all), ``images_per_second``, ``ratio`` to the first row of the batch
         size (median over the rounds; above 1 means faster), ``of_peak``, on a CPU ``of_conv_in_turn`` (median of the
         fractions of the peak of the convolution that each round measured), ``memory_mb`` (peak, see
-        :class:`~mmfer.apis.peak_memory.PeakMemory`), ``first_step_seconds`` (with compilation), ``compiled`` and
+        :class:`~mmfer.benchmark.peak_memory.PeakMemory`), ``first_step_seconds`` (with compilation), ``compiled`` and
         ``parts``. ``peaks``: operations a second. ``operations``: what was counted, of each config. And the settings,
         machine and versions.
 

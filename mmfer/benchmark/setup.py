@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -14,10 +14,9 @@ from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch import nn
 
+from mmfer.apis.train import set_amp
 from mmfer.models.layers import pretrained_file
 from mmfer.registry import MODELS
-
-from .train import set_amp
 
 AMP = dict(bf16='bfloat16', fp16='float16')  # names of precisions here to those of torch
 
@@ -104,13 +103,13 @@ def count_operations(config: Config, data: dict) -> tuple[float, nn.Module, list
 
     model, files = build_model(config)
     model.eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter, _plain_attention():
+    with torch.no_grad(), FlopCounterMode(display=False) as counter, plain_attention():
         model(model.data_preprocessor(data, False)['inputs'], mode='tensor')
     return counter.get_total_flops() / len(data['inputs']), model, files
 
 
-def _plain_attention():
-    # the fused attention of CPUs is not among what PyTorch counts
+def plain_attention() -> AbstractContextManager:
+    """Attention as PyTorch counts it: the fused one of CPUs is not among what it counts."""
     try:
         from torch.nn.attention import SDPBackend, sdpa_kernel
     except ImportError:  # before torch 2.3

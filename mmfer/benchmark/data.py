@@ -21,12 +21,12 @@ from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 from torch import nn
 
+from mmfer.apis.run import load_config
 from mmfer.datasets import stack_images
 from mmfer.datasets.image_cache import open_cache
 from mmfer.registry import MODELS
 from mmfer.utils.progress import track
 
-from .run import load_config
 from .torchvision_recipe import torchvision_recipe
 
 _SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')

@@ -1,0 +1,1 @@
+"""Measurements of speed and memory, for ``tools/analysis/benchmark.py``."""
