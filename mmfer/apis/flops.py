@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DefaultScope
 from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmfer.benchmark.setup import plain_attention, stand_in_batch
 from mmfer.registry import MODELS
 from mmfer.utils.tables import render_table
 
@@ -95,6 +96,32 @@ def count_parameters(model: nn.Module, trained: bool = False) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad or not trained)
 
 
+def stand_in_batch(config: Config, mode: str, size: int) -> dict:
+    """A batch of random images that went through the pipeline of the config, uint8 in the host's memory.
+
+    Raises:
+        ValueError: If the config has no pipeline.
+    """
+    loader = 'train_dataloader' if mode == 'train' else 'test_dataloader'
+    part = (config.get(loader) or {}).get('dataset') or {}
+    while part.get('pipeline') is None and part.get('dataset') is not None:
+        part = part['dataset']
+    if not part.get('pipeline'):
+        raise ValueError(f'{config.filename}: {loader}.dataset has no pipeline')
+    classes, side = config.model['head'].get('num_classes', 2), part.get('size', 224)
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        pipeline = Compose(part['pipeline'])
+    packed = []
+    for i in range(size):
+        img = np.random.randint(0, 256, (side, side, 3), dtype=np.uint8)
+        score = np.eye(classes, dtype=np.float32)[i % classes]
+        shapes = dict(img_shape=(side, side), ori_shape=(side, side))
+        packed.append(
+            pipeline(dict(img=img, img_path='', sample_idx=i, gt_label=i % classes, gt_score=score, **shapes))
+        )
+    return pseudo_collate(packed)
+
+
 def input_size(config: Config) -> tuple[int, int]:
     """Height and width of what the test pipeline of a config gives.
 
@@ -111,6 +138,15 @@ def shape_model(config: Config) -> nn.Module:
     """The model of a config in eval mode, with shapes in place of values: it takes no memory, and cannot be run."""
     with DefaultScope.overwrite_default_scope('mmfer'), _NoStorage():
         return MODELS.build(config.model).eval().to('meta')
+
+
+def plain_attention() -> AbstractContextManager:
+    """Attention as PyTorch counts it: the fused one of CPUs is not among what it counts."""
+    try:
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+    except ImportError:  # before torch 2.3
+        return nullcontext()
+    return sdpa_kernel(SDPBackend.MATH)
 
 
 def _count(model: nn.Module, images: torch.Tensor) -> tuple[int, list[dict[str, Any]]]:

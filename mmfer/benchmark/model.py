@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
+from mmfer.apis.flops import stand_in_batch
 from mmfer.apis.run import load_config
 from mmfer.engine.optim_wrappers import SAMOptimWrapper
 from mmfer.utils.memory import keep_freed_memory
@@ -20,7 +21,7 @@ from mmfer.utils.progress import track
 from mmfer.utils.provenance import git_state, machine, versions
 
 from .machine_peak import machine_peak
-from .setup import build_wrapper, count_operations, stand_in_batch
+from .setup import build_wrapper, count_operations
 from .trial import Setting, Trial
 
 SETTINGS = dict(

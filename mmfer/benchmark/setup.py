@@ -1,50 +1,22 @@
-"""What a benchmark of a config's model needs: a batch, the model, its optimizer, and the count of its operations."""
+"""What a benchmark of a config's model needs: the model, its optimizer, and the count of its operations."""
 
 from __future__ import annotations
 
 import copy
 import logging
-from contextlib import AbstractContextManager, nullcontext
 
-import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dataset import Compose, pseudo_collate
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch import nn
 
+from mmfer.apis.flops import plain_attention
 from mmfer.apis.train import set_amp
 from mmfer.models.layers import pretrained_file
 from mmfer.registry import MODELS
 
 AMP = dict(bf16='bfloat16', fp16='float16')  # names of precisions here to those of torch
-
-
-def stand_in_batch(config: Config, mode: str, size: int) -> dict:
-    """A batch of random images that went through the pipeline of the config, uint8 in the host's memory.
-
-    Raises:
-        ValueError: If the config has no pipeline.
-    """
-    loader = 'train_dataloader' if mode == 'train' else 'test_dataloader'
-    part = (config.get(loader) or {}).get('dataset') or {}
-    while part.get('pipeline') is None and part.get('dataset') is not None:
-        part = part['dataset']
-    if not part.get('pipeline'):
-        raise ValueError(f'{config.filename}: {loader}.dataset has no pipeline')
-    classes, side = config.model['head'].get('num_classes', 2), part.get('size', 224)
-    with DefaultScope.overwrite_default_scope('mmfer'):
-        pipeline = Compose(part['pipeline'])
-    packed = []
-    for i in range(size):
-        img = np.random.randint(0, 256, (side, side, 3), dtype=np.uint8)
-        score = np.eye(classes, dtype=np.float32)[i % classes]
-        shapes = dict(img_shape=(side, side), ori_shape=(side, side))
-        packed.append(
-            pipeline(dict(img=img, img_path='', sample_idx=i, gt_label=i % classes, gt_score=score, **shapes))
-        )
-    return pseudo_collate(packed)
 
 
 def build_model(config: Config) -> tuple[nn.Module, list[str]]:
@@ -106,12 +78,3 @@ def count_operations(config: Config, data: dict) -> tuple[float, nn.Module, list
     with torch.no_grad(), FlopCounterMode(display=False) as counter, plain_attention():
         model(model.data_preprocessor(data, False)['inputs'], mode='tensor')
     return counter.get_total_flops() / len(data['inputs']), model, files
-
-
-def plain_attention() -> AbstractContextManager:
-    """Attention as PyTorch counts it: the fused one of CPUs is not among what it counts."""
-    try:
-        from torch.nn.attention import SDPBackend, sdpa_kernel
-    except ImportError:  # before torch 2.3
-        return nullcontext()
-    return sdpa_kernel(SDPBackend.MATH)

@@ -6,13 +6,14 @@ import pytest
 import torch
 from torch import nn
 
+from mmfer.apis.flops import stand_in_batch
 from mmfer.apis.run import load_config
 from mmfer.benchmark import machine_peak
 from mmfer.benchmark.model import benchmark_model
 from mmfer.benchmark.onnx_session import onnx_session
 from mmfer.benchmark.parts import PartTimes
 from mmfer.benchmark.peak_memory import PeakMemory
-from mmfer.benchmark.setup import build_model, build_wrapper, count_operations, stand_in_batch
+from mmfer.benchmark.setup import build_model, build_wrapper, count_operations
 from mmfer.benchmark.tables import benchmark_report, compile_text
 from mmfer.benchmark.trial import Setting, Trial
 from mmfer.deploy.export_model import predictions
