@@ -1,7 +1,6 @@
 """The tiny POSTER-Var on the real faces of FER2013, trained from scratch on the CPU.
 
-Expected: 63.27 % accuracy after the last epoch (seed 0, 2 CPU cores, 42 minutes; README.md; measured before
-the engine seeded samples by their place).
+Expected: 62.82 % accuracy after the last epoch (seed 0, 2 CPU cores, 39 minutes; README.md).
 Labels: FER2013's own order, anger, disgust, fear, happiness, sadness, surprise, neutral.
 Needs: data/fer2013 (see README.md).
 Command: python tools/train.py configs/poster_var/fer2013_tiny.py
