@@ -29,7 +29,7 @@ def test_all_models_of_all_metafiles():
     assert configs_folder() == ROOT / 'configs'
 
 
-@pytest.mark.parametrize('entry', entries(), ids=lambda entry: entry['Name'])
+@pytest.mark.parametrize('entry', list(entries()), ids=lambda entry: entry['Name'])
 def test_what_is_known_of_a_model(entry):
     info = model_info(entry['Name'])
     assert Path(info['config']).samefile(ROOT / entry['Config'])
