@@ -199,7 +199,7 @@ def training_commands(dirs: Sequence[str | Path]) -> list[str]:
     """What was called to train the runs in these folders of comparisons, or of methods or runs within them."""
     found = []
     for folder in map(Path, dirs):
-        for place in (folder, *folder.resolve().parents[:2]):
+        for place in (folder, *list(folder.resolve().parents)[:2]):
             try:
                 found.append(json.loads((place / SUMMARY).read_text())['command'])
                 break

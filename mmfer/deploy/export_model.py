@@ -76,5 +76,6 @@ def _prepare_head(head: BaseHead) -> None:
         identity = torch.eye(information.shape[-1], dtype=information.dtype, device=information.device)
         factor = torch.linalg.cholesky(information + identity)
         whitening = torch.linalg.solve_triangular(factor, identity.expand_as(factor), upper=False)
-        head.register_buffer('whitening', whitening, persistent=False)
-        head.variance = lambda phi: (head.whitening @ phi.t()).square().sum(1).t()
+        # Transposed here: onnxruntime before 1.20 would merge a transposition with the product, and cannot in double.
+        head.register_buffer('whitening', whitening.mT.contiguous(), persistent=False)
+        head.variance = lambda phi: (phi @ head.whitening).square().sum(2).t()

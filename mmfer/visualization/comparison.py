@@ -74,9 +74,10 @@ def panels(number: int, width: float, height: float, head: float, columns: int |
 def label_edges(axes: Sequence, x: str, y: str) -> None:
     """Name the axes of panels at the outer edges alone."""
     for each in axes:
-        if each.xaxis.get_tick_params()['labelbottom']:
+        # not get_tick_params(), whose names before matplotlib 3.10 are those of the other axis
+        if each.xaxis.get_major_ticks()[0].label1.get_visible():
             each.set_xlabel(x, fontsize=9)
-        if each.yaxis.get_tick_params()['labelleft']:
+        if each.yaxis.get_major_ticks()[0].label1.get_visible():
             each.set_ylabel(y, fontsize=9)
 
 

@@ -97,7 +97,8 @@ class SNGPHead(BaseHead):
     def features(self, x: Tensor) -> Tensor:
         r""":math:`\phi` (B, D) of features (B, C), in double precision."""
         angle = F.linear(x.double(), self.frequencies.double(), self.phases.double())
-        return self.amplitude * math.sqrt(2 / len(self.phases)) * angle.cos()
+        cosine = (angle + math.pi / 2).sin()  # exported, runs before onnxruntime 1.20, too, which lacks the other
+        return self.amplitude * math.sqrt(2 / len(self.phases)) * cosine
 
     def mean(self, phi: Tensor) -> Tensor:
         """Logits (B, K) at ``phi`` (B, D)."""
