@@ -67,10 +67,6 @@ class ExportModel(nn.Module):
 
 def _prepare_head(head: BaseHead) -> None:
     """Do what does not depend on the image once, not in each call: what is left, exporters know."""
-    for name, buffer in list(head.named_buffers(recurse=False)):
-        if not buffer.numel():  # no noise, for example; files cannot hold it without a warning at each reading
-            delattr(head, name)
-            setattr(head, name, buffer)
     if isinstance(head, SNGPHead):
         information = head.information
         identity = torch.eye(information.shape[-1], dtype=information.dtype, device=information.device)

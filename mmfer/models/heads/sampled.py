@@ -9,8 +9,13 @@ from ..losses.functional import at_least_single
 from .base_head import entropy
 
 
-def fixed_noise(num_samples: int, num_classes: int) -> Tensor:
-    """Standard normal noise (S, 1, K), always the same: predictions are reproducible whatever batch they are in."""
+def fixed_noise(num_samples: int, num_classes: int) -> Tensor | None:
+    """Standard normal noise (S, 1, K), always the same: predictions are reproducible whatever batch they are in.
+
+    None without samples: with PyTorch 2.8 MMEngine cannot average empty buffers over processes.
+    """
+    if not num_samples:
+        return None
     return torch.randn(num_samples, 1, num_classes, generator=torch.Generator().manual_seed(0))
 
 
@@ -43,10 +48,10 @@ def sampled_mixture(logits: Tensor) -> dict[str, Tensor]:
     return dict(mixture(logits), pred_mean=logits.mean(0), pred_std=logits.std(0, unbiased=False))
 
 
-def gaussian_mixture(mean: Tensor, std: Tensor, noise: Tensor) -> dict[str, Tensor]:
+def gaussian_mixture(mean: Tensor, std: Tensor, noise: Tensor | None) -> dict[str, Tensor]:
     """Prediction from Gaussian logits of ``mean`` and ``std`` (B, K) by samples along ``noise`` (S, 1, K).
 
     Without samples the mean stands for the distribution, and all uncertainty is aleatoric.
     """
-    logits = mean + noise * std if len(noise) else mean.unsqueeze(0)
+    logits = mean + noise * std if noise is not None else mean.unsqueeze(0)
     return dict(mixture(logits), pred_mean=mean, pred_std=std)

@@ -137,7 +137,7 @@ class SNGPHead(BaseHead):
         phi = self.features(x)
         mean = at_least_single(self.mean(phi))
         variance = self.variance(phi).to(mean.dtype)
-        if len(self.test_noise):
+        if self.test_noise is not None:
             return gaussian_mixture(mean, variance.sqrt(), self.test_noise)
         score = (mean / (1 + math.pi / 8 * variance).sqrt()).softmax(-1)
         return dict(pred_score=score, uncertainty=entropy(score), pred_mean=mean, pred_std=variance.sqrt())
