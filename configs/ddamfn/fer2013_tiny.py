@@ -1,7 +1,7 @@
 """The tiny DDAMFN of synth.py on the real faces of FER2013, for comparisons on a CPU.
 
 Paper of the full network: https://doi.org/10.3390/electronics12173595
-Expected: not measured yet.
+Expected: 51.75 +- 0.41 % accuracy over seeds 0, 1, 2 (docs/results/README.md).
 Labels: FER2013's own order, anger, disgust, fear, happiness, sadness, surprise, neutral.
 Needs: data/fer2013 (see README.md).
 Command: python tools/train.py configs/ddamfn/fer2013_tiny.py
