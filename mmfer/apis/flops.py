@@ -7,10 +7,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DefaultScope
 from torch import nn
 from torch.overrides import TorchFunctionMode
@@ -20,6 +18,7 @@ from mmfer.registry import MODELS
 from mmfer.utils.tables import render_table
 
 from .run import load_config
+from .stand_in_batch import stand_in_batch
 
 
 class _NoStorage(TorchFunctionMode):
@@ -71,11 +70,11 @@ def count_flops(
     try:
         try:
             model = shape_model(config)
-            flops, parts = _count(model, torch.empty(batch, 3, height, width, device='meta'))
+            flops, parts = count_forward(model, torch.empty(batch, 3, height, width, device='meta'))
         except RuntimeError:  # something in it needs values
             with DefaultScope.overwrite_default_scope('mmfer'):
                 model = MODELS.build(config.model).eval()
-            flops, parts = _count(model, torch.rand(batch, 3, height, width))
+            flops, parts = count_forward(model, torch.rand(batch, 3, height, width))
     except (RuntimeError, ValueError, AssertionError) as error:
         raise ValueError(
             f'{config.filename}: the model does not take images of {height}x{width}: {error or type(error).__name__}'
@@ -96,32 +95,6 @@ def count_parameters(model: nn.Module, trained: bool = False) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad or not trained)
 
 
-def stand_in_batch(config: Config, mode: str, size: int) -> dict:
-    """A batch of random images that went through the pipeline of the config, uint8 in the host's memory.
-
-    Raises:
-        ValueError: If the config has no pipeline.
-    """
-    loader = 'train_dataloader' if mode == 'train' else 'test_dataloader'
-    part = (config.get(loader) or {}).get('dataset') or {}
-    while part.get('pipeline') is None and part.get('dataset') is not None:
-        part = part['dataset']
-    if not part.get('pipeline'):
-        raise ValueError(f'{config.filename}: {loader}.dataset has no pipeline')
-    classes, side = config.model['head'].get('num_classes', 2), part.get('size', 224)
-    with DefaultScope.overwrite_default_scope('mmfer'):
-        pipeline = Compose(part['pipeline'])
-    packed = []
-    for i in range(size):
-        img = np.random.randint(0, 256, (side, side, 3), dtype=np.uint8)
-        score = np.eye(classes, dtype=np.float32)[i % classes]
-        shapes = dict(img_shape=(side, side), ori_shape=(side, side))
-        packed.append(
-            pipeline(dict(img=img, img_path='', sample_idx=i, gt_label=i % classes, gt_score=score, **shapes))
-        )
-    return pseudo_collate(packed)
-
-
 def input_size(config: Config) -> tuple[int, int]:
     """Height and width of what the test pipeline of a config gives.
 
@@ -140,21 +113,13 @@ def shape_model(config: Config) -> nn.Module:
         return MODELS.build(config.model).eval().to('meta')
 
 
-def plain_attention() -> AbstractContextManager:
-    """Attention as PyTorch counts it: the fused one of CPUs is not among what it counts."""
-    try:
-        from torch.nn.attention import SDPBackend, sdpa_kernel
-    except ImportError:  # before torch 2.3
-        return nullcontext()
-    return sdpa_kernel(SDPBackend.MATH)
-
-
-def _count(model: nn.Module, images: torch.Tensor) -> tuple[int, list[dict[str, Any]]]:
+def count_forward(model: nn.Module, images: torch.Tensor) -> tuple[int, list[dict[str, Any]]]:
+    """The operations of a forward pass of images (B, 3, H, W), and the ``parts`` of :func:`count_flops`."""
     counted: dict[str, int] = {}
     model.eval()
     with (
         torch.no_grad(),
-        plain_attention(),
+        _plain_attention(),
         FlopCounterMode(display=False) as counter,
         _watch(model, counter, counted),
     ):
@@ -167,6 +132,15 @@ def _count(model: nn.Module, images: torch.Tensor) -> tuple[int, list[dict[str, 
             if row['parameters'] or row['flops']:
                 rows.append(dict(row, share=row['flops'] / max(total, 1)))
     return total, rows
+
+
+def _plain_attention() -> AbstractContextManager:
+    # the fused attention of CPUs is not among what PyTorch counts
+    try:
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+    except ImportError:  # before torch 2.3
+        return nullcontext()
+    return sdpa_kernel(SDPBackend.MATH)
 
 
 def _within(name: str, part: nn.Module, counted: Mapping[str, int]) -> int:

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
-from mmfer.apis.flops import stand_in_batch
+from mmfer.apis.flops import count_parameters
 from mmfer.apis.run import load_config
+from mmfer.apis.stand_in_batch import stand_in_batch
 from mmfer.engine.optim_wrappers import SAMOptimWrapper
 from mmfer.utils.memory import keep_freed_memory
 from mmfer.utils.progress import track
@@ -198,16 +199,14 @@ def _operations(config: Config, mode: str) -> tuple[dict, list[str]]:
         sam = isinstance(wrapper, SAMOptimWrapper)
         passes = 3.0 * (1 + 1 / wrapper.interval) if sam else 3.0
         rule = f'x {passes:g} for a training step of {type(wrapper).__name__} around {type(wrapper.optimizer).__name__}'
-    parameters = sum(p.numel() for p in model.parameters())
-    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     return dict(
         per_image=per_image,
         source=source,
         passes=passes,
         rule=rule,
         counted=counted,
-        parameters=parameters,
-        trained_parameters=trained,
+        parameters=count_parameters(model),
+        trained_parameters=count_parameters(model, trained=True),
         image=list(data['inputs'][0].shape),
     ), notes
 

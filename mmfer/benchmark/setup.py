@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 import logging
 
-import torch
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from mmfer.apis.flops import plain_attention
+from mmfer.apis.flops import count_forward
 from mmfer.apis.train import set_amp
 from mmfer.models.layers import pretrained_file
 from mmfer.registry import MODELS
@@ -71,10 +70,7 @@ def count_operations(config: Config, data: dict) -> tuple[float, nn.Module, list
     Returns:
         The operations, the model that they were counted on, and the pretrained files that its config names.
     """
-    from torch.utils.flop_counter import FlopCounterMode
-
     model, files = build_model(config)
     model.eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter, plain_attention():
-        model(model.data_preprocessor(data, False)['inputs'], mode='tensor')
-    return counter.get_total_flops() / len(data['inputs']), model, files
+    images = model.data_preprocessor(data, False)['inputs']
+    return count_forward(model, images)[0] / len(images), model, files

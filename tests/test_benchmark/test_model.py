@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from mmfer.apis.flops import stand_in_batch
 from mmfer.apis.run import load_config
+from mmfer.apis.stand_in_batch import stand_in_batch
 from mmfer.benchmark import machine_peak
 from mmfer.benchmark.model import benchmark_model
 from mmfer.benchmark.onnx_session import onnx_session

@@ -28,7 +28,7 @@ def pair(folder, name, case, epochs, kills, processes=1):
     return [left_alone, dict(common, work_dir=str(folder / f'{name}_killed'), kills=kills)]
 
 
-def check(folder, name, epochs, report, kills):
+def check(folder, name, epochs, report, kills, least=500):
     logs = {which: (folder / f'{name}_{which}.log') for which in ('left_alone', 'killed')}
     assert not any(report[0]['codes'] + report[1]['codes']), logs['killed'].read_text()[-3000:]
     assert report[1]['starts'] == kills + 1
@@ -36,7 +36,7 @@ def check(folder, name, epochs, report, kills):
         expected = dict(term=143, term_in_validation=143, full=1).get(left['kill'][0], -9)
         assert left['codes'] == [expected] * len(left['codes']) or expected < 0 and left['codes'][0] < 0, left
     left_alone, killed = (outcome(folder / f'{name}_{which}', epochs) for which in ('left_alone', 'killed'))
-    assert len(left_alone) > 100
+    assert len(left_alone) > least
     assert [key for key in left_alone if left_alone[key] != killed.get(key)] == []
     assert left_alone.keys() == killed.keys()
     assert not list((folder / f'{name}_killed').glob('.*part'))
@@ -79,7 +79,7 @@ def test_two_processes_killed_a_few_times(few):
 def test_two_compiled_processes_stopped(few):
     folder, report = few
     assert 'compile: the first step compiles' in (folder / 'compiled_killed.log').read_text()
-    check(folder, 'compiled', 2, report[4:], len(COMPILED))
+    check(folder, 'compiled', 2, report[4:], len(COMPILED), least=100)  # a small network
 
 
 def random_kills(number, seed):

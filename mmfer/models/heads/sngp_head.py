@@ -97,7 +97,7 @@ class SNGPHead(BaseHead):
     def features(self, x: Tensor) -> Tensor:
         r""":math:`\phi` (B, D) of features (B, C), in double precision."""
         angle = F.linear(x.double(), self.frequencies.double(), self.phases.double())
-        cosine = (angle + math.pi / 2).sin()  # exported, runs before onnxruntime 1.20, too, which lacks the other
+        cosine = (angle + math.pi / 2).sin()  # onnxruntime before 1.20 has no cosine in double precision
         return self.amplitude * math.sqrt(2 / len(self.phases)) * cosine
 
     def mean(self, phi: Tensor) -> Tensor:

@@ -1,0 +1,34 @@
+"""A batch for measurements that need no data."""
+
+from __future__ import annotations
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.registry import DefaultScope
+
+
+def stand_in_batch(config: Config, mode: str, size: int) -> dict:
+    """A batch of random images that went through the pipeline of the config, uint8 in the host's memory.
+
+    Raises:
+        ValueError: If the config has no pipeline.
+    """
+    loader = 'train_dataloader' if mode == 'train' else 'test_dataloader'
+    part = (config.get(loader) or {}).get('dataset') or {}
+    while part.get('pipeline') is None and part.get('dataset') is not None:
+        part = part['dataset']
+    if not part.get('pipeline'):
+        raise ValueError(f'{config.filename}: {loader}.dataset has no pipeline')
+    classes, side = config.model['head'].get('num_classes', 2), part.get('size', 224)
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        pipeline = Compose(part['pipeline'])
+    packed = []
+    for i in range(size):
+        img = np.random.randint(0, 256, (side, side, 3), dtype=np.uint8)
+        score = np.eye(classes, dtype=np.float32)[i % classes]
+        shapes = dict(img_shape=(side, side), ori_shape=(side, side))
+        packed.append(
+            pipeline(dict(img=img, img_path='', sample_idx=i, gt_label=i % classes, gt_score=score, **shapes))
+        )
+    return pseudo_collate(packed)
