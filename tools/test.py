@@ -24,7 +24,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted')
     parser.add_argument('--out', metavar='FILE.json', help='write the metrics and the scores of each image')
     parser.add_argument(
-        '--data', metavar='CONFIG', help='test on the test data of this config instead; classes meet by name'
+        '--data', metavar='CONFIG', help='test on the test data of this config instead; classes are matched by name'
     )
     parser.add_argument(
         '--class-map',
@@ -36,9 +36,9 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--missing',
-        choices=['drop', 'error'],
-        default='drop',
-        help='classes that only the model or only the data have: leave them out of the other side, or stop [drop]',
+        choices=['keep', 'drop', 'error'],
+        help='classes that only the model or only the data have: keep all answers of the model (its own data), leave '
+        'these classes out of both sides (--data, --class-map), or stop',
     )
     parser.add_argument('--work-dir', help='folder of the logs [work_dirs/<folder>/<config>]')
     parser.add_argument(

@@ -12,11 +12,12 @@ Command: python tools/train.py configs/rul/raf.py
 from mmcv.transforms import RandomApply, RandomChoice, RandomFlip
 from mmengine.config import read_base
 from mmengine.optim import ExponentialLR, OptimWrapper
-from mmengine.runner import EpochBasedTrainLoop, TestLoop, ValLoop
+from mmengine.runner import EpochBasedTrainLoop
 from mmpretrain.models import ImageClassifier
 from torch.optim import Adam
 
 from mmfer.datasets import ImageGaussianNoise, ImageRandomErasing, ImageResize, LoadImageFromFile, PackInputs
+from mmfer.engine import FERTestLoop, FERValLoop
 from mmfer.models import FaceResNet, FERDataPreprocessor, RULHead
 
 with read_base():
@@ -47,5 +48,5 @@ optim_wrapper = dict(
 )
 param_scheduler = [dict(type=ExponentialLR, gamma=0.9, by_epoch=True)]
 train_cfg = dict(type=EpochBasedTrainLoop, max_epochs=70, val_interval=1)
-val_cfg = dict(type=ValLoop)
-test_cfg = dict(type=TestLoop)
+val_cfg = dict(type=FERValLoop)
+test_cfg = dict(type=FERTestLoop)

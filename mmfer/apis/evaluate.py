@@ -2,16 +2,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
-from mmengine.runner import Runner
+from mmengine.runner import Runner, TestLoop
 
-from mmfer.datasets import CropFace, LoadImageFromFile, MapClasses, Occlude
-from mmfer.datasets.expressions import class_key
-from mmfer.evaluation import ClassMapEvaluator, ClassPlan, PredictionDump, plan_classes
+from mmfer.datasets import CropFace, LoadImageFromFile, Occlude
+from mmfer.evaluation import PredictionDump
 from mmfer.models.heads.calibration import PREFIX, describe_calibration
-from mmfer.registry import DATASETS, TRANSFORMS
+from mmfer.registry import TRANSFORMS
 from mmfer.utils import find_state_dict
 from mmfer.utils.checkpoint import load_checkpoint
 
@@ -31,13 +31,12 @@ def evaluate(
     cfg_options: Mapping | None = None,
     data: str | Path | Config | None = None,
     class_map: Mapping[str, str] | None = None,
-    missing: str = 'drop',
+    missing: str | None = None,
 ) -> dict[str, float]:
     """Test a checkpoint on the test data of its config, or of another one.
 
-    Model and data set meet by the names of their classes. Where these are not the same in the same order, predictions
-    are translated to the data set's classes (see ``ClassMapEvaluator`` and ``MapClasses``), and the log, the table of
-    results and the JSON say what was mapped and what was left out.
+    Classes of model and data are matched by name (see :class:`mmfer.engine.FERTestLoop`). The log, the table of results
+    and the JSON say what was mapped and what was left out.
 
     Args:
         config: Config file or object of the model.
@@ -49,51 +48,60 @@ def evaluate(
         data: Config with the ``test_dataloader`` to test on. Images are loaded (and faces cropped) as it says, and
             then preprocessed as ``config`` says.
         class_map: Name of a class, of the model or of the data -> the class that it counts as; synonyms are known.
-        missing: ``'drop'`` leaves classes that one side lacks out of the other, ``'error'`` raises.
+        missing: What happens to classes that one side lacks: ``'keep'``, ``'drop'`` or ``'error'``, see
+            :class:`mmfer.engine.class_names.MatchedData`. By default the config's own data are tested with ``'keep'``,
+            others and those with ``class_map`` with ``'drop'``.
 
     Returns:
         The metrics by name.
 
     Raises:
-        ValueError: If model and data set share no class, or ``class_map`` names an unknown one.
+        ValueError: If classes cannot be matched by name, or ``class_map`` names an unknown one.
     """
     if out is not None and Path(out).suffix != '.json':
         raise ValueError(f'out={out}: the results are JSON, name a file that ends in .json')
     config = config if isinstance(config, Config) else load_config(config)
     content = load_checkpoint(checkpoint)
-    classes = _model_classes(config, content)
     if data is not None:
         borrow_test_data(config, data if isinstance(data, Config) else load_config(data))
+    if missing is None:
+        missing = 'keep' if data is None and not class_map else 'drop'
+    unnamed = not ((content.get('meta') or {}).get('dataset_meta') or {}).get('classes')
+    classes = config_classes(config) if unnamed else None
+    config.test_cfg = _test_cfg(config, missing=missing, class_map=dict(class_map or {}), model_classes=classes)
     runner = build_runner(config, work_dir, load_from=checkpoint, launcher=launcher, cfg_options=cfg_options)
-    plan = _meet_by_name(runner, classes, class_map, missing)
+    loop = runner.test_loop
     calibration = _calibration(runner, content)
     dump = PredictionDump()
     if out is not None:
-        evaluator = runner.test_loop.evaluator
-        dump.dataset_meta = evaluator.dataset_meta
-        evaluator.metrics.append(dump)
+        dump.dataset_meta = loop.evaluator.dataset_meta
+        loop.evaluator.metrics.append(dump)
     metrics = runner.test()
     if out is not None and runner.rank == 0:
         protocol = (dump.dataset_meta or {}).get('protocol')
         header = dict(config=str(runner.cfg.filename), checkpoint=str(checkpoint), seed=runner.seed, metrics=metrics)
-        rules = dict(class_rule=str(plan) if plan else None, calibration=calibration)
+        rules = dict(class_rule=getattr(loop, 'class_rule', None), calibration=calibration)
         dump.write(out, **header, protocol=protocol, **rules)
         runner.logger.info(f'{len(dump.predictions)} predictions written to {out}')
     return metrics
 
 
-def _model_classes(config: Config, content: Mapping) -> tuple[str, ...] | None:
-    """Classes that the checkpoint says it was trained with, or else those of the config's training data."""
-    meta = content.get('meta') or {}
-    classes = (meta.get('dataset_meta') or {}).get('classes') or config_classes(config)
-    return tuple(map(str, classes)) if classes else None
+def _test_cfg(config: Config, **options: Any) -> dict:
+    """The config's ``test_cfg`` with the loop that matches classes by name in the place of MMEngine's."""
+    test_cfg = dict(config.get('test_cfg') or {})
+    kind = test_cfg.get('type', TestLoop)
+    if (kind if isinstance(kind, str) else kind.__name__).rpartition('.')[2] in ('TestLoop', 'FERTestLoop'):
+        test_cfg.update(options, type='mmfer.engine.loops.FERTestLoop')
+    elif options['class_map']:
+        raise ValueError(f'test_cfg.type={kind} cannot match classes by class_map. Use FERTestLoop in the config.')
+    return test_cfg
 
 
 def _calibration(runner: Runner, content: Mapping) -> str | None:
     """The calibration of a checkpoint in words, None without; warns where it was fitted on the images of the test."""
     if not any(name.startswith(PREFIX) for name in find_state_dict(content)):
         return None
-    dataset = runner._test_dataloader['dataset']
+    dataset = runner.test_dataloader.dataset
     count = count_fitted_images(content, dataset)
     if count:
         runner.logger.warning(
@@ -101,32 +109,6 @@ def _calibration(runner: Runner, content: Mapping) -> str | None:
             'and calibration errors are better than on new images'
         )
     return describe_calibration(content)
-
-
-def _meet_by_name(
-    runner: Runner, classes: tuple[str, ...] | None, class_map: Mapping[str, str] | None, missing: str
-) -> ClassPlan | None:
-    """Make the test of ``runner`` go by name where model and data differ; the plan, or None where they do not."""
-    loader = dict(runner._test_dataloader)
-    with DefaultScope.overwrite_default_scope('mmfer'):
-        dataset = DATASETS.build(loader['dataset'])
-    labels = tuple(dataset.metainfo.get('classes') or ())
-    runner._test_dataloader = dict(loader, dataset=dataset)
-    if classes is None or not labels:
-        side = 'The data set' if classes else f'The checkpoint {runner._load_from}'
-        if class_map:
-            raise ValueError(f'{side} does not name its classes, so class_map cannot be applied')
-        runner.logger.warning(f'{side} does not name its classes: labels are compared by index')
-        return None
-    if classes == labels and not class_map:
-        return None
-    mapping = {class_key(a): class_key(b) for a, b in (class_map or {}).items()}
-    plan = plan_classes(classes, labels, mapping, missing)
-    runner._test_dataloader = dict(loader, dataset=MapClasses(dataset, plan.evaluated, mapping))
-    with DefaultScope.overwrite_default_scope('mmfer'):
-        runner._test_evaluator = ClassMapEvaluator(runner._test_evaluator, classes, mapping)
-    runner.logger.info(f'The model has {", ".join(classes)}; the data {", ".join(labels)}. Compared are {plan}')
-    return plan
 
 
 def innermost(dataset: ConfigDict) -> ConfigDict:

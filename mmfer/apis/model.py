@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import nn
 
+from mmfer.engine.class_names import check_num_classes
 from mmfer.models.heads.calibration import adopt_calibration
 from mmfer.registry import MODELS
 from mmfer.utils import CheckpointError, find_state_dict
@@ -65,6 +66,7 @@ def init_model(
         fill(model, state, str(checkpoint))
         meta = content.get('meta') or {}
         model.classes = tuple((meta.get('dataset_meta') or {}).get('classes') or ()) or None
+        check_num_classes(model, model.classes or (), f'the weights of {checkpoint}')
         model.abstention = meta.get('abstention') or None
     model.to(device)
     model.eval()

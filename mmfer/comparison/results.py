@@ -87,6 +87,15 @@ class Run:
             if getattr(self, name) is not None:
                 setattr(self, name, getattr(self, name)[order])
 
+    def order_classes(self, classes: Sequence[str]) -> None:
+        """Put labels, scores and the like into another order of the same classes."""
+        places = [self.classes.index(name) for name in classes]
+        self.labels = np.argsort(places)[self.labels]
+        for name in ('scores', *ROWS):
+            if getattr(self, name) is not None:
+                setattr(self, name, getattr(self, name)[:, places])
+        self.classes = tuple(classes)
+
 
 def load_runs(dirs: Sequence[str | Path]) -> list[Run]:
     """Read every ``predictions.json`` in and below ``dirs``, with the ``finished.json`` beside it.
@@ -95,7 +104,7 @@ def load_runs(dirs: Sequence[str | Path]) -> list[Run]:
     that of the training, else that of the test.
 
     Images are told apart by their paths without the folder that all images of the run are in, so that data may lie
-    elsewhere; where only their order differs, they are put into that of the first run.
+    elsewhere; where only their order differs, they are put into that of the first run. So are the classes.
 
     Returns:
         By method and seed.
@@ -238,7 +247,9 @@ def _names(run: Run) -> list:
 
 def _check_same(first: Run, other: Run) -> None:
     where = f'{first.folder} and {other.folder}'
-    if first.classes != other.classes:
+    if sorted(first.classes) == sorted(other.classes):
+        other.order_classes(first.classes)
+    else:
         raise ValueError(
             f'{where} have other classes: {", ".join(first.classes)}; and {", ".join(other.classes)}. Test both on '
             'one data set'

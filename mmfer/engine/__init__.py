@@ -1,6 +1,6 @@
 from . import hooks
 from .hooks import *
-from .loops import FERIterTrainLoop, FERTrainLoop
+from .loops import FERIterTrainLoop, FERTestLoop, FERTrainLoop, FERValLoop
 from .optim_wrappers import AutocastOptimWrapper, SAMOptimWrapper
 from .runner import FERRunner
 
@@ -8,7 +8,9 @@ __all__ = [
     'AutocastOptimWrapper',
     'FERIterTrainLoop',
     'FERRunner',
+    'FERTestLoop',
     'FERTrainLoop',
+    'FERValLoop',
     'SAMOptimWrapper',
     *hooks.__all__,
 ]

@@ -1,12 +1,13 @@
-"""MMEngine's training loops, able to continue at any iteration."""
+"""MMEngine's loops: trainings can continue at any iteration, and evaluations match classes by name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from mmengine.dist import get_world_size
+from mmengine.evaluator import Evaluator
 from mmengine.hooks import SyncBuffersHook
-from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner, TestLoop, ValLoop
 from mmengine.runner.base_loop import BaseLoop
 from mmengine.runner.utils import calc_dynamic_intervals
 from torch import nn
@@ -14,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from mmfer.registry import LOOPS
 
+from .class_names import MatchedData, check_num_classes, classes_of
 from .seeding import is_endless, start_at
 
 
@@ -230,3 +232,69 @@ class FERIterTrainLoop(_Resumable, IterBasedTrainLoop):
         if self.runner.val_loop is not None and self._iter >= self.val_begin and due:
             self.runner.val_loop.run()
         self.validated = True
+
+
+class _ByName:
+    """What the evaluation loops share: data and model are matched by the names of their classes."""
+
+    part = ''
+
+    def __init__(
+        self,
+        runner: Runner,
+        dataloader: DataLoader | dict,
+        evaluator: Evaluator | dict | list,
+        fp16: bool = False,
+        missing: str = 'keep',
+        class_map: Mapping[str, str] | None = None,
+        model_classes: Sequence[str] | None = None,
+    ) -> None:
+        where, classes = f'{self.part}_dataloader', getattr(runner, 'model_classes', ()) or model_classes or ()
+        built = isinstance(dataloader, DataLoader)
+        dataset = dataloader.dataset if built else dataloader['dataset']
+        matched = MatchedData(dataset, evaluator, classes, missing, class_map, where)
+        if matched.dataset is not dataset and built:
+            raise ValueError(
+                f'{where} is already built, so its classes cannot be matched with those of the model '
+                f'({", ".join(classes)}). Pass its config, or a data set with these classes in this order.'
+            )
+        if not built:
+            dataloader = dict(dataloader, dataset=matched.dataset)
+        if not classes or not classes_of(matched.dataset):
+            check_num_classes(runner.model, classes_of(matched.dataset), f'the data of {where}', matched.dataset)
+            side = 'the model' if not classes else where
+            runner.logger.warning(f'{where}: {side} does not name its classes, so labels are compared by index')
+        elif matched.rule:
+            runner.logger.info(f'{where}: {matched.rule}')
+        self.class_rule = matched.rule
+        super().__init__(runner, dataloader, matched.evaluator, fp16)
+
+
+@LOOPS.register_module()
+class FERValLoop(_ByName, ValLoop):
+    """MMEngine's ValLoop for data whose classes are in another order than those of the training, or lack some.
+
+    Args:
+        runner: The runner.
+        dataloader: Loader, or its config.
+        evaluator: Evaluator, or config of its metrics.
+        fp16: Evaluate in half precision.
+        missing: What happens where the lists of classes differ, see :class:`mmfer.engine.class_names.MatchedData`.
+        class_map: Name of a class, of the data or of the model -> name of the class that it counts as.
+        model_classes: Classes of the model, where neither training data nor checkpoint name them.
+
+    Attributes:
+        class_rule (str | None): What was mapped and left out, in words; None where the lists are the same.
+
+    Raises:
+        ValueError: If the classes cannot be matched by name.
+    """
+
+    part = 'val'
+
+
+@LOOPS.register_module()
+class FERTestLoop(_ByName, TestLoop):
+    """MMEngine's TestLoop for data with other classes than the model; arguments as of :class:`FERValLoop`."""
+
+    part = 'test'

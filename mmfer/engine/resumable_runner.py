@@ -12,7 +12,9 @@ from mmengine.dist import broadcast_object_list, master_only
 from mmengine.hooks import EarlyStoppingHook, EMAHook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
+from mmengine.runner.base_loop import BaseLoop
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
+from torch import nn
 
 from mmfer.models.heads.calibration import adopt_calibration, describe_calibration, drop_calibration
 from mmfer.utils import find_state_dict
@@ -28,6 +30,7 @@ from mmfer.utils.checkpoint import (
 from mmfer.utils.errors import TrainingError
 from mmfer.utils.released_weights import fill
 
+from .class_names import check_num_classes, classes_of, describe_rows, match_rows, same_names
 from .hooks.checkpoint_hook import SafeCheckpointHook
 from .resuming import changed_options, check_schedules, modules_of, rank_states, restore_rank_state, restore_schedules
 from .seeding import INIT, mix, seed_process
@@ -60,6 +63,20 @@ class ResumableRunner(Runner):
     @cached_property
     def _config_text(self) -> str:
         return self.cfg.pretty_text  # takes a good part of a second
+
+    @property
+    def model_classes(self) -> tuple[str, ...]:
+        """Classes of the model in the order of its outputs; empty where they are unknown.
+
+        Those of the training data, or in an evaluation those that the checkpoint was trained on.
+        """
+        if self._strict and not self._has_loaded:
+            if self._content is None and self._load_from is not None:
+                self._content = (str(self._load_from), load_checkpoint(self._load_from))
+            meta = self._content[1].get('meta') if self._content else None
+            return tuple(map(str, ((meta or {}).get('dataset_meta') or {}).get('classes') or ()))
+        loop = self._train_loop
+        return classes_of(loop.dataloader.dataset) if isinstance(loop, BaseLoop) else ()
 
     def call_hook(self, fn_name: str, **kwargs) -> None:
         if fn_name in ('after_val_epoch', 'after_test_epoch'):
@@ -251,7 +268,7 @@ class ResumableRunner(Runner):
     def load_or_resume(self) -> None:
         if self._has_loaded:
             return
-        if self._content is not None:
+        if self._content is not None and self._resume:
             self.resume(self._content[0])
         elif self._load_from is not None:
             self.load_checkpoint(self._load_from)
@@ -269,8 +286,9 @@ class ResumableRunner(Runner):
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = restore_message_hub(checkpoint['message_hub'])
         self._take_calibration(checkpoint, filename)
-        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         model = self.model.module if is_model_wrapper(self.model) else self.model
+        self._match_classes(checkpoint, filename, model)
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         if strict or self._strict or self._resume:
             fill(model, find_state_dict(checkpoint), filename)
         else:  # fine-tuning may start from a model with another head: MMEngine's warnings say what is left out
@@ -281,6 +299,29 @@ class ResumableRunner(Runner):
         self._has_loaded = True
         self.logger.info(f'Load checkpoint from {filename}')
         return checkpoint
+
+    def _match_classes(self, checkpoint: dict, filename: str, model: nn.Module) -> None:
+        """Let a training that starts from a checkpoint have its head by the names of the classes."""
+        old = tuple(((checkpoint.get('meta') or {}).get('dataset_meta') or {}).get('classes') or ())
+        if self._strict:
+            check_num_classes(model, old, f'the weights of {filename}')
+            return
+        state, new = find_state_dict(checkpoint), self.model_classes
+        if self._resume or not new or not any(name.startswith('head.') for name in state):
+            return
+        if not old:
+            text = f'{filename} does not name its classes: those of its head are taken to be {", ".join(new)}'
+            self.logger.warning(text)
+        elif not same_names(old, new):
+            head = (self.cfg.get('model') or {}).get('head') or {}
+            if 'num_classes' not in head:
+                raise ValueError(
+                    f'{filename} has the classes {", ".join(old)}, the training data {", ".join(new)}, and the config '
+                    'has no model.head.num_classes to match them by. Sort the data alike (MapClasses).'
+                )
+            if match_rows(state, model.state_dict(), head, old, new):
+                checkpoint['state_dict'] = state  # a new dict
+                self.logger.info(f'{filename} has the classes {", ".join(old)}: {describe_rows(old, new)}')
 
     def _take_calibration(self, checkpoint: dict, filename: str) -> None:
         """Calibrations are for tests, of the very weights that they were fitted to: trainings go on without."""

@@ -18,6 +18,7 @@ from mmfer.models.layers import pretrained_file
 from mmfer.registry import RUNNERS
 from mmfer.utils.released_weights import check_pretrained_file
 
+from .class_names import check_num_classes, classes_of, same_names
 from .compiling import compile_features
 from .hooks.checkpoint_hook import SafeCheckpointHook
 from .hooks.guard_hook import GuardHook, check_loader
@@ -25,7 +26,7 @@ from .hooks.interrupt_hook import InterruptHook
 from .hooks.provenance_hook import ProvenanceHook
 from .hooks.sam_hook import SAMHook
 from .hooks.seed_hook import SeedHook
-from .loops import FERIterTrainLoop, FERTrainLoop
+from .loops import FERIterTrainLoop, FERTestLoop, FERTrainLoop, FERValLoop
 from .process_group import leave_group_at_exit, orderly
 from .recompute import recompute_activations
 from .resumable_runner import ResumableRunner
@@ -150,15 +151,36 @@ class FERRunner(ResumableRunner):
                 if isinstance(hook, InterruptHook):
                     hook.restore()
 
-    def test(self) -> dict:
+    def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         self._strict, self._resume = True, False
+        loop = super().build_test_loop(loop)
+        self._check_loop(loop, 'test')
+        return loop
+
+    def test(self) -> dict:
         with orderly(), explained_worker_deaths():
             return super().test()
 
     def val(self) -> dict:
         self._strict, self._resume = True, False
+        if self._val_loop is not None:
+            self._val_loop = self.build_val_loop(self._val_loop)
+            self._check_loop(self._val_loop, 'val')
         with orderly(), explained_worker_deaths():
             return super().val()
+
+    def _check_classes(self, dataset: object, source: str) -> None:
+        check_num_classes(self.model, classes_of(dataset), source, dataset)
+
+    def _check_loop(self, loop: BaseLoop, part: str) -> None:
+        """Refuse to compare labels by index, as other loops than mmfer's do, where that would be wrong."""
+        model, data = self.model_classes, classes_of(loop.dataloader.dataset)
+        if not isinstance(loop, (FERValLoop, FERTestLoop)) and model and data and not same_names(model, data):
+            raise ValueError(
+                f'{part}_dataloader has the classes {", ".join(data)}, the model {", ".join(model)}, and '
+                f'{type(loop).__name__} compares them by index. '
+                f'Set {part}_cfg=dict(type=FER{part.capitalize()}Loop), which matches them by name.'
+            )
 
     def _check_sources(self) -> None:
         problems = []
@@ -173,8 +195,10 @@ class FERRunner(ResumableRunner):
         try:
             self._train_loop = self.build_train_loop(self._train_loop)
             check_loader(self._train_loop.dataloader)
+            self._check_classes(self._train_loop.dataloader.dataset, 'the training data')
             if self._val_loop is not None:
                 self._val_loop = self.build_val_loop(self._val_loop)
+                self._check_loop(self._val_loop, 'val')
         except FileNotFoundError as error:
             problems.insert(0, str(error))
         if problems:

@@ -28,6 +28,7 @@ class PretrainedWeights:
         prefix: Which part of the model in the file; by default ``backbone.`` where its names begin so.
 
     Raises:
+        ValueError: If the module is a head, whose classes have an order.
         FileNotFoundError: If there is no such file; the message says where mmpretrain publishes them.
         CheckpointError: If it cannot be read, or does not fit.
     """
@@ -38,6 +39,11 @@ class PretrainedWeights:
 
     def __call__(self, module: nn.Module) -> None:
         name, path = type(module).__name__, self.checkpoint
+        if hasattr(module, 'num_classes') and hasattr(module, 'predict'):
+            raise ValueError(
+                f'init_cfg of {name} would take the classes of {path} by index. Use load_from={path}, which matches '
+                'them by name.'
+            )
         if not Path(path).is_file():
             raise FileNotFoundError(
                 f'The pretrained weights of {name} are missing: {path}. Files of mmpretrain are listed in '

@@ -135,8 +135,8 @@ def test_other_labels_classes_and_distributions(tmp_path, records):
     write_run(tmp_path / 'b', changed)
     with pytest.raises(ValueError, match=r'a and .*b have other labels for 1 images.*test/0003.png \(number 3\)'):
         load_runs([tmp_path])
-    write_run(tmp_path / 'b', records, classes=CLASSES[::-1])
-    with pytest.raises(ValueError, match=r'a and .*b have other classes: neutral.*and anger'):
+    write_run(tmp_path / 'b', records, classes=(*CLASSES[:-1], 'contempt'))
+    with pytest.raises(ValueError, match=r'a and .*b have other classes: neutral.*and neutral.*contempt'):
         load_runs([tmp_path])
     changed = [dict(record) for record in records]
     changed[6]['gt_distribution'] = changed[6]['gt_distribution'][::-1]
@@ -153,6 +153,22 @@ def test_data_elsewhere_and_in_another_order(tmp_path, records):
     assert b.images[0] == '/else/where/test/0000.png'
     for name in ('labels', 'scores', 'uncertainty', 'pred_std', 'gt_distribution'):
         assert getattr(b, name) == pytest.approx(getattr(a, name))
+
+
+def test_classes_in_another_order_are_matched_by_name(tmp_path, records):
+    write_run(tmp_path / 'a', records)
+    order = [3, 0, 6, 1, 2, 5, 4]
+    changed = []
+    for record in records:
+        record = dict(record, gt_label=order.index(record['gt_label']), pred_label=order.index(record['pred_label']))
+        for name in ('pred_score', 'pred_mean', 'pred_std', 'gt_distribution'):
+            record[name] = [record[name][k] for k in order]
+        changed.append(record)
+    write_run(tmp_path / 'b', changed, classes=[CLASSES[k] for k in order])
+    a, b = load_runs([tmp_path])
+    assert b.classes == CLASSES
+    for name in ('labels', 'scores', 'pred_mean', 'pred_std', 'gt_distribution'):
+        np.testing.assert_array_equal(getattr(b, name), getattr(a, name))
 
 
 def test_images_without_paths(tmp_path, records):

@@ -80,3 +80,11 @@ def test_what_does_not_fit_is_named(tmp_path):
         build('mobilenet', init_cfg=init_cfg)
     with pytest.raises(CheckpointError, match='nothing that begins with encoder'):
         build('mobilenet', init_cfg=dict(init_cfg, prefix='encoder'))
+
+
+def test_a_head_does_not_take_its_classes_by_index(tmp_path):
+    torch.save(dict(fc=torch.zeros(3)), tmp_path / 'net.pth')
+    init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'net.pth'), prefix='head')
+    head = MODELS.build(dict(type='mmfer.LinearHead', num_classes=3, in_channels=4, init_cfg=init_cfg))
+    with DefaultScope.overwrite_default_scope('mmfer'), pytest.raises(ValueError, match=r'by index\. Use load_from='):
+        head.init_weights()

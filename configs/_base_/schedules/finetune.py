@@ -4,8 +4,10 @@ It is mmfer's own recipe for plain networks, not one of a paper.
 """
 
 from mmengine.optim import CosineAnnealingLR, LinearLR, OptimWrapper
-from mmengine.runner import EpochBasedTrainLoop, TestLoop, ValLoop
+from mmengine.runner import EpochBasedTrainLoop
 from torch.optim import AdamW
+
+from mmfer.engine import FERTestLoop, FERValLoop
 
 max_epochs = 40
 optim_wrapper = dict(
@@ -19,5 +21,5 @@ param_scheduler = [
     dict(type=CosineAnnealingLR, T_max=max_epochs - 1, begin=1, end=max_epochs, convert_to_iter_based=True),
 ]
 train_cfg = dict(type=EpochBasedTrainLoop, max_epochs=max_epochs, val_interval=1)
-val_cfg = dict(type=ValLoop)
-test_cfg = dict(type=TestLoop)
+val_cfg = dict(type=FERValLoop)
+test_cfg = dict(type=FERTestLoop)

@@ -1,0 +1,235 @@
+"""Classes are matched by name: data against model, checkpoint against model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from mmengine.model import is_model_wrapper
+from mmengine.registry import DefaultScope
+from torch import Tensor, nn
+
+from mmfer.datasets.expressions import class_key
+from mmfer.datasets.samplers.base import labels_of
+from mmfer.datasets.wrappers import MapClasses
+from mmfer.evaluation import ClassMapEvaluator, plan_classes
+from mmfer.registry import DATASETS, MODELS
+
+MISSING = ('keep', 'drop', 'error')
+
+
+def classes_of(dataset: Any) -> tuple[str, ...]:
+    """Names of the classes of a data set in label order; empty where it does not name them."""
+    return tuple(map(str, (getattr(dataset, 'metainfo', None) or {}).get('classes') or ()))
+
+
+def same_names(first: Sequence[str], second: Sequence[str]) -> bool:
+    """Whether two lists name the same classes in the same order; synonyms such as happy and happiness are the same."""
+    return list(map(class_key, first)) == list(map(class_key, second))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f'{len(names)} classes ({", ".join(names)})'
+
+
+def check_num_classes(model: nn.Module, classes: Sequence[str], source: str, dataset: Any = None) -> None:
+    """Compare ``num_classes`` of a model's head with the classes of what it is used with.
+
+    Args:
+        model: A classifier; heads without ``num_classes`` are not checked.
+        classes: Names of the classes, in label order; empty where they are unknown.
+        source: What has these classes, such as ``'the training data'``.
+        dataset: Where the names are unknown, its labels are looked at.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    model = model.module if is_model_wrapper(model) else model
+    number = getattr(getattr(model, 'head', None), 'num_classes', None)
+    if number is None:
+        return
+    if classes and len(classes) != number:
+        raise ValueError(
+            f'model.head.num_classes={number}, but {source} have {_listed(classes)}. '
+            f'Set model.head.num_classes={len(classes)}, or choose the classes of the data (MapClasses).'
+        )
+    if not classes and dataset is not None:
+        try:
+            largest = int(labels_of(dataset).max(initial=-1))
+        except (TypeError, ValueError):  # it does not tell its labels without loading images
+            return
+        if largest >= number:
+            raise ValueError(
+                f'model.head.num_classes={number}, but {source} have the label {largest}. '
+                f'Set model.head.num_classes to {largest + 1} or more.'
+            )
+
+
+# ---- data ------------------------------------------------------------------------------------------------------------
+class MatchedData:
+    """Data of an evaluation in terms of the classes of a model.
+
+    ``missing`` decides what happens where the lists of classes differ:
+
+    - ``'keep'``: the labels are mapped to the classes of the model, whose answers stay as they are. A class that the
+      data lack is left out of the means over classes; one that the model lacks is an error. Right where data and model
+      share one list of classes, as validation parts do.
+    - ``'drop'``: classes that one side lacks are left out of the other one, too: images of them, or scores of them.
+    - ``'error'``: raises where one side lacks a class.
+
+    Args:
+        dataset: Data set, or its config.
+        evaluator: Metrics, as in MMEngine's ``Evaluator``.
+        model_classes: Classes of the model in the order of its outputs; empty where they are unknown.
+        missing: See above.
+        class_map: Name of a class, of the data or of the model -> name of the class that it counts as.
+        where: What errors call the data, such as ``'val_dataloader'``.
+
+    Attributes:
+        dataset: The data set to load from.
+        evaluator: The evaluator to use.
+        rule: What was mapped and left out, in words; None where nothing was.
+
+    Raises:
+        ValueError: If the classes cannot be matched by name.
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        evaluator: Any,
+        model_classes: Sequence[str],
+        missing: str = 'keep',
+        class_map: Mapping[str, str] | None = None,
+        where: str = 'test_dataloader',
+    ) -> None:
+        if missing not in MISSING:
+            raise ValueError(f'missing={missing!r} must be one of {", ".join(map(repr, MISSING))}')
+        with DefaultScope.overwrite_default_scope('mmfer'):
+            self.dataset = DATASETS.build(dataset) if isinstance(dataset, Mapping) else dataset
+        self.evaluator, self.rule = evaluator, None
+        model, data = tuple(map(str, model_classes)), classes_of(self.dataset)
+        if not model or not data:
+            if class_map:
+                raise ValueError(
+                    f'{"The model" if data else where} does not name its classes, so class_map cannot be applied. '
+                    'Set metainfo=dict(classes=(...)) in the data set.'
+                )
+            return
+        if same_names(model, data) and not class_map:
+            return
+        if missing == 'keep' and not class_map:
+            self._keep(model, data, where)
+        else:
+            self._translate(model, data, missing, class_map or {})
+
+    def _keep(self, model: tuple[str, ...], data: tuple[str, ...], where: str) -> None:
+        names = {class_key(name): name for name in model}
+        lost = [name for name in data if class_key(name) not in names]
+        if lost:
+            raise ValueError(
+                f'{where} has {_listed(data)}, of which the model with {_listed(model)} lacks {", ".join(lost)}. Map '
+                "them or leave them out with MapClasses, or set missing='drop' (--missing drop) to leave them out."
+            )
+        self.dataset = self._mapped(model, {name: names[class_key(name)] for name in data}, where)
+        self.rule = f'labels mapped by name from {", ".join(data)} to {", ".join(model)}'
+        absent = [name for name in model if class_key(name) not in map(class_key, data)]
+        if absent:
+            self.rule += f'; the data have no {", ".join(absent)}, which the means over classes leave out'
+
+    def _translate(
+        self, model: tuple[str, ...], data: tuple[str, ...], missing: str, class_map: Mapping[str, str]
+    ) -> None:
+        mapping = {class_key(a): class_key(b) for a, b in class_map.items()}
+        model, theirs = tuple(map(class_key, model)), tuple(map(class_key, data))
+        plan = plan_classes(model, theirs, mapping, 'error' if missing == 'error' else 'drop')
+        labels = {name: mapping.get(key, key) for name, key in zip(data, theirs)}
+        self.dataset = self._mapped(plan.evaluated, labels, 'test_dataloader')
+        with DefaultScope.overwrite_default_scope('mmfer'):
+            self.evaluator = ClassMapEvaluator(self.evaluator, model, mapping)
+        self.rule = str(plan)
+
+    def _mapped(self, classes: tuple[str, ...], mapping: Mapping[str, str], where: str) -> MapClasses:
+        mapping = {name: target for name, target in mapping.items() if name != target}
+        try:
+            return MapClasses(self.dataset, classes, mapping)
+        except TypeError as error:
+            raise ValueError(
+                f'{where} has {_listed(classes_of(self.dataset))} and the model {_listed(classes)}, which must be '
+                f'matched by name, but {error}.'
+            ) from None
+
+
+# ---- checkpoints -----------------------------------------------------------------------------------------------------
+def class_axes(head: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    """Where the tensors of a head have their classes.
+
+    Found by comparing the shapes of the head with those of the same head for one class more.
+
+    Args:
+        head: Config of the head.
+
+    Returns:
+        Name of a parameter or buffer -> (axis, M): the axis has M * K entries, m * K + k is class k of member m.
+    """
+    number = head['num_classes']
+    with torch.random.fork_rng(devices=[]), DefaultScope.overwrite_default_scope('mmfer'):
+        own, more = (
+            {name: tuple(value.shape) for name, value in MODELS.build(dict(head, num_classes=k)).state_dict().items()}
+            for k in (number, number + 1)
+        )
+    found = {}
+    for name, shape in own.items():
+        axes = [i for i, (a, b) in enumerate(zip(shape, more.get(name, shape))) if a != b]
+        if len(axes) == 1:
+            found[name] = (axes[0], more[name][axes[0]] - shape[axes[0]])
+    return found
+
+
+def match_rows(
+    state: dict[str, Tensor], own: Mapping[str, Tensor], head: Mapping[str, Any], old: Sequence[str], new: Sequence[str]
+) -> list[str]:
+    """Put the classes of the head's tensors in ``state`` into the order of another model, by name.
+
+    Rows of classes that ``state`` lacks are those of the model as it was initialised.
+
+    Args:
+        state: Weights of a checkpoint; changed in place.
+        own: Weights of the model.
+        head: Config of its head.
+        old: Classes of the checkpoint, in the order of its outputs.
+        new: Those of the model.
+
+    Returns:
+        Names of the tensors that were changed.
+    """
+    places = {class_key(name): i for i, name in enumerate(old)}
+    pairs = [(k, places[class_key(name)]) for k, name in enumerate(new) if class_key(name) in places]
+    targets, sources = (torch.tensor(column, dtype=torch.long) for column in zip(*pairs)) if pairs else (None, None)
+    changed = []
+    for name, (axis, members) in class_axes(head).items():
+        name = f'head.{name}'
+        if name not in state or name not in own:
+            continue
+        there, here = state[name], own[name].detach().cpu().clone()
+        shape = list(here.shape)
+        shape[axis] = members * len(old)
+        if list(there.shape) != shape:  # of another network: MMEngine leaves it out and warns
+            continue
+        if pairs:
+            rows = there.unflatten(axis, (members, len(old))).index_select(axis + 1, sources)
+            here = here.unflatten(axis, (members, len(new))).index_copy(axis + 1, targets, rows.to(here))
+            here = here.flatten(axis, axis + 1)
+        state[name] = here
+        changed.append(name)
+    return changed
+
+
+def describe_rows(old: Sequence[str], new: Sequence[str]) -> str:
+    """What :func:`match_rows` does, in words."""
+    known = set(map(class_key, old))
+    kept = [name for name in new if class_key(name) in known]
+    fresh = [name for name in new if class_key(name) not in known]
+    text = f'its head is taken by name for {", ".join(kept)}' if kept else 'its head has none of the classes'
+    return text + (f' and starts anew for {", ".join(fresh)}' if fresh else '')
