@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mmfer.registry import MODELS
 from mmfer.utils import CheckpointError, fill
 from mmfer.utils.checkpoint import replace_synced
-from mmfer.utils.pickle_machine import show
+from mmfer.utils.checkpoint_reader import show
 from mmfer.utils.released_names import KINDS, own_part
 from mmfer.utils.released_weights import PART_OF_KIND, PARTS, read_released
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from mmfer.registry import WEIGHT_INITIALIZERS
 from mmfer.utils import CheckpointError, find_state_dict, read_checkpoint
-from mmfer.utils.pickle_machine import show
+from mmfer.utils.checkpoint_reader import show
 
 # Buffers that follow from the structure, or that only training needs.
 DERIVED = re.compile(r'(num_batches_tracked|relative_position_index|attn_mask)$')

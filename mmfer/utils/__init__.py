@@ -1,5 +1,6 @@
-from .checkpoint_reader import CheckpointError, find_state_dict, read_checkpoint
+from .checkpoint_reader import CheckpointError, read_checkpoint
 from .released_weights import detect_kind, fill, load_pretrained_part, to_mmfer
+from .state_dict import find_state_dict
 
 __all__ = [
     'CheckpointError',

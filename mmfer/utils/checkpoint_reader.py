@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import pickle
 import re
 import struct
 import sys
 import zipfile
 from _compat_pickle import IMPORT_MAPPING
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,62 +19,205 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .pickle_machine import AGAIN, CheckpointError, Opaque, PickleMachine, require, show
-
-__all__ = ['CheckpointError', 'Opaque', 'find_state_dict', 'read_checkpoint']
-
+AGAIN = 'Copy or download it again, and compare its size with the source'
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C  # first object of the stream format of torch < 1.6
-MAX_MODULES = 100_000  # of a pickled network, which may also contain itself
-WRAPPERS = ('state_dict', 'model', 'model_state_dict', 'net', 'module')  # the last one is DeepSpeed's
 FOREIGN = (
     (b'version https://git-lfs', 'is a Git LFS pointer, not the file itself. Run `git lfs pull` where it comes from.'),
-    (b'<!', 'is a web page, not a checkpoint. Download it again by its direct link.'),
-    (b'<html', 'is a web page, not a checkpoint. Download it again by its direct link.'),
-    (b'<?xml', 'is XML, not a checkpoint. Download it again by its direct link.'),
+    (b'<', 'is a web page, not a checkpoint. Download it again by its direct link.'),
     (b'\x1f\x8b', 'is a gzip archive. Unpack it first.'),
     (b'\x89HDF', 'is an HDF5 file (Keras?), not a PyTorch checkpoint. Convert it with the framework that wrote it.'),
     (b'\xff\xd8\xff', 'is a JPEG image, not a checkpoint.'),
     (b'\x89PNG', 'is a PNG image, not a checkpoint.'),
-    (b'%PDF', 'is a PDF document, not a checkpoint.'),
 )
-# Parts of Python that pickles of data call: what they make is data, too. Calls of all others are code.
+# Names of the standard library that pickles of data call; a pickle that names another one means to run code.
 DATA_CALLS = re.compile(
     r'(_codecs|UserDict|UserList|array|collections|copyreg|copy_reg|datetime|decimal|fractions|itertools|uuid|zoneinfo)\.\w+'
     r'|argparse\.Namespace|functools\.partial|io\.(BytesIO|StringIO)|logging\.getLogger|random\.Random|re\._compile'
     r'|time\.struct_time|types\.SimpleNamespace|pathlib(\._local)?\.(Pure)?(Posix|Windows)?Path'
     r'|builtins\.(bool|bytearray|bytes|complex|dict|float|frozenset|int|list|object|range|set|slice|str|tuple)'
-    r'|builtins\.(long|unicode|xrange)'
+    r'|builtins\.(getattr|long|unicode|xrange)'
 )
 STANDARD = frozenset(getattr(sys, 'stdlib_module_names', ())) or frozenset(  # Python 3.9 does not list them
     [*sys.builtin_module_names, *(name.split('.')[0] for name in os.listdir(os.path.dirname(os.__file__)))]
 )
 STANDARD |= {'os', 'posix', 'nt', 'builtins', *IMPORT_MAPPING}  # torch writes names of Python 2, too
 ENDIAN = ('it was written by a big-endian machine', 'Save it again on a little-endian one')
+STORAGES = dict(
+    Float='float32', Double='float64', Half='float16', BFloat16='bfloat16', Long='int64', Int='int32', Short='int16',
+    Char='int8', Byte='uint8', Bool='bool', ComplexFloat='complex64', ComplexDouble='complex128', Untyped='uint8',
+)  # fmt: skip
+NUMBERS = re.compile(r'b1|[iu][1248]|f[248]|c8|c16')  # what NumPy calls plain numbers
 
 
-class _Reader(PickleMachine):
-    """Refuses a pickle that calls what no data need. It would not be called here, but whoever wrote it meant it to."""
+class CheckpointError(ValueError):
+    """A checkpoint cannot be read or does not fit; the message names the file, what is wrong and what to do."""
 
-    def call(self, func: Any, args: Any) -> Any:
-        self._judge(func, args if isinstance(args, tuple) else ())
-        if isinstance(func, Opaque) and func.name == 'torch._tensor._rebuild_from_type_v2' and len(args) == 4:
-            made_by, kind, own_args, _ = args  # a tensor with attributes, as FSDP leaves them
-            if isinstance(kind, Opaque) and kind.name in ('torch.Tensor', 'torch.nn.parameter.Parameter'):
-                return self.call(made_by, own_args)
-        return super().call(func, args)
 
-    def _judge(self, func: Any, args: tuple) -> None:
-        name = func.name if isinstance(func, Opaque) else ''
-        if name == 'builtins.getattr' and args:  # of MMEngine's log buffers, and of many an exploit
-            name = f'{args[0].name}.{args[1]}' if isinstance(args[0], Opaque) and args[1:] else name
-        elif name == 'functools.partial' and args:
-            self._judge(args[0], ())
-        code = name.split('.')[0] in STANDARD and not DATA_CALLS.fullmatch(name)
-        require(
-            not code,
-            f'it carries code: it would call {show(name)} (nothing was run)',
-            'Do not load it elsewhere; ask for the weights alone, a state dict',
-        )
+def show(text: str, limit: int = 80) -> str:
+    """``text`` of a foreign file, safe to print: ASCII, one line, at most ``limit`` characters."""
+    text = text if len(text) <= limit else text[:limit] + '...'
+    return ascii(text)[1:-1]
+
+
+def require(condition: Any, problem: str, remedy: str = AGAIN) -> None:
+    """Raises a :class:`CheckpointError` unless ``condition``."""
+    if not condition:
+        raise CheckpointError(f'{problem}. {remedy}.')
+
+
+class Opaque:
+    """An object of a file that is described, not built; the class or function that the file names is a subclass.
+
+    Attributes:
+        name (str): What the file names, such as ``__main__.RecorderMeter``.
+        args (tuple): What it would have been called with.
+        state: What the object's attributes would have been set from, or None.
+    """
+
+    name = 'unknown'
+
+    def __new__(cls, *args: Any, **options: Any) -> Opaque:
+        self = object.__new__(cls)
+        self.args, self.state = (*args, options) if options else args, None
+        return self
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+    def _ignore(self, *args: Any) -> Opaque:
+        return Opaque(*args)
+
+    __call__ = append = extend = add = update = __setitem__ = _ignore
+
+    def __repr__(self) -> str:
+        return f'Opaque({show(self.name)})'
+
+
+def _refuse_code(name: str) -> None:
+    require(
+        name.split('.')[0] not in STANDARD or DATA_CALLS.fullmatch(name),
+        f'it carries code: it would call {show(name)} (nothing was run)',
+        'Do not load it elsewhere; ask for the weights alone, a state dict',
+    )
+
+
+def _attribute(*args: Any) -> Opaque:
+    """For ``getattr``, of MMEngine's log buffers, and of many an exploit."""
+    name = '.'.join(str(getattr(arg, 'name', arg)) for arg in args[:2])
+    _refuse_code(name)
+    made = Opaque(*args)
+    made.name = name
+    return made
+
+
+def _tensor(storage: Tensor, offset: int, size: tuple, stride: tuple, *rest: Any) -> Tensor:
+    for dtype in rest:  # where the storage has no type of its own
+        if isinstance(dtype, type) and getattr(dtype, 'name', '').startswith('torch.'):
+            storage = storage.view(getattr(torch, dtype.name[len('torch.') :]))
+    return storage.as_strided(size, stride, offset)  # refuses what lies outside of the storage
+
+
+def _typed(made_by: Any, kind: Any, args: Any, state: Any) -> Any:
+    """A tensor with attributes, as FSDP leaves them."""
+    return _tensor(*args) if made_by is _tensor else Opaque(made_by, kind, args, state)
+
+
+def _object(kind: Any, *args: Any) -> Any:
+    return kind() if isinstance(kind, type) and issubclass(kind, Opaque) else Opaque(kind, *args)
+
+
+def _number(dtype: Any, data: Any) -> Any:
+    """A scalar of NumPy."""
+    kind = _plain_dtype(dtype)
+    data = data.encode('latin1') if isinstance(data, str) else data
+    return Opaque(dtype, data) if kind is None else np.frombuffer(data, kind)[0].item()
+
+
+def _plain_dtype(dtype: Any) -> np.dtype | None:
+    """The type of numbers that a pickled ``numpy.dtype`` means; None for structured, object and text types."""
+    name = dtype.args[0] if isinstance(dtype, Opaque) and dtype.name == 'numpy.dtype' and dtype.args else None
+    if not isinstance(name, str) or not NUMBERS.fullmatch(name):
+        return None
+    order = dtype.state[1] if isinstance(dtype.state, tuple) and len(dtype.state) > 1 else '='
+    return np.dtype(name).newbyteorder(order if order in ('<', '>') else '=')
+
+
+def as_array(value: Any) -> np.ndarray | None:
+    """The array of plain numbers that a pickle of NumPy describes; None where it is something else."""
+    state = value.state if isinstance(value, Opaque) else None
+    if isinstance(state, tuple) and len(state) == 5:
+        _, shape, dtype, fortran, data = state
+    elif isinstance(value, Opaque) and value.name.endswith('_frombuffer') and len(value.args) == 4:
+        data, dtype, shape, order = value.args
+        fortran = order == 'F'
+    else:
+        return None
+    kind = _plain_dtype(dtype)
+    data = data.encode('latin1') if isinstance(data, str) else data  # the bytes of Python 2
+    if kind is None or not isinstance(data, (bytes, bytearray)):
+        return None
+    array = np.frombuffer(data, kind)
+    return array.reshape(shape, order='F' if fortran is True else 'C').copy()
+
+
+# What is built. Whatever arguments a file gives them, these only make data.
+BUILT: dict[str, Callable] = {
+    '_codecs.encode': lambda text, *_: text.encode('latin1'),
+    'builtins.bytearray': lambda *args: bytearray(*args) if args and isinstance(args[0], bytes) else bytearray(),
+    'builtins.complex': complex,
+    'builtins.frozenset': frozenset,
+    'builtins.getattr': _attribute,
+    'builtins.set': set,
+    'collections.OrderedDict': OrderedDict,
+    'collections.defaultdict': lambda *_: {},
+    'copyreg._reconstructor': _object,
+    'numpy._core.multiarray.scalar': _number,
+    'numpy.core.multiarray.scalar': _number,
+    'torch.Size': lambda *args: tuple(*args),
+    'torch._tensor._rebuild_from_type_v2': _typed,
+    'torch._utils._rebuild_parameter': lambda data, *_: data,
+    'torch._utils._rebuild_parameter_with_state': lambda data, *_: data,
+    'torch._utils._rebuild_tensor': _tensor,
+    'torch._utils._rebuild_tensor_v2': _tensor,
+    'torch._utils._rebuild_tensor_v3': _tensor,
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    """Imports and calls nothing that a file names, but the functions of ``BUILT``; the rest becomes :class:`Opaque`.
+
+    Args:
+        stream: Where the pickle begins.
+        load: ``(key, bytes) -> bytearray`` with at least so many bytes: the content of a storage, called once for each.
+    """
+
+    def __init__(self, stream: BinaryIO, load: Callable[[str, int], bytearray] | None = None) -> None:
+        super().__init__(stream, encoding='latin1')  # of the strings of Python 2
+        self.load_bytes = load
+        self.storages: dict[str, tuple[bytearray, Tensor]] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        name = f'{module.replace("__builtin__", "builtins").replace("copy_reg", "copyreg")}.{name}'
+        _refuse_code(name)
+        return BUILT.get(name) or type('Opaque', (Opaque,), dict(name=name))
+
+    def persistent_load(self, pid: Any) -> Any:
+        if isinstance(pid, tuple) and len(pid) == 4 and pid[0] == 'module':  # a class, with its source
+            return pid[1]
+        known = isinstance(pid, tuple) and len(pid) in (5, 6) and pid[0] == 'storage' and isinstance(pid[2], str)
+        require(known and self.load_bytes is not None, 'it refers to data outside of the file')
+        kind, key, numel = getattr(pid[1], 'name', '').rpartition('.')[2].replace('Storage', ''), pid[2], pid[4]
+        require(kind in STORAGES, f'it has tensors of the type {show(kind)}, which are not read')
+        require(type(numel) is int and 0 <= numel < 1 << 48, 'a tensor of impossible size')
+        if key not in self.storages:
+            dtype = getattr(torch, STORAGES[kind])
+            data = self.load_bytes(key, numel * dtype.itemsize)
+            tensor = torch.frombuffer(data, dtype=dtype, count=numel) if numel else torch.empty(0, dtype=dtype)
+            self.storages[key] = data, tensor
+        return self.storages[key][1]
 
 
 def _read_into(stream: BinaryIO, data: bytearray) -> None:
@@ -117,60 +262,40 @@ def _read_zip(stream: BinaryIO, size: int) -> Any:
 
     order = bytes(member('byteorder')) if f'{prefix}byteorder' in members else b'little'
     require(order == b'little', *ENDIAN)
-    # a read from BytesIO, unlike one from a file, is cut to what is there before it allocates
-    pickled = io.BytesIO(member('data.pkl'))
-    return _Reader(lambda key, nbytes, itemsize: member(f'data/{key}', nbytes)).run(pickled)
-
-
-class _Bounded:
-    """The file as a pickle stream: a read past the end fails before it allocates what the file claims to hold."""
-
-    def __init__(self, stream: BinaryIO, size: int) -> None:
-        self.stream, self.size, self.tell = stream, size, stream.tell
-
-    def read(self, count: int) -> bytes:
-        require(0 <= count <= self.size - self.tell(), 'it ends in the middle of an object: it is truncated')
-        return self.stream.read(count)
-
-    def readline(self) -> bytes:
-        return self.stream.readline(1 << 16)
+    return _Unpickler(io.BytesIO(member('data.pkl')), lambda key, size: member(f'data/{key}', size)).load()
 
 
 def _read_stream(stream: BinaryIO, size: int) -> Any:
     """The format of torch < 1.6: five pickles (magic, version, system, object, storage keys), then the storages."""
-    bounded = _Bounded(stream, size)
-    magic = _Reader().run(bounded)
-    if isinstance(magic, dict) and any(isinstance(value, np.ndarray) for value in magic.values()):
+    magic = _Unpickler(stream).load()
+    if isinstance(magic, dict) and any(as_array(value) is not None for value in magic.values()):
         return magic  # a plain pickle of NumPy arrays, as the ResNets of VGGFace2 come
-    plain = 'it is a pickle that torch.save did not write'
     require(
         type(magic) is int and magic == MAGIC_NUMBER,
-        plain,
+        'it is a pickle that torch.save did not write',
         'Only files of torch.save, pickled dicts of NumPy arrays and safetensors are read',
     )
-    require(_Reader().run(bounded) == 1001, 'it has an unknown version of the format of torch < 1.6')
-    system = _Reader().run(bounded)
+    require(_Unpickler(stream).load() == 1001, 'it has an unknown version of the format of torch < 1.6')
+    system = _Unpickler(stream).load()
     require(isinstance(system, dict) and isinstance(system.get('little_endian'), bool), 'its header is damaged')
     require(system['little_endian'], *ENDIAN)
-    itemsizes: dict[str, int] = {}
     left = size
 
-    def allocate(key: str, nbytes: int, itemsize: int) -> bytearray:
+    def allocate(key: str, count: int) -> bytearray:
         nonlocal left
-        left -= nbytes
+        left -= count
         require(left >= 0, 'its tensors claim to be larger than the file: it is truncated or damaged')
-        itemsizes[key] = itemsize
-        return bytearray(nbytes)  # filled below: the storages come after the object that uses them
+        return bytearray(count)  # filled below: the storages come after the object that uses them
 
-    machine = _Reader(allocate)
-    result = machine.run(bounded)
-    keys = _Reader().run(bounded)
-    valid = isinstance(keys, list) and all(isinstance(k, str) for k in keys) and set(keys) == set(machine.storages)
+    reader = _Unpickler(stream, allocate)
+    result = reader.load()
+    keys = _Unpickler(stream).load()
+    valid = isinstance(keys, list) and all(isinstance(k, str) for k in keys) and set(keys) == set(reader.storages)
     require(valid, 'its list of storages is damaged')
     for key in keys:
-        (numel,) = struct.unpack('<q', bounded.read(8))
-        data = machine.storages[key]
-        require(numel * itemsizes[key] == len(data), f'storage {show(key)} has another size than its tensors')
+        data, tensor = reader.storages[key]
+        (numel,) = struct.unpack('<q', stream.read(8))
+        require(numel == len(tensor), f'storage {show(key)} has another size than its tensors')
         _read_into(stream, data)
     return result
 
@@ -180,9 +305,9 @@ def read_checkpoint(path: str | os.PathLike) -> Any:
 
     A plain pickle is read if it is a dict of NumPy arrays by their names, as the ResNets of VGGFace2 come.
 
-    Nothing of the file is executed or imported, and a file that calls anything of Python but makers of data is refused.
-    Tensors come without autograd; those that share a storage in the file
-    share it here. Objects other than tensors, containers, numbers, text and plain numpy arrays become :class:`Opaque`.
+    Nothing of the file is executed or imported, and a file that names anything of Python but makers of data is refused.
+    Tensors come without autograd; those that share a storage in the file share it here. Objects other than tensors,
+    containers, numbers and text become :class:`Opaque`.
 
     Args:
         path: The file.
@@ -223,77 +348,3 @@ def read_checkpoint(path: str | os.PathLike) -> Any:
     if re.fullmatch(rb'[\t\n\r\x20-\x7e]+', head):
         raise CheckpointError(f'{path} is a text file, not a checkpoint.')
     raise CheckpointError(f'{path} is not a checkpoint: neither torch.save nor safetensors wrote it. {AGAIN}.')
-
-
-def _module_state(module: Opaque) -> Iterator[tuple[str, Tensor]]:
-    """Parameters and lasting buffers of a pickled ``nn.Module`` by their names, in its own order."""
-    waiting, seen = [('', module)], 0
-    while waiting:
-        prefix, part = waiting.pop()
-        seen += 1
-        require(seen <= MAX_MODULES and prefix.count('.') <= 100, 'its network contains itself')
-        own = part.state
-        passing = own.get('_non_persistent_buffers_set') or ()
-        for kind in ('_parameters', '_buffers'):
-            for name, tensor in _items(own.get(kind)):
-                if isinstance(tensor, Tensor) and not (kind == '_buffers' and name in passing):
-                    yield prefix + name, tensor
-        parts = [(f'{prefix}{name}.', child) for name, child in _items(own.get('_modules')) if _is_module(child)]
-        waiting += reversed(parts)
-
-
-def _items(value: Any) -> list[tuple[str, Any]]:
-    return [(k, v) for k, v in value.items() if isinstance(k, str)] if isinstance(value, dict) else []
-
-
-def _is_module(value: Any) -> bool:
-    return isinstance(value, Opaque) and isinstance(value.state, dict) and '_modules' in value.state
-
-
-def _as_tensor(value: Any) -> Tensor | None:
-    if isinstance(value, np.ndarray):
-        try:
-            return torch.from_numpy(value.astype(value.dtype.newbyteorder('=')))
-        except TypeError:  # a type that this version of torch has not
-            return None
-    return value if isinstance(value, Tensor) else None
-
-
-def find_state_dict(content: Any) -> dict[str, Tensor]:
-    """The state dict in what :func:`read_checkpoint` returned.
-
-    Looks through the wrappers ``state_dict``, ``model``, ``model_state_dict``, ``net`` and ``module``, drops what is no
-    tensor, and removes the prefixes of DataParallel (``module.``) and torch.compile (``_orig_mod.``). NumPy arrays
-    become tensors. Of a network that was pickled as a whole, code and all, the tensors are taken.
-
-    Args:
-        content: The content of a checkpoint.
-
-    Raises:
-        CheckpointError: If there are no named tensors; the message lists what is there.
-    """
-    found = content
-    for _ in range(4):
-        if isinstance(found, dict):
-            found = next((v for v in map(found.get, WRAPPERS) if isinstance(v, dict) or _is_module(v)), found)
-    pairs = _module_state(found) if _is_module(found) else found.items() if isinstance(found, dict) else ()
-    pairs = dict(pairs)
-    tensors = {k: _as_tensor(v) for k, v in pairs.items() if isinstance(k, str)}
-    tensors = {k: v for k, v in tensors.items() if v is not None}
-    if not tensors:
-        types = {k: v.name if isinstance(v, Opaque) else type(v).__name__ for k, v in pairs.items()}
-        entries = ', '.join(f'{show(str(k))} ({show(v)})' for k, v in list(types.items())[:10])
-        kind = content.name if isinstance(content, Opaque) else type(content).__name__
-        there = f'a dict of {len(types)} keys: {entries}' if isinstance(found, dict) else f'one object, {show(kind)}'
-        raise CheckpointError(
-            f'no state dict found: the file holds {there}. Save the model as '
-            "torch.save({'state_dict': model.state_dict()}, FILE), or give another file."
-        )
-    state: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
-        short = name.replace('_orig_mod.', '')
-        while short.startswith('module.'):
-            short = short[len('module.') :]
-        require(short not in state, f'two tensors are named {show(short)} without "module."', 'Give a single model')
-        state[short] = tensor
-    return state

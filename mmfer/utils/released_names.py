@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
-from .pickle_machine import CheckpointError, show
+from .checkpoint_reader import CheckpointError, show
 
 KINDS = {
     'poster_var': 'POSTER-Var (the whole model)',

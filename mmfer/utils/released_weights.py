@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from .checkpoint_reader import CheckpointError, find_state_dict, read_checkpoint
-from .pickle_machine import show
+from .checkpoint_reader import CheckpointError, read_checkpoint, show
 from .released_names import KINDS, detect_kind, own_part, to_mmfer
+from .state_dict import find_state_dict
 
 __all__ = [
     'FillReport',
