@@ -34,7 +34,7 @@ def joint_classes(lists: Sequence, names: Optional[Sequence] = None) -> tuple:
     if any(class_key(name) not in known for own in lists for name in own):
         rows = [f'  {name}: {", ".join(own)}' for name, own in zip(names or range(1, len(lists) + 1), lists)]
         raise ValueError(
-            '\n'.join(['No data set has the classes of all others:', *rows])
+            '\n'.join(['No data set of a ConcatDataset has the classes of all others:', *rows])
             + '\nBring them to the same ones with MapClasses, or list all with the option `classes`.'
         )
     return tuple(joint)
