@@ -15,11 +15,11 @@ from mmpretrain.structures import DataSample
 import mmfer.models  # noqa: F401
 from mmfer import registry
 from mmfer.apis import config_classes, load_config
-from mmfer.apis.evaluate import innermost
 from mmfer.apis.flops import input_size, shape_model
 from mmfer.datasets import FERDataset
 from mmfer.models import BaseHead
 from mmfer.models.two_view_preprocessor import second_views
+from mmfer.utils.nesting import leaves
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA_CONFIGS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('configs/_base_/datasets/*.py'))
@@ -196,7 +196,7 @@ def test_every_config_runs_forward_and_backward(path):
 def test_every_config_builds_its_pipelines_and_says_what_it_is(path):
     config = load_config(ROOT / path)
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
-        for step in innermost(loader.dataset).pipeline:
+        for step in leaves(loader.dataset)[0].pipeline:
             registry.TRANSFORMS.build(step)
     lines = (ROOT / path).read_text().splitlines()
     assert len(lines) < 60
@@ -212,7 +212,7 @@ def test_every_data_config_stands_alone(path):
     config = load_config(ROOT / path)
     for name in ('train', 'val', 'test'):
         loader = config[f'{name}_dataloader']
-        dataset = innermost(loader.dataset)
+        (dataset,) = leaves(loader.dataset)
         for step in dataset.pipeline:
             registry.TRANSFORMS.build(step)
         if 'split' in dataset:

@@ -22,6 +22,7 @@ from mmfer.models.heads.calibration import PREFIX, Calibration, drop_calibration
 from mmfer.registry import DATASETS
 from mmfer.utils import find_state_dict
 from mmfer.utils.checkpoint import age, load_checkpoint, write_checkpoint
+from mmfer.utils.nesting import protocol_of
 from mmfer.utils.progress import track
 from mmfer.utils.tables import render_table
 
@@ -168,7 +169,7 @@ def calibrate(
     with torch.no_grad():
         calibrated = scores if method == 'none' else calibration.scores(torch.from_numpy(scores)).numpy()
     abstention = _abstention(calibrated, target, fit, coverage, max_error)
-    protocol = (getattr(dataset, 'metainfo', None) or {}).get('protocol') or type(dataset).__name__
+    protocol = protocol_of(dataset)
     if holdout is not None:
         protocol += f': {fit.sum()} of {len(fit)} images, drawn from each class with seed {seed}'
         notes.append('a test on all of these images includes those of the fit; fair are the figures of the others')

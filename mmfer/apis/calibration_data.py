@@ -11,8 +11,9 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from mmfer.registry import DATASETS
+from mmfer.utils.nesting import leaves
 
-from .evaluate import borrow_test_data, innermost
+from .evaluate import borrow_test_data
 from .run import load_config
 from .same_images import image_ids
 
@@ -46,8 +47,9 @@ def _name(config: Config) -> str:
 def list_images(dataset: Mapping) -> np.ndarray:
     """Numbers (N,) of the images of a data set, without drawing or reading them."""
     settings = copy.deepcopy(dataset)
-    if 'cache' in innermost(settings):
-        innermost(settings)['cache'] = False
+    for each in leaves(settings):
+        if 'cache' in each:
+            each['cache'] = False
     with DefaultScope.overwrite_default_scope('mmfer'):
         return image_ids(DATASETS.build(settings))
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from mmfer.datasets.expressions import class_key
 from mmfer.registry import DATASETS
+from mmfer.utils.nesting import leaves, protocol_of
 from mmfer.utils.progress import track
 from mmfer.visualization.curves import save_figure
 from mmfer.visualization.embedding import FEWEST, METHODS, Embedding, draw_embedding, project, write_points
@@ -110,7 +111,7 @@ def embed(model: nn.Module, dataset, max_images: int = 2000, seed: int = 0) -> E
         uncertainty=np.array(rows['uncertainty']),
         classes=names,
         num_classes=len(score),
-        protocol=str(dataset.metainfo.get('protocol', '')),
+        protocol=protocol_of(dataset),
     )
 
 
@@ -118,11 +119,10 @@ def _dataset(config: Config, split: str, max_images: int):
     name = f'{split}_dataloader'
     if split not in ('val', 'test') or not config.get(name):
         raise ValueError(f"split={split!r}: 'val' or 'test', and the config needs a {name}")
-    settings = inner = copy.deepcopy(config[name].dataset)
-    while 'dataset' in inner:
-        inner = inner['dataset']
-    if inner.get('cache') and max_images < 1000:  # drawing a few faces is quicker than drawing and keeping all
-        inner['cache'] = False
+    settings = copy.deepcopy(config[name].dataset)
+    for each in leaves(settings):
+        if each.get('cache') and max_images < 1000:  # drawing a few faces is quicker than drawing and keeping all
+            each['cache'] = False
     with DefaultScope.overwrite_default_scope('mmfer'):
         return DATASETS.build(settings)
 

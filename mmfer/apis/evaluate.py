@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from mmfer.models.heads.calibration import PREFIX, describe_calibration
 from mmfer.registry import TRANSFORMS
 from mmfer.utils import find_state_dict
 from mmfer.utils.checkpoint import load_checkpoint
+from mmfer.utils.nesting import leaves
 
 from .run import build_runner, config_classes, load_config
 from .same_images import count_fitted_images
@@ -111,29 +113,37 @@ def _calibration(runner: Runner, content: Mapping) -> str | None:
     return describe_calibration(content)
 
 
-def innermost(dataset: ConfigDict) -> ConfigDict:
-    """The settings of the data set inside all wrappers."""
-    while 'dataset' in dataset:
-        dataset = dataset['dataset']
-    return dataset
+def _split_steps(data: ConfigDict) -> tuple[list, list]:
+    """The steps of a data set's pipeline that are of ``DATA_STEPS``, and the others; copies."""
+    steps: tuple[list, list] = ([], [])
+    for step in copy.deepcopy(data.get('pipeline') or ()):
+        with DefaultScope.overwrite_default_scope('mmfer'):
+            cls = TRANSFORMS.get(step['type']) if isinstance(step['type'], str) else step['type']
+        steps[cls not in DATA_STEPS].append(step)
+    return steps
 
 
 def borrow_test_data(config: Config, other: Config) -> None:
-    """Let ``config`` test on the test data of ``other``, with its own preprocessing after the data's loading steps."""
+    """Let ``config`` test on the test data of ``other``, with its own preprocessing after the data's loading steps.
+
+    Raises:
+        ValueError: If ``other`` has no test data, or the data sets of ``config`` do not share their preprocessing.
+    """
     if other.get('test_dataloader') is None:
         raise ValueError(f'{other.filename} has no test_dataloader')
-    with DefaultScope.overwrite_default_scope('mmfer'):
-        theirs, own = (
-            [(step, TRANSFORMS.get(step['type']) if isinstance(step['type'], str) else step['type']) for step in steps]
-            for steps in (innermost(c.test_dataloader.dataset).get('pipeline', ()) for c in (other, config))
+    own, *more = (_split_steps(data)[1] for data in leaves(config.test_dataloader.dataset))
+    if any(steps != own for steps in more):
+        raise ValueError(
+            f'{config.filename}: the data sets of test_dataloader are preprocessed in different ways. Give them the '
+            'same steps after loading'
         )
-    soft = any(step.get('keep_score') for step, _ in theirs)
-    pipeline = [step for step, cls in theirs if cls in DATA_STEPS]
-    pipeline += [step for step, cls in own if cls not in DATA_STEPS]
-    for step in pipeline:
+    loader = other.test_dataloader
+    parts = leaves(loader.dataset)
+    soft = all(any(step.get('keep_score') for step in _split_steps(part)[1]) for part in parts)
+    for step in own:
         if step.get('keep_score') and not soft:
             step['keep_score'] = False
-    loader = other.test_dataloader
-    innermost(loader.dataset).pipeline = pipeline
+    for part in parts:
+        part['pipeline'] = [*_split_steps(part)[0], *copy.deepcopy(own)]
     loader.batch_size = config.test_dataloader.batch_size
     config.test_dataloader = loader

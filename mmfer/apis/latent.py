@@ -15,6 +15,7 @@ from mmfer.datasets.expressions import class_key
 from mmfer.datasets.synth.annotators import label_distribution
 from mmfer.inference.results import score_interval
 from mmfer.registry import DATASETS
+from mmfer.utils.nesting import leaves
 from mmfer.visualization.curves import save_figure
 from mmfer.visualization.latent import MOST, LatentFace, draw_latent
 
@@ -162,13 +163,12 @@ def _photos(view: NetworkView, images: Iterable[str | Path]) -> tuple[list, list
 
 def _synth(config: Config, classes: Sequence[str], pair: Sequence[str], notes: list[str]) -> SynthFER:
     """Where the faces of the way come from: the config's own SynthFER, or else its defaults."""
-    inner = (config.get('test_dataloader') or config.get('val_dataloader') or {}).get('dataset') or {}
-    while 'dataset' in inner:
-        inner = inner['dataset']
+    data = (config.get('test_dataloader') or config.get('val_dataloader') or {}).get('dataset') or {}
     settings = dict(type=SynthFER, num_classes=8 if 'contempt' in classes else 7, size=112)
-    kind = inner.get('type')
-    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
-    if kind is SynthFER:
+    kinds = [(each, each.get('type')) for each in leaves(data)]
+    kinds = [(each, DATASETS.get(kind) if isinstance(kind, str) else kind) for each, kind in kinds]
+    inner = next((each for each, kind in kinds if kind is SynthFER), None)
+    if inner is not None:
         settings.update({key: inner[key] for key in ('size', 'seed', 'temperature', 'num_classes') if key in inner})
     else:
         notes.append('the model was not trained on drawn faces, so they are foreign to it')

@@ -122,6 +122,7 @@ def find_weights(info: Mapping[str, Any]) -> Path:
 
 
 def _what_is_missing(info: Mapping[str, Any]) -> Iterator[str]:
+    from mmfer.utils.nesting import leaves
     from mmfer.utils.released_weights import PARTS
 
     from .run import load_config
@@ -135,11 +136,9 @@ def _what_is_missing(info: Mapping[str, Any]) -> Iterator[str]:
     yield f'  Train it: python tools/train.py {config}'
     settings = load_config(config)
     data = settings.get('train_dataloader', {}).get('dataset', {})
-    while 'dataset' in data:
-        data = data['dataset']
-    root = data.get('data_root')
-    if root and not Path(root).exists():
-        yield f'    needs the data in {root}, which is not there: docs/datasets.md says where they come from'
+    for root in dict.fromkeys(each.get('data_root') for each in leaves(data)):
+        if root and not Path(root).exists():
+            yield f'    needs the data in {root}, which is not there: docs/datasets.md says where they come from'
     for kind, path in _pretrained_parts(settings.model):
         origin = f': {PARTS[kind][2]}' if kind in PARTS else ''
         yield f'    starts from {path}, which is {"" if Path(path).is_file() else "not "}there{origin}'

@@ -11,8 +11,11 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.utils import import_modules_from_strings
 
+from mmfer.datasets.wrappers.base import is_own
+from mmfer.datasets.wrappers.concat import joint_classes
 from mmfer.engine import FERRunner
 from mmfer.registry import DATASETS
+from mmfer.utils.nesting import inside
 
 
 def load_config(path: str | Path, cfg_options: Mapping | None = None) -> Config:
@@ -115,12 +118,28 @@ def config_classes(config: Config) -> tuple[str, ...] | None:
 
     A data set that refuses its own arguments (``CustomDataset`` of mmpretrain without any path) cannot tell either, and
     a warning says why.
+
+    Raises:
+        ValueError: If data sets are joined that do not have the same classes.
     """
     data = (config.get('train_dataloader') or config.get('test_dataloader') or {}).get('dataset') or {}
-    while 'dataset' in data and not data.get('classes'):  # wrappers, of which MapClasses sets the classes
-        data = data['dataset']
-    if data.get('classes'):
+    return _data_classes(data, str(config.filename))
+
+
+def _data_classes(data: Mapping, file: str) -> tuple[str, ...] | None:
+    if data.get('classes'):  # of a data set, or of MapClasses
         return tuple(data['classes'])
+    parts = inside(data)
+    if parts:
+        lists = [_data_classes(part, file) for part in parts]
+        if None in lists:
+            return None
+        if len(set(lists)) > 1 and not is_own(data):
+            raise ValueError(
+                f'{file}: the data sets of a ConcatDataset of MMEngine have different classes: '
+                f'{"; ".join(", ".join(own) for own in lists)}. Join them with mmfer.datasets.ConcatDataset'
+            )
+        return joint_classes(lists)
     with DefaultScope.overwrite_default_scope('mmfer'):
         try:
             settings = {key: value for key, value in data.items() if key != 'pipeline'}
@@ -129,9 +148,9 @@ def config_classes(config: Config) -> tuple[str, ...] | None:
             return None
         except AssertionError as error:
             warnings.warn(
-                f'{config.filename}: the data set cannot tell its classes ({error}); complete its paths, or set '
+                f'{file}: the data set cannot tell its classes ({error}); complete its paths, or set '
                 'classes=(...) in train_dataloader.dataset',
-                stacklevel=2,
+                stacklevel=3,
             )
             return None
     return tuple(map(str, classes)) if classes else None

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmfer.datasets import SynthFER
+from mmfer.utils.nesting import inside, source
 
 
 def image_ids(dataset: Any) -> np.ndarray:
@@ -19,16 +20,12 @@ def image_ids(dataset: Any) -> np.ndarray:
     drawn faces from what they are drawn by. So it is the same for a copy of the data elsewhere, and no image is read.
     Of MMEngine's wrappers that repeat samples each is listed once.
     """
-    if hasattr(dataset, 'datasets'):  # ConcatDataset
-        return np.concatenate([image_ids(part) for part in dataset.datasets])
-    if not hasattr(dataset, 'entry') and hasattr(dataset, 'dataset'):
-        return image_ids(dataset.dataset)
+    parts = inside(dataset)
+    if parts and not hasattr(dataset, 'entry'):
+        return np.concatenate([image_ids(part) for part in parts])
     if not hasattr(dataset, 'get_data_info'):
         raise ValueError(f'{type(dataset).__name__} does not tell its images: a data set of mmfer is needed')
-    inner = dataset
-    while hasattr(inner, 'dataset'):
-        inner = inner.dataset
-    texts = (_describe(dataset, inner, i) for i in range(len(dataset)))
+    texts = (_describe(dataset, i) for i in range(len(dataset)))
     digests = [hashlib.blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=8).digest() for text in texts]
     return np.frombuffer(b''.join(digests), '<i8').astype(np.int64)
 
@@ -44,7 +41,8 @@ def count_fitted_images(content: Mapping[str, Any], dataset: Any) -> int:
         return 0
 
 
-def _describe(dataset: Any, inner: Any, index: int) -> str:
+def _describe(dataset: Any, index: int) -> str:
+    inner, _ = source(dataset, index)
     entry = getattr(dataset, 'entry', dataset.get_data_info)(index)
     if isinstance(inner, SynthFER):  # get_data_info would draw the face
         return f'synth {inner.seed} {inner.split} {entry["face_index"]}'

@@ -7,22 +7,23 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DefaultScope
 
+from mmfer.utils.nesting import leaves, shared_pipeline
+
 
 def stand_in_batch(config: Config, mode: str, size: int) -> dict:
     """A batch of random images that went through the pipeline of the config, uint8 in the host's memory.
 
     Raises:
-        ValueError: If the config has no pipeline.
+        ValueError: If the config has no pipeline, or several.
     """
     loader = 'train_dataloader' if mode == 'train' else 'test_dataloader'
-    part = (config.get(loader) or {}).get('dataset') or {}
-    while part.get('pipeline') is None and part.get('dataset') is not None:
-        part = part['dataset']
-    if not part.get('pipeline'):
+    data = (config.get(loader) or {}).get('dataset') or {}
+    steps = shared_pipeline(data, f'{config.filename}: {loader}')
+    if not steps:
         raise ValueError(f'{config.filename}: {loader}.dataset has no pipeline')
-    classes, side = config.model['head'].get('num_classes', 2), part.get('size', 224)
+    classes, side = config.model['head'].get('num_classes', 2), leaves(data)[0].get('size', 224)
     with DefaultScope.overwrite_default_scope('mmfer'):
-        pipeline = Compose(part['pipeline'])
+        pipeline = Compose(steps)
     packed = []
     for i in range(size):
         img = np.random.randint(0, 256, (side, side, 3), dtype=np.uint8)

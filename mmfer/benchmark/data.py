@@ -25,6 +25,7 @@ from mmfer.apis.run import load_config
 from mmfer.datasets import stack_images
 from mmfer.datasets.image_cache import open_cache
 from mmfer.registry import MODELS
+from mmfer.utils.nesting import shared_pipeline
 from mmfer.utils.progress import track
 
 from .torchvision_recipe import torchvision_recipe
@@ -80,15 +81,14 @@ def train_pipeline(config: Config) -> Compose:
     """The training pipeline of a config; dataset wrappers are looked into.
 
     Raises:
-        ValueError: The config has none.
+        ValueError: The config has none, or several.
     """
-    part = (config.get('train_dataloader') or {}).get('dataset') or {}
-    while part.get('pipeline') is None and isinstance(part.get('dataset'), Mapping):
-        part = part['dataset']
-    if not part.get('pipeline'):
+    data = (config.get('train_dataloader') or {}).get('dataset') or {}
+    steps = shared_pipeline(data, f'{config.filename}: train_dataloader')
+    if not steps:
         raise ValueError(f'{config.filename}: train_dataloader.dataset has no pipeline')
     with DefaultScope.overwrite_default_scope('mmfer'):
-        return Compose(part['pipeline'])
+        return Compose(steps)
 
 
 def data_preprocessor(config: Config) -> nn.Module:

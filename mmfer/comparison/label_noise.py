@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
 
-from mmfer.datasets import FERDataset, NoisyLabels
-from mmfer.datasets.wrappers import DatasetWrapper
-from mmfer.registry import DATASETS
+from mmfer.datasets import NoisyLabels
+from mmfer.datasets.wrappers.base import is_own
+from mmfer.utils.nesting import inside, walk
 
 TYPE = 'mmfer.datasets.NoisyLabels'  # a class itself cannot be written into the config of a run
 
@@ -32,8 +31,8 @@ class LabelNoise(NamedTuple):
 def add_label_noise(config: Config, noise: LabelNoise) -> None:
     """Replace labels of the training data of ``config``, in place; validation and test stay as they are.
 
-    The noise goes around mmfer's own wrappers (subsets, mapped classes), and into those of MMEngine. At a rate of 0
-    nothing is changed.
+    The noise goes around mmfer's own wrappers (subsets, mapped classes, joined data sets), and into those of MMEngine.
+    At a rate of 0 nothing is changed.
 
     Raises:
         ValueError: If the rate is no share, the training data already have noisy labels, or are no data set of mmfer.
@@ -45,35 +44,48 @@ def add_label_noise(config: Config, noise: LabelNoise) -> None:
     place = config.get('train_dataloader') or {}
     if not isinstance(place.get('dataset'), Mapping):
         raise ValueError(f'{config.filename} has no train_dataloader with a dataset to put label noise in')
-    while not _is_own(place['dataset']):
-        place = place['dataset']
-        if not isinstance(place.get('dataset'), Mapping):
-            raise ValueError(f'label noise is for data sets of mmfer, not {_name(place.get("type"))}')
-    inner = place['dataset']
-    while isinstance(inner, Mapping):
-        if _resolve(inner.get('type')) is NoisyLabels:
-            raise ValueError('the training labels are noisy already: set rate and seed of its NoisyLabels instead')
-        inner = inner.get('dataset')
-    place['dataset'] = dict(type=TYPE, dataset=place['dataset'], rate=noise.rate, seed=noise.seed)
+    if any(_name(each.get('type')) == NoisyLabels.__name__ for each in walk(place['dataset'])):
+        raise ValueError('the training labels are noisy already: set rate and seed of its NoisyLabels instead')
+    _make_noisy(place, 'dataset', noise)
+
+
+def _make_noisy(place: Any, key: Any, noise: LabelNoise) -> None:
+    data = place[key]
+    if is_own(data):
+        place[key] = dict(type=TYPE, dataset=data, rate=noise.rate, seed=noise.seed)
+    elif not inside(data):
+        raise ValueError(f'label noise is for data sets of mmfer, not {_name(data.get("type"))}')
+    elif 'dataset' in data:
+        _make_noisy(data, 'dataset', noise)
+    else:
+        for i in range(len(data['datasets'])):
+            _make_noisy(data['datasets'], i, noise)
 
 
 def noise_of(settings: Mapping[str, Any]) -> LabelNoise:
     """The label noise that a training had, from the ``settings`` in its ``finished.json``.
 
     Raises:
-        ValueError: If it is none that one rate describes: class-dependent, or noise upon noise.
+        ValueError: If it is none that one rate describes: class-dependent, noise upon noise, or in a part of the data.
     """
-    found = [
-        name.rpartition('.')[0]
-        for name, value in settings.items()
-        if name.startswith('train_dataloader.') and name.endswith('.type') and _name(value) == NoisyLabels.__name__
-    ]
-    if not found:
-        return LabelNoise(0.0)
-    own = {name: settings.get(f'{found[0]}.{name}') for name in ('rate', 'seed', 'kind')}
-    if len(found) > 1 or own['kind'] not in (None, 'symmetric'):
+    found = set(_noises(settings, 'train_dataloader.dataset'))
+    if len(found) > 1 or 'other' in found:
         raise ValueError('its label noise is not symmetric, or there is more than one: it has no rate to compare')
-    return LabelNoise(float(own['rate']), int(own['seed'] or 0))
+    return found.pop() or LabelNoise(0.0)
+
+
+def _noises(settings: Mapping[str, Any], name: str) -> Iterator[LabelNoise | str | None]:
+    """The noise of each data set at ``name``, None without; 'other' where no rate describes it."""
+    inner = [f'{name}.dataset'] if f'{name}.dataset.type' in settings else []
+    while f'{name}.datasets.{len(inner)}.type' in settings:
+        inner.append(f'{name}.datasets.{len(inner)}')
+    found = [noise for part in inner for noise in _noises(settings, part)] or [None]
+    if _name(settings.get(f'{name}.type')) != NoisyLabels.__name__:
+        yield from found
+        return
+    rate, seed, kind = (settings.get(f'{name}.{key}') for key in ('rate', 'seed', 'kind'))
+    plain = set(found) == {None} and kind in (None, 'symmetric') and rate is not None
+    yield LabelNoise(float(rate), int(seed or 0)) if plain else 'other'
 
 
 def noise_notes(settings: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -100,15 +112,3 @@ def noise_notes(settings: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def _name(kind: Any) -> str:
     return kind.rpartition('.')[2] if isinstance(kind, str) else getattr(kind, '__name__', str(kind))
-
-
-def _resolve(kind: Any) -> Any:
-    if not isinstance(kind, str):
-        return kind
-    with DefaultScope.overwrite_default_scope('mmfer'):
-        return DATASETS.get(kind)
-
-
-def _is_own(dataset: Mapping) -> bool:
-    kind = _resolve(dataset.get('type'))
-    return isinstance(kind, type) and issubclass(kind, (FERDataset, DatasetWrapper))

@@ -13,10 +13,10 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from mmfer.apis import evaluate, load_config
-from mmfer.apis.evaluate import innermost
 from mmfer.datasets import AlignFace, CropFace, LoadImageFromFile, Occlude
 from mmfer.registry import TRANSFORMS
 from mmfer.utils.finished import write_json
+from mmfer.utils.nesting import leaves
 
 from .methods import CONFIG
 from .page import shown_path
@@ -90,11 +90,12 @@ def run_occluded(
 
 def occlude_test(config: Config, options: Mapping[str, Any]) -> None:
     """Cover a part of each test face of ``config``, in place: after loading and cropping, before all else."""
-    pipeline = innermost(config.test_dataloader.dataset).pipeline
-    with DefaultScope.overwrite_default_scope('mmfer'):
-        kinds = [TRANSFORMS.get(step['type']) if isinstance(step['type'], str) else step['type'] for step in pipeline]
-    place = max((i + 1 for i, kind in enumerate(kinds) if kind in FACE_STEPS), default=0)
-    pipeline.insert(place, dict(type=Occlude, **options))
+    for each in leaves(config.test_dataloader.dataset):
+        steps = each['pipeline']
+        with DefaultScope.overwrite_default_scope('mmfer'):
+            kinds = [TRANSFORMS.get(step['type']) if isinstance(step['type'], str) else step['type'] for step in steps]
+        place = max((i + 1 for i, kind in enumerate(kinds) if kind in FACE_STEPS), default=0)
+        each['pipeline'] = [*steps[:place], dict(type=Occlude, **options), *steps[place:]]
 
 
 def _is_tested(run: Run, options: Mapping[str, Any]) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from mmengine.registry import DefaultScope
 
 from mmfer.registry import DATASETS
+from mmfer.utils.nesting import inside, leaves
 from mmfer.utils.perceptual_hash import (
     SIZE,
     detail,
@@ -24,6 +25,7 @@ from mmfer.utils.perceptual_hash import (
 from mmfer.utils.progress import track
 
 from .transforms.loading import LoadImageFromFile
+from .wrappers.base import is_own
 
 SPLITS = ('train', 'val', 'test')
 MAX_DIFFERENCE = 0.3
@@ -48,19 +50,29 @@ def split_settings(config: Mapping, split: str) -> dict:
 
 
 def build_dataset(settings: Mapping) -> Any:
-    """Build a data set of mmfer, or a wrapper of one.
+    """Build a data set of mmfer, or a wrapper of some.
 
     Raises:
         ValueError: It is a data set of another kind.
     """
     with DefaultScope.overwrite_default_scope('mmfer'):
         dataset = DATASETS.build(settings)
-    absent = [name for name in ('classes', 'column', 'get_data_info', 'protocol') if not hasattr(dataset, name)]
-    if absent:
-        raise ValueError(
-            f'{type(dataset).__name__} is no data set of mmfer: it lacks {", ".join(absent)}. Derive it from FERDataset'
-        )
+    for leaf in leaves(dataset):
+        absent = [name for name in ('classes', 'column', 'get_data_info', 'protocol') if not hasattr(leaf, name)]
+        if absent:
+            raise ValueError(
+                f'{type(leaf).__name__} is no data set of mmfer: it lacks {", ".join(absent)}. '
+                'Derive it from FERDataset'
+            )
     return dataset
+
+
+def _own_parts(settings: Mapping) -> list[Mapping]:
+    """The data sets of mmfer inside wrappers of MMEngine, and those that are joined, each for itself."""
+    parts = inside(settings)
+    if not parts or ('dataset' in settings and is_own(settings)):
+        return [settings]
+    return [own for part in parts for own in _own_parts(part)]
 
 
 def _stripped(settings: Any) -> Any:
@@ -77,18 +89,22 @@ def _stripped(settings: Any) -> Any:
 def distinct_settings(config: Mapping, splits: Sequence[str] | None = None) -> list[tuple[list[str], dict]]:
     """Names and settings of a config's data sets, those that several splits share once.
 
+    Data sets that a split joins are listed one by one, as 'train part 1' and so on; repetitions are not.
+
     Args:
         config (Mapping): The config.
         splits (Sequence[str], optional): Which dataloaders; all that the config has by default.
     """
     distinct: list = []
     for split in splits or [name for name in SPLITS if config.get(f'{name}_dataloader')] or SPLITS[:1]:
-        settings = _stripped(split_settings(config, split))
-        same = [names for names, others in distinct if others == settings]
-        if same:
-            same[0].append(split)
-        else:
-            distinct.append(([split], settings))
+        parts = _own_parts(_stripped(split_settings(config, split)))
+        for i, settings in enumerate(parts, 1):
+            name = split if len(parts) == 1 else f'{split} part {i}'
+            same = [names for names, others in distinct if others == settings]
+            if same:
+                same[0].append(name)
+            else:
+                distinct.append(([name], settings))
     return distinct
 
 
@@ -332,7 +348,7 @@ def find_problems(report: Mapping) -> list[str]:
     problems = []
     for part in report['data_sets']:
         name = ' and '.join(part['splits'])
-        if 'train' in part['splits'] and len(part['splits']) > 1:
+        if len(part['splits']) > 1 and any(split.startswith('train') for split in part['splits']):
             problems.append(f'{name}: are the same data set')
         off = [row['name'] for row in (*part['classes'], part['total']) if row['difference']]
         if off:

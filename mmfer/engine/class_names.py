@@ -15,13 +15,41 @@ from mmfer.datasets.samplers.base import labels_of
 from mmfer.datasets.wrappers import MapClasses
 from mmfer.evaluation import ClassMapEvaluator, plan_classes
 from mmfer.registry import DATASETS, MODELS
+from mmfer.utils.nesting import inside, protocol_of
 
 MISSING = ('keep', 'drop', 'error')
 
 
 def classes_of(dataset: Any) -> tuple[str, ...]:
-    """Names of the classes of a data set in label order; empty where it does not name them."""
-    return tuple(map(str, (getattr(dataset, 'metainfo', None) or {}).get('classes') or ()))
+    """Names of the classes of a data set in label order; empty where it does not name them.
+
+    Raises:
+        ValueError: If a wrapper of MMEngine is around data sets with different lists.
+    """
+    lists = {tuple(map(str, classes)) for classes in _lists(dataset)}
+    if len(lists) > 1:
+        shown = '; '.join(', '.join(each) for each in sorted(lists))
+        raise ValueError(
+            f'{type(dataset).__name__} is around data sets with different classes, and compares labels by index: '
+            f"{shown}. Use mmfer's ConcatDataset, which matches them by name."
+        )
+    return next(iter(lists), ())
+
+
+def _lists(dataset: Any) -> list:
+    if inside(dataset) and not hasattr(dataset, 'entry'):  # of MMEngine: it tells the classes of its first data set
+        return [classes for part in inside(dataset) for classes in _lists(part)]
+    classes = (getattr(dataset, 'metainfo', None) or {}).get('classes')
+    return [classes] if classes else []
+
+
+def meta_of(dataset: Any) -> dict:
+    """Meta information of a data set for the metrics, also where a wrapper of MMEngine is around several."""
+    meta = dict(getattr(dataset, 'metainfo', None) or {})
+    if inside(dataset) and not hasattr(dataset, 'entry'):
+        meta.pop('observer_accuracy', None)
+        meta['protocol'] = protocol_of(dataset)
+    return meta
 
 
 def same_names(first: Sequence[str], second: Sequence[str]) -> bool:

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from mmfer.registry import LOOPS
 
-from .class_names import MatchedData, check_num_classes, classes_of
+from .class_names import MatchedData, check_num_classes, classes_of, meta_of
 from .seeding import is_endless, start_at
 
 
@@ -268,6 +268,7 @@ class _ByName:
             runner.logger.info(f'{where}: {matched.rule}')
         self.class_rule = matched.rule
         super().__init__(runner, dataloader, matched.evaluator, fp16)
+        self.evaluator.dataset_meta = meta_of(self.dataloader.dataset)
 
 
 @LOOPS.register_module()

@@ -116,13 +116,13 @@ def test_steps(config: Any) -> tuple[dict | None, list[dict]]:
         The transforms between the face that is cut out and the batch.
 
     Raises:
-        ValueError: If the config has no pipeline for test images, or one that cannot be used for a photo.
+        ValueError: If the config has no pipeline for test images, several, or one that cannot be used for a photo.
     """
-    from mmfer.apis.evaluate import innermost
     from mmfer.registry import TRANSFORMS
+    from mmfer.utils.nesting import shared_pipeline
 
     loader = config.get('test_dataloader') or config.get('val_dataloader') or {}
-    steps = innermost(loader.get('dataset') or {}).get('pipeline')
+    steps = shared_pipeline(loader.get('dataset') or {}, f'{config.filename}: test_dataloader')
     if not steps:
         raise ValueError(f'{config.filename} has no test_dataloader with a pipeline: how are images prepared?')
     crop, found = None, []

@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from .nesting import inside, protocol_of, walk
+
 PACKAGES = (
     'torch',
     'torchvision',
@@ -120,10 +122,9 @@ def machine() -> dict[str, Any]:
 def _prefixes(dataset: Any) -> list[str]:
     """Folders of a data set, to be cut off the paths; the longest first."""
     found = set()
-    while dataset is not None:
-        folders = [getattr(dataset, 'data_root', None), *(getattr(dataset, 'data_prefix', None) or {}).values()]
+    for each in walk(dataset):
+        folders = [getattr(each, 'data_root', None), *(getattr(each, 'data_prefix', None) or {}).values()]
         found.update(str(f).replace('\\', '/').rstrip('/') + '/' for f in folders if isinstance(f, str) and f)
-        dataset = getattr(dataset, 'dataset', None)
     root = {f for f in found if not any(f != other and f.startswith(other) for other in found)}
     return sorted(root, key=len, reverse=True)
 
@@ -152,33 +153,29 @@ def dataset_fingerprint(dataset: Any) -> dict[str, Any]:
     """What a data set is: its protocol, number of samples, class counts, and the hash of its list.
 
     Args:
-        dataset: A data set of mmfer, or one in wrappers of MMEngine (which the protocol names).
+        dataset: A data set of mmfer, or one in wrappers of MMEngine (which the protocol names). Of such wrappers
+            counts and hash are those of what is inside, each once.
     """
-    if hasattr(dataset, 'datasets'):  # ConcatDataset
-        parts = [dataset_fingerprint(part) for part in dataset.datasets]
+    parts = [] if hasattr(dataset, 'entry') else [dataset_fingerprint(part) for part in inside(dataset)]
+    if parts:
         counts: dict[str, int] = {}
         for part in parts:
             for name, count in part['class_counts'].items():
                 counts[name] = counts.get(name, 0) + count
+        hashes = [part['list_hash'] for part in parts]
+        joint = hashlib.sha256('\n'.join(hashes).encode()).hexdigest()[:DIGITS]
         return dict(
-            protocol=' + '.join(part['protocol'] for part in parts),
+            protocol=protocol_of(dataset),
             samples=len(dataset),
             class_counts=counts,
-            list_hash=hashlib.sha256('\n'.join(part['list_hash'] for part in parts).encode()).hexdigest()[:DIGITS],
+            list_hash=joint if len(hashes) > 1 else hashes[0],
         )
-    if not hasattr(dataset, 'entry') and hasattr(dataset, 'dataset'):
-        inner = dataset_fingerprint(dataset.dataset)
-        if len(dataset) != inner['samples']:
-            inner['protocol'] += f', {type(dataset).__name__} of {len(dataset)} samples'
-            inner['samples'] = len(dataset)
-        return inner
     entry = getattr(dataset, 'entry', None) or getattr(dataset, 'get_data_info', None)
     counts = dataset.class_counts() if hasattr(dataset, 'class_counts') else {}
-    protocol = (getattr(dataset, 'metainfo', None) or {}).get('protocol') or type(dataset).__name__
     number = len(dataset)
     listed = list_hash(map(entry, range(number)), _prefixes(dataset)) if entry else 'unknown'
     return dict(
-        protocol=str(protocol),
+        protocol=protocol_of(dataset),
         samples=number,
         class_counts={str(name): int(count) for name, count in counts.items()},
         list_hash=listed,

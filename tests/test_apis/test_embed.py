@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from nested_data import KINDS, nested
 from trained_heads import config_with, train_head
 
 from mmfer.apis import init_model
 from mmfer.apis.embed import _dataset, draw_embeddings, embed
+from mmfer.utils.nesting import leaves, protocol_of
 
 
 def test_what_is_embedded_is_what_the_head_reads(tmp_path):
@@ -40,6 +42,19 @@ def test_data_sets_with_other_classes_meet_by_name(tmp_path):
     assert 'contempt' in embedding.true
     assert 'contempt' not in embedding.predicted
     assert not embedding.right[[name == 'contempt' for name in embedding.true]].any()
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_joined_data(kind, tmp_path):
+    config = config_with('linear', tmp_path)
+    part = dict(config.test_dataloader.dataset, num_samples=14, cache='memory')
+    config.test_dataloader.dataset = nested(kind, part, dict(part, seed=1))
+    dataset = _dataset(config, 'test', 40)
+    assert not any(leaf.cache for leaf in leaves(dataset))
+    assert protocol_of(dataset).startswith(('SynthFER test + SynthFER test', '(SynthFER test + SynthFER test), 2-fold'))
+    embedding = embed(init_model(config, train_head('linear', tmp_path)), dataset)
+    assert embedding.protocol == protocol_of(dataset)
+    assert len(embedding.images) == len(dataset)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import copy
 import json
 
 import cv2
@@ -5,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from nested_data import KINDS, nested
 from small_runs import ROOT, small_config
 
 from mmfer.apis import config_classes, evaluate, init_model, load_config
 from mmfer.apis.evaluate import borrow_test_data
 from mmfer.datasets import LoadImageFromFile, Occlude, PackInputs, SynthFER
+from mmfer.utils.nesting import leaves
 
 ORDER = ('anger', 'disgust', 'fear', 'happiness', 'sadness', 'surprise', 'neutral')  # of FER2013
 
@@ -187,6 +190,22 @@ def test_classes_of_configs():
     assert config_classes(config) == ('happy', 'sad')
 
 
+@pytest.mark.parametrize('kind', KINDS)
+def test_classes_of_joined_data(kind):
+    config = load_config(ROOT / 'configs/poster_var/synth.py')
+    part = config.train_dataloader.dataset
+    config.train_dataloader.dataset = nested(kind, part, part)
+    assert config_classes(config) == SynthFER.METAINFO['classes']
+    config.train_dataloader.dataset = nested(kind, part, dict(part, num_classes=8))
+    if kind == 'mmengine.ConcatDataset':
+        with pytest.raises(ValueError, match='have different classes: neutral, .*; neutral, .*contempt. Join them'):
+            config_classes(config)
+    else:
+        assert config_classes(config)[7:] == ('contempt',)
+    config.train_dataloader.dataset = nested(kind, part, dict(type='FolderDataset', data_root='nowhere'))
+    assert config_classes(config) is None
+
+
 def test_wrong_arguments(trained, tmp_path):
     work, checkpoint = trained
     with pytest.raises(ValueError, match=r'name a file that ends in \.json'):
@@ -202,3 +221,45 @@ def test_faces_covered_by_the_other_config_stay_covered():
     covered = dict(type=Occlude, region='block', share=0.2, seed=0)
     assert [step for step in steps if step['type'] is Occlude] == [covered]
     assert steps[-1]['type'] is PackInputs
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_every_part_of_joined_data_is_preprocessed_as_the_model_needs(kind, photos):
+    own = load_config(ROOT / 'configs/poster_var/synth.py')
+    other = data_config(photos, 'fer2013', type='FolderDataset')
+    part = other.test_dataloader.dataset
+    cropped = dict(part, pipeline=[part.pipeline[0], dict(type='CropFace'), *part.pipeline[1:]])
+    other.test_dataloader.dataset = nested(kind, part, cropped)
+    expected = copy.deepcopy(own.test_dataloader.dataset.pipeline[1:])
+    borrow_test_data(own, other)
+    first, second = (each.pipeline for each in leaves(own.test_dataloader.dataset))
+    assert first[0]['type'] is LoadImageFromFile
+    assert [second[0], second[2:]] == [first[0], first[1:]]
+    assert second[1]['type'] == 'CropFace'
+    assert first[-1].pop('keep_score') is False  # photos have no soft labels
+    assert expected[-1].pop('keep_score')
+    assert first[1:] == expected
+    own.test_dataloader.dataset = nested(kind, part, dict(part, pipeline=part.pipeline[:-1]))
+    with pytest.raises(ValueError, match='test_dataloader are preprocessed in different ways. Give them the same'):
+        borrow_test_data(own, data_config(photos, 'fer2013', type='FolderDataset'))
+
+
+@pytest.mark.parametrize('kind', KINDS[:2])
+def test_a_test_on_joined_data(kind, trained, tmp_path):
+    """Every image of both is tested, whatever the label order of one of them."""
+    work, checkpoint = trained
+    config = model_config(work)
+    part = config.test_dataloader.dataset
+    parts = [part, dict(part, seed=1)]
+    if kind == 'ConcatDataset':
+        parts[1] = dict(type='MapClasses', dataset=parts[1], classes=ORDER)
+    other = Config(dict(test_dataloader=dict(config.test_dataloader, dataset=nested(kind, *parts))))
+    evaluate(config, checkpoint, data=other, out=tmp_path / 'both.json', work_dir=tmp_path)
+    both = json.loads((tmp_path / 'both.json').read_text())['predictions']
+    config = model_config(work)
+    config.test_dataloader.dataset.seed = 1
+    evaluate(config, checkpoint, out=tmp_path / 'second.json', work_dir=tmp_path)
+    second = json.loads((tmp_path / 'second.json').read_text())['predictions']
+    assert len(both) == 2 * len(second)
+    for a, b in zip(both[len(second) :], second):
+        assert (a['img_path'], a['gt_label'], a['pred_label']) == (b['img_path'], b['gt_label'], b['pred_label'])

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from nested_data import KINDS, nested
 from trained_heads import config_with
 
 from mmfer.apis import init_model
@@ -76,6 +77,16 @@ def test_drawn_faces_are_foreign_to_models_of_other_data(tmp_path):
     assert notes == ['the model was not trained on drawn faces, so they are foreign to it']
     with pytest.raises(ValueError, match='SynthFER cannot draw awe: name faces with --images'):
         _synth(config, (*CLASSES, 'awe'), ('anger', 'awe'), [])
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.filterwarnings('ignore:init_model without')
+def test_drawn_faces_among_joined_data_are_found(kind, tmp_path):
+    config, notes = config_with('vich', tmp_path), []
+    photos = dict(type='FolderDataset', data_root='x', split='test')
+    config.test_dataloader.dataset = nested(kind, photos, dict(type='SynthFER', size=48, seed=7))
+    dataset = _synth(config, CLASSES, CLASSES[:2], notes)
+    assert (dataset.size, dataset.seed, notes) == (48, 7, [])
 
 
 @pytest.mark.parametrize(

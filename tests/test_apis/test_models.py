@@ -132,6 +132,16 @@ def test_what_a_large_model_needs_is_said(tmp_path, monkeypatch):
     assert 'released' not in str(error.value)
 
 
+def test_all_data_that_are_missing_are_said(index):
+    file = index / 'configs/mine/small.py'
+    parts = "[dict(type='RAFDB', data_root='a'), dict(type='FewPerClass', dataset=dict(type='KDEF', data_root='b'))]"
+    file.write_text(f"{file.read_text()}\ntrain_dataloader['dataset'] = dict(type='ConcatDataset', datasets={parts})\n")
+    with pytest.raises(FileNotFoundError) as error:
+        get_model('small')
+    for root in 'ab':
+        assert f'needs the data in {root}, which is not there' in str(error.value)
+
+
 def test_random_weights_only_on_request(index):
     import warnings
 

@@ -4,9 +4,13 @@ import cv2
 import numpy as np
 import pytest
 from mmengine.dataset import ConcatDataset, RepeatDataset
+from mmengine.registry import DefaultScope
+from nested_data import KINDS, nested
 
+from mmfer.apis.calibration_data import list_images
 from mmfer.apis.same_images import count_fitted_images, image_ids
 from mmfer.datasets import FER2013, FewPerClass, FolderDataset, SynthFER
+from mmfer.registry import DATASETS
 
 
 @pytest.fixture
@@ -60,6 +64,28 @@ def test_wrappers():
     assert np.isin(image_ids(FewPerClass(inner, num_per_class=1)), ids).all()
     assert (image_ids(ConcatDataset([inner, inner])) == [*ids, *ids]).all()
     assert (image_ids(RepeatDataset(inner, times=3)) == ids).all()
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_joined_data(kind, photos):
+    drawn, files = dict(type='SynthFER', num_samples=10, seed=3), dict(type='FolderDataset', data_root=str(photos))
+    classes = dict(classes=SynthFER.METAINFO['classes'])
+    parts = [drawn, dict(drawn, seed=4), dict(files, split='train', **classes, allow_empty_classes=True)]
+    wanted = [*image_ids(SynthFER(num_samples=10, seed=3)), *image_ids(SynthFER(num_samples=10, seed=4))]
+    wanted += [*image_ids(folder(photos, 'train'))]
+    config = nested(kind, *parts)
+    if kind == 'mmengine.ConcatDataset':
+        config['datasets'] = parts[:2]
+        wanted = wanted[:20]
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        dataset = DATASETS.build(config)
+    found = image_ids(dataset)
+    if kind == 'KFold':
+        assert len(found) == 13
+        assert np.isin(found, wanted).all()
+    else:
+        assert found.tolist() == [int(each) for each in wanted]
+    assert (list_images(dict(config)) == found).all()
 
 
 def test_count():

@@ -1,14 +1,17 @@
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from nested_data import KINDS, nested
 from torch import nn
 
 from mmfer.apis.run import load_config
 from mmfer.apis.stand_in_batch import stand_in_batch
 from mmfer.benchmark import machine_peak
+from mmfer.benchmark.data import train_pipeline
 from mmfer.benchmark.model import benchmark_model
 from mmfer.benchmark.onnx_session import onnx_session
 from mmfer.benchmark.parts import PartTimes
@@ -290,6 +293,19 @@ def test_configs_that_lack_a_part():
         build_wrapper(config, model, 'fp32')
     with pytest.raises(ValueError, match='test_dataloader.dataset has no pipeline'):
         stand_in_batch(config, 'infer', 1)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_batches_of_joined_data(kind):
+    config = load_config(CONFIGS / 'poster_var/synth.py')
+    part = config.train_dataloader.dataset
+    config.train_dataloader.dataset = nested(kind, part, part)
+    assert [img.shape for img in stand_in_batch(config, 'train', 2)['inputs']] == [(3, part.size, part.size)] * 2
+    assert len(train_pipeline(config).transforms) == len(part.pipeline)
+    config.train_dataloader.dataset = nested(kind, part, dict(part, pipeline=part.pipeline[1:]))
+    for read in (train_pipeline, partial(stand_in_batch, mode='train', size=2)):
+        with pytest.raises(ValueError, match='train_dataloader: its 2 data sets have different pipelines'):
+            read(config)
 
 
 def test_peaks_and_arithmetic_are_restored():

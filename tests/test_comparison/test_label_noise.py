@@ -1,13 +1,20 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import DefaultScope
+from nested_data import KINDS, nested
 from small_runs import shallow_config
 
 from mmfer.apis import build_runner, load_config, swap_head
 from mmfer.comparison.label_noise import LabelNoise, add_label_noise, noise_notes, noise_of
 from mmfer.comparison.methods import plan_methods
+from mmfer.datasets import NoisyLabels
 from mmfer.engine import RelabelHook
+from mmfer.registry import DATASETS
 from mmfer.utils.finished import config_settings
+from mmfer.utils.nesting import walk
 
 NOISE = LabelNoise(0.25, 3)
 
@@ -85,6 +92,30 @@ def test_inside_wrappers_of_mmengine_and_around_own_ones(tmp_path):
     assert (place.dataset.type, place.dataset.rate, place.dataset.seed) == ('mmfer.datasets.NoisyLabels', 0.25, 3)
     assert place.dataset.dataset.type == 'FewPerClass'
     assert noise_of(config_settings(config)) == NOISE
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_joined_data(kind, tmp_path):
+    config = shallow_config(tmp_path)
+    part = config.train_dataloader.dataset
+    config.train_dataloader.dataset = nested(kind, part, dict(part, seed=1))
+    with pytest.raises(ValueError, match='noisy already'):
+        noisy(noisy(copy.deepcopy(config)))
+    noisy(config)
+    settings = config_settings(config)
+    assert noise_of(settings) == NOISE
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        dataset = DATASETS.build(config.train_dataloader.dataset)
+    if kind == 'mmengine.ConcatDataset':
+        assert [part.flip_rate for part in dataset.datasets] == [0.25, 0.25]
+        settings['train_dataloader.dataset.datasets.1.rate'] = 0.1
+        with pytest.raises(ValueError, match='more than one'):
+            noise_of(settings)
+        settings['train_dataloader.dataset.datasets.1.type'] = 'SynthFER'
+        with pytest.raises(ValueError, match='more than one'):
+            noise_of(settings)
+    else:
+        assert next(each for each in walk(dataset) if isinstance(each, NoisyLabels)).flip_rate == 0.25
 
 
 def test_what_cannot_be_noisy_is_refused(tmp_path):

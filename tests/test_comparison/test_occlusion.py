@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 from comparison_runs import make_images, make_predictions, write_run
+from nested_data import KINDS, nested
 from small_runs import shallow_config
 
 from mmfer.apis import evaluate, init_model
@@ -10,6 +11,7 @@ from mmfer.comparison import load_runs, occlusion
 from mmfer.comparison.occlusion import occlude_test, occluded_file, occlusions, run_occluded
 from mmfer.datasets import AlignFace, LoadImageFromFile, Occlude
 from mmfer.utils.checkpoint import write_checkpoint
+from mmfer.utils.nesting import leaves
 
 BLOCK = dict(region='block', share=0.4, seed=0)
 
@@ -81,6 +83,17 @@ def test_faces_are_covered_before_the_preprocessing_of_the_model(tmp_path, steps
     pipeline = config.test_dataloader.dataset.dataset.pipeline
     assert len(pipeline) == len(steps) + 1
     assert pipeline[place] == dict(type=Occlude, region='eyes')
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_faces_of_joined_data_are_all_covered(kind, tmp_path):
+    config = shallow_config(tmp_path)
+    part = config.test_dataloader.dataset
+    config.test_dataloader.dataset = nested(kind, part, dict(part, pipeline=[dict(type='PackInputs')]))
+    occlude_test(config, dict(region='eyes'))
+    first, second = (each['pipeline'] for each in leaves(config.test_dataloader.dataset))
+    assert first[1] == second[0] == dict(type=Occlude, region='eyes')
+    assert len(first), len(second) == (4, 2)
 
 
 def test_stale_tests_are_made_again(run, monkeypatch):

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from mmengine.dataset import BaseDataset
+from nested_data import KINDS, nested
 
 from mmfer.datasets import FERDataset, FolderDataset, SynthFER
 from mmfer.datasets.verify import Scan, build_dataset, distinct_settings, find_duplicates, split_settings, verify
@@ -187,6 +188,25 @@ def test_samples_in_memory():
     assert names(group) == ['000000.png', '000000.png']
     assert group['across_splits']
     assert group['kind'] == 'exact'
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_joined_data(kind, tree):
+    """Each part is looked at for itself, and duplicates are found across them."""
+    shutil.copy(tree / 'train/happy/0.png', tree / 'test/sad/copy.png')
+    settings = config(tree)
+    parts = [settings[name]['dataset'] for name in ('train_dataloader', 'val_dataloader')]
+    report = verify(
+        dict(train_dataloader=dict(dataset=nested(kind, *parts)), val_dataloader=settings['val_dataloader'])
+    )
+    found = [(part['splits'], part['total']['images']) for part in report['data_sets']]
+    if kind == 'KFold':  # whose samples are not those of the parts
+        assert [names for names, _ in found] == [['train'], ['val']]
+    else:
+        assert found == [(['train part 1'], 10), (['train part 2', 'val'], 5)]
+        assert 'train part 2 and val: are the same data set' in report['problems']
+        assert counts(report, 'train part 1', 'train part 2') == (1, 1, 0, 1)
+        assert report['data_sets'][0]['classes'][0] == dict(name='happiness', images=5, published=None, difference=None)
 
 
 class Boxes(FERDataset):

@@ -15,9 +15,9 @@ from small_runs import ROOT, shallow_config
 from mmfer.apis import build_runner, evaluate, init_model
 from mmfer.apis.swap_head import list_heads
 from mmfer.datasets import FolderDataset, MapClasses, SynthFER
-from mmfer.engine.class_names import MatchedData, check_num_classes, class_axes, match_rows
+from mmfer.engine.class_names import MatchedData, check_num_classes, class_axes, classes_of, match_rows, meta_of
 from mmfer.evaluation import ClassMapEvaluator
-from mmfer.registry import MODELS
+from mmfer.registry import DATASETS, MODELS
 from mmfer.utils.checkpoint import load_checkpoint
 
 OWN = SynthFER.METAINFO['classes']
@@ -217,3 +217,21 @@ def test_configs_name_the_loops_that_match():
         text = path.read_text()
         assert 'type=ValLoop' not in text
         assert 'type=TestLoop' not in text
+
+
+def joined(*parts, **options):
+    parts = [dict(type='SynthFER', split='test', num_samples=20, size=32, pipeline=[], **part) for part in parts]
+    return dict(type='mmengine.ConcatDataset', datasets=parts, **options)
+
+
+def test_joined_by_mmengine():
+    """Its ConcatDataset tells classes and protocol of the first part alone."""
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        same = DATASETS.build(joined({}, dict(seed=1), ignore_keys=['observer_accuracy', 'protocol']))
+        other = DATASETS.build(joined({}, dict(num_classes=8), ignore_keys=['observer_accuracy', 'classes']))
+    assert classes_of(same) == OWN
+    assert meta_of(same)['protocol'].count('SynthFER test') == 2
+    assert 'observer_accuracy' not in meta_of(same)
+    assert meta_of(SynthFER(num_samples=20))['observer_accuracy'] > 0.5
+    with pytest.raises(ValueError, match=r"different classes.* contempt\. Use mmfer's ConcatDataset"):
+        classes_of(other)

@@ -16,6 +16,7 @@ from mmpretrain.structures import DataSample
 from small_runs import small_config
 
 from mmfer.apis import build_runner
+from mmfer.datasets import ConcatDataset as Joined
 from mmfer.engine.hooks.relabel_hook import RelabelHook, find_new_labels
 from mmfer.models import LinearHead, VICHead
 from mmfer.models.heads.scn_head import SCNHead
@@ -116,6 +117,9 @@ def test_what_cannot_be_relabelled():
     joined = SimpleNamespace(dataset=ConcatDataset.__new__(ConcatDataset))  # as RepeatDataset has one inside
     with pytest.raises(ValueError, match='ConcatDataset'):
         RelabelHook().before_train(fake_runner(dataset=joined))
+    RelabelHook().before_train(
+        fake_runner(dataset=Joined([dict(type='SynthFER', num_samples=10)] * 2))
+    )  # counts through
     hook, runner = RelabelHook(begin=1), fake_runner()
     hook.before_train(runner)
     soft = batch()

@@ -1,3 +1,4 @@
+import copy
 import json
 import textwrap
 
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from face_results import ColourClassifier
+from nested_data import KINDS, nested
 from processes import python
 from small_runs import shallow_config
 
@@ -47,6 +49,17 @@ def test_predictions_are_those_of_the_model(config, model, tmp_path):
     assert classifier.classes == CLASSES
     assert classifier.calibration is classifier.abstention is None
     assert classifier.source == str(tmp_path / 'a.pth')
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_photos_are_prepared_as_joined_test_data(kind, config):
+    part, both = config.test_dataloader.dataset, copy.deepcopy(config)
+    both.test_dataloader.dataset = nested(kind, part, part)
+    assert steps_of(both) == steps_of(config)
+    assert len(steps_of(both)[1]) == 1
+    both.test_dataloader.dataset = nested(kind, part, dict(part, pipeline=part.pipeline[1:] * 2))
+    with pytest.raises(ValueError, match='test_dataloader: its 2 data sets have different pipelines'):
+        steps_of(both)
 
 
 def test_what_a_calibration_wrote_is_known(config, model, tmp_path):

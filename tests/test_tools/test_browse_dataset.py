@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from nested_data import KINDS, nested
 from processes import load_tool
 
 from mmfer.registry import MODELS
@@ -59,6 +60,18 @@ def test_sheet_of_soft_labels(config, tool, call_tool, tmp_path):
     assert sheet.shape[1] == 250 + 3 * 128
     assert sheet.shape[0] > 5 * 128
     assert sorted(path.name for path in tmp_path.iterdir()) == ['config.py', 'faces', 'sheet.png']
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_sheet_of_joined_data(kind, config, tool, call_tool, tmp_path):
+    part = "dict(type='SynthFER', split={!r}, num_samples=20, size=32, pipeline=pipeline)"
+    both = nested(kind, 'first', 'second')
+    text = repr(both).replace("'first'", part.format('train')).replace("'second'", part.format('val'))
+    config.write_text(f'{config.read_text()}\ntrain_dataloader = dict(dataset={text})\n')
+    code, printed, error = call_tool(tool, config, '--out', tmp_path / 'sheet.png', '--num', 5, '--views', 1)
+    assert code == 0, error
+    total = {'KFold': 20, 'mmengine.RepeatDataset': 80}.get(kind, 40)
+    assert f'5 samples of {total}' in printed
 
 
 def test_views_have_the_colors_of_the_image_if_the_model_gets_rgb(config, call, tmp_path):

@@ -9,7 +9,8 @@ from mmpretrain.structures import DataSample
 from small_runs import small_config
 from torch import nn
 
-from mmfer.datasets import FERDataset, SynthFER
+from mmfer.datasets import ConcatDataset as Joined
+from mmfer.datasets import FERDataset, NoisyLabels, SynthFER
 from mmfer.utils.provenance import (
     batch_fingerprint,
     config_hash,
@@ -138,6 +139,21 @@ def test_wrapped_data_sets():
     assert both['samples'] == 6
     assert both['class_counts'] == dict(anger=4, fear=2)
     assert both['protocol'] == 'Listed train + Listed train'
+
+
+def test_joined_data_sets():
+    joined = dataset_fingerprint(Joined([listed('/x'), listed('/y')]))
+    assert {**joined, 'list_hash': ''} == dict(
+        protocol='Listed train + Listed train', samples=6, class_counts=dict(anger=4, fear=2), list_hash=''
+    )
+    assert dataset_fingerprint(Joined([listed('/a'), listed('/b')])) == joined  # wherever the data lie
+    other = listed('/y')
+    other.relabel([1, 1, 1])
+    assert dataset_fingerprint(Joined([listed('/x'), other]))['list_hash'] != joined['list_hash']
+    assert dataset_fingerprint(NoisyLabels(Joined([listed('/x'), listed('/y')]), rate=1.0))['list_hash'] not in (
+        joined['list_hash'],
+        'unknown',
+    )
 
 
 def test_a_foreign_data_set_is_described_as_far_as_it_can_be():

@@ -62,7 +62,7 @@ def draw_view(packed, preprocessor):
     return np.ascontiguousarray(np.clip(np.rint(img), 0, 255).astype(np.uint8))
 
 
-def make_row(dataset, index: int, views: int, preprocessor):
+def make_row(dataset, classes, index: int, views: int, preprocessor):
     import cv2
 
     from mmfer.datasets import LoadImageFromFile
@@ -75,7 +75,7 @@ def make_row(dataset, index: int, views: int, preprocessor):
     notes = [Path(str(info.get('img_path') or f'sample {index}')).name, ' -> '.join(sizes)]
     clean = info.get('clean_label')
     if clean is not None and clean != info['gt_label']:
-        notes.append(f'label was {dataset.classes[clean]}')
+        notes.append(f'label was {classes[clean]}')
     if info.get('face_box') is not None:
         x1, y1, x2, y2 = (round(float(value)) for value in info['face_box'])
         thick = max(1, round(max(before.shape[:2]) / CELL))
@@ -91,9 +91,11 @@ def run(args: argparse.Namespace) -> None:
     from mmengine.registry import DefaultScope
 
     from mmfer.apis.run import load_config
+    from mmfer.datasets.samplers import labels_of
     from mmfer.datasets.verify import build_dataset, split_settings
     from mmfer.registry import MODELS
     from mmfer.utils.checkpoint import replace_synced
+    from mmfer.utils.nesting import protocol_of
     from mmfer.visualization.contact_sheet import contact_sheet
 
     if args.num < 1 or args.views < 1 or args.seed < 0:
@@ -115,12 +117,13 @@ def run(args: argparse.Namespace) -> None:
     random.seed(args.seed)
     np.random.seed(args.seed)
     torch.manual_seed(args.seed)
-    chosen = choose(dataset.column('gt_label'), args.num, args.seed)
-    rows = [make_row(dataset, i, args.views, preprocessor) for i in chosen]
-    header = [f'{args.config}, {args.split}', f'{dataset.protocol}: {len(dataset)} samples', *wanted]
+    classes = dataset.metainfo['classes']
+    chosen = choose(labels_of(dataset).tolist(), args.num, args.seed)
+    rows = [make_row(dataset, classes, i, args.views, preprocessor) for i in chosen]
+    header = [f'{args.config}, {args.split}', f'{protocol_of(dataset)}: {len(dataset)} samples', *wanted]
     titles = [(0, 'before', False), (1, 'views', False)]
     soft = any(row.score is not None for row in rows)
-    sheet = contact_sheet(rows, dataset.classes, titles, header, names_width=NAMES, legend=soft)
+    sheet = contact_sheet(rows, classes, titles, header, names_width=NAMES, legend=soft)
     ok, data = cv2.imencode('.png', sheet, [cv2.IMWRITE_PNG_COMPRESSION, 9])
     part = args.out.with_name(f'.{args.out.name}.part')
     try:

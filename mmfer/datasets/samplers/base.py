@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sized
 from typing import Optional
 
 import numpy as np
-from mmengine.dataset import ClassBalancedDataset, ConcatDataset, RepeatDataset
+from mmengine.dataset import ClassBalancedDataset, RepeatDataset
 from mmengine.dist import get_dist_info, sync_random_seed
-from torch.utils.data import Sampler, Subset
+from torch.utils.data import ConcatDataset, Sampler, Subset
 
 
 def labels_of(dataset: Sized) -> np.ndarray:

@@ -2,11 +2,12 @@
 
 import copy
 import numbers
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable, Optional, Union
 
 import numpy as np
 from mmengine.dataset import BaseDataset, Compose, force_full_init
+from mmengine.registry import DefaultScope
 
 from mmfer.registry import DATASETS
 
@@ -42,7 +43,18 @@ def own_copy(dataset: BaseDataset) -> BaseDataset:
     own = copy.copy(dataset)
     if isinstance(own, DatasetWrapper):
         own.dataset = own_copy(own.dataset)
+    elif hasattr(own, 'datasets'):
+        own.datasets = [own_copy(part) for part in own.datasets]
     return own
+
+
+def is_own(settings: Mapping) -> bool:
+    """Whether the config of a data set is one of mmfer's data sets or wrappers."""
+    kind = settings.get('type')
+    if isinstance(kind, str):
+        with DefaultScope.overwrite_default_scope('mmfer'):
+            kind = DATASETS.get(kind)
+    return isinstance(kind, type) and issubclass(kind, (FERDataset, DatasetWrapper))
 
 
 class DatasetWrapper(BaseDataset):
@@ -61,7 +73,7 @@ class DatasetWrapper(BaseDataset):
         lazy_init (bool): Do not read the list before it is needed. Defaults to False.
 
     Raises:
-        TypeError: ``dataset`` is something else, such as a ``ConcatDataset``.
+        TypeError: ``dataset`` is something else, such as a ``RepeatDataset``.
     """
 
     def __init__(self, dataset: Union[dict, BaseDataset], lazy_init: bool = False):
@@ -74,7 +86,8 @@ class DatasetWrapper(BaseDataset):
         if not isinstance(dataset, (FERDataset, DatasetWrapper)):
             raise TypeError(
                 f'{type(self).__name__}: dataset must be a data set of mmfer or its config, not '
-                f'{type(dataset).__name__}; to combine with a wrapper of MMEngine, put that one outside'
+                f'{type(dataset).__name__}. Join data sets with mmfer.datasets.ConcatDataset; put other wrappers of '
+                'MMEngine outside'
             )
         self.dataset = dataset
         self._fully_initialized = False
@@ -120,7 +133,10 @@ class DatasetWrapper(BaseDataset):
     @property
     def protocol(self) -> str:
         """One line: the protocol of the data set inside, and what this wrapper does to it."""
-        return f'{self.dataset.protocol}, {self.describe()}'
+        inner = self.dataset.protocol
+        if hasattr(self.dataset, 'datasets'):
+            inner = f'({inner})'  # else it reads as if this were done to the last of them
+        return f'{inner}, {self.describe()}'
 
     @property
     def pipeline(self) -> Compose:

@@ -16,8 +16,9 @@ from .base import DatasetWrapper
 class MapClasses(DatasetWrapper):
     """A data set with its labels in another order, by class name; samples of other classes are left out.
 
-    Use it to train on several data sets at once (each mapped to the same classes, then ``ConcatDataset``), or to test
-    on the classes that a model knows. ``tools/test.py --data`` does the latter by itself.
+    Use it to train on several data sets whose classes differ (each mapped to the same ones, then ``ConcatDataset``,
+    which by itself maps other orders and subsets), or to test on the classes that a model knows, as
+    ``tools/test.py --data`` does.
 
     Soft labels follow: classes that count as the same one are added, and what is left is scaled to the former sum; a
     sample whose soft label has nothing left in ``classes`` loses it. Other keys of an entry, such as ``votes``, stay.

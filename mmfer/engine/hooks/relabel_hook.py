@@ -1,18 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.dataset import ConcatDataset
 from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
+from torch.utils.data import ConcatDataset  # of which MMEngine's derives
 
 from mmfer.registry import HOOKS
+from mmfer.utils.nesting import walk
 
 KEY = 'relabelled'  # in checkpoints
 
@@ -58,7 +59,7 @@ class RelabelHook(Hook):
 
     Raises:
         ValueError: If an argument is out of range, or the training cannot be relabelled: its loop has no epochs, its
-            data set is a ``ConcatDataset``, whose parts number their samples alike, or it has soft labels.
+            data set is MMEngine's ``ConcatDataset``, whose parts number their samples alike, or it has soft labels.
         TypeError: If the head does not give logits while training.
 
     Examples:
@@ -82,10 +83,10 @@ class RelabelHook(Hook):
         dataset = runner.train_dataloader.dataset
         if isinstance(runner.train_loop, IterBasedTrainLoop):
             raise ValueError('RelabelHook counts epochs: use EpochBasedTrainLoop')
-        if any(isinstance(part, ConcatDataset) for part in _nested(dataset)):
+        if any(isinstance(part, ConcatDataset) for part in walk(dataset)):
             raise ValueError(
-                'RelabelHook knows samples by their sample_idx, which the parts of a ConcatDataset share: merge their '
-                'lists into one data set'
+                "RelabelHook knows samples by their sample_idx, which the parts of MMEngine's ConcatDataset share. "
+                'Join them with mmfer.datasets.ConcatDataset'
             )
         size = len(dataset)
         if self._size not in (None, size):
@@ -170,13 +171,6 @@ class RelabelHook(Hook):
             state = checkpoint[KEY]
             self.labels = dict(zip(map(int, state['indices']), map(int, state['labels'])))
             self._size = state['samples']
-
-
-def _nested(dataset: Any) -> Iterable[Any]:
-    """``dataset``, that inside it, and so on."""
-    while dataset is not None:
-        yield dataset
-        dataset = getattr(dataset, 'dataset', None)
 
 
 def _index(sample: DataSample) -> int:

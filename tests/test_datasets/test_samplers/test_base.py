@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+import torch
 from mmengine.dataset import ClassBalancedDataset, ConcatDataset, RepeatDataset
 from torch.utils.data import Subset
 
+from mmfer.datasets import ConcatDataset as Joined
 from mmfer.datasets import FolderDataset, SynthFER
 from mmfer.datasets.samplers import ClassSampler, labels_of
 from mmfer.datasets.wrappers import NoisyLabels
@@ -48,6 +50,9 @@ def test_labels_of_data_sets_and_wrappers(synth):
     assert labels_of(RepeatDataset(synth, 2)).tolist() == labels * 2
     assert labels_of(RepeatDataset(synth, 2, lazy_init=True)).tolist() == labels * 2
     assert labels_of(ConcatDataset([synth, lazy])).tolist() == labels * 2
+    assert labels_of(Joined([synth, lazy])).tolist() == labels * 2
+    assert labels_of(RepeatDataset(Joined([synth, lazy]), 2)).tolist() == labels * 4
+    assert labels_of(torch.utils.data.ConcatDataset([synth, synth])).tolist() == labels * 2
     assert labels_of(balanced).tolist() == [balanced.get_cat_ids(i)[0] for i in range(len(balanced))]
     assert labels_of(Subset(synth, [5, 2])).tolist() == [labels[5], labels[2]]
     assert labels_of(OnlyIds([[1], [0]])).tolist() == [1, 0]
