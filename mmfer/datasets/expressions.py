@@ -46,7 +46,7 @@ def class_indices(source: Sequence, target: Sequence, mapping: Optional[Mapping]
 
 
 def class_key(name: str) -> str:
-    """By what classes meet: the canonical name of an expression or synonym; any other name as it is.
+    """What classes are matched by: the canonical name of an expression or synonym; any other name as it is.
 
     Examples:
         >>> class_key('Happy'), class_key('happily surprised')
