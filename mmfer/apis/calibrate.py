@@ -20,8 +20,8 @@ from mmfer.evaluation import functional
 from mmfer.models.heads.base_head import entropy as head_entropy
 from mmfer.models.heads.calibration import PREFIX, Calibration, drop_calibration
 from mmfer.registry import DATASETS
-from mmfer.utils import find_state_dict
 from mmfer.utils.checkpoint import age, load_checkpoint, write_checkpoint
+from mmfer.utils.checkpoint_reader import find_state_dict
 from mmfer.utils.progress import track
 from mmfer.utils.tables import render_table
 

@@ -12,8 +12,8 @@ from mmfer.datasets.expressions import class_key
 from mmfer.evaluation import ClassMapEvaluator, ClassPlan, PredictionDump, plan_classes
 from mmfer.models.heads.calibration import PREFIX, describe_calibration
 from mmfer.registry import DATASETS, TRANSFORMS
-from mmfer.utils import find_state_dict
 from mmfer.utils.checkpoint import load_checkpoint
+from mmfer.utils.checkpoint_reader import find_state_dict
 
 from .run import build_runner, config_classes, load_config
 from .same_images import count_fitted_images

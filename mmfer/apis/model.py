@@ -11,8 +11,8 @@ from torch import nn
 
 from mmfer.models.heads.calibration import adopt_calibration
 from mmfer.registry import MODELS
-from mmfer.utils import CheckpointError, find_state_dict
 from mmfer.utils.checkpoint import load_checkpoint
+from mmfer.utils.checkpoint_reader import CheckpointError, find_state_dict
 from mmfer.utils.released_names import KINDS
 from mmfer.utils.released_weights import detect_kind, fill
 

@@ -15,7 +15,6 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 
 from mmfer.models.heads.calibration import adopt_calibration, describe_calibration, drop_calibration
-from mmfer.utils import find_state_dict
 from mmfer.utils.checkpoint import (
     holds_training,
     list_checkpoints,
@@ -25,11 +24,21 @@ from mmfer.utils.checkpoint import (
     restore_message_hub,
     write_checkpoint,
 )
+from mmfer.utils.checkpoint_reader import find_state_dict
 from mmfer.utils.errors import TrainingError
 from mmfer.utils.released_weights import fill
 
 from .hooks.checkpoint_hook import SafeCheckpointHook
-from .resuming import changed_options, check_schedules, modules_of, rank_states, restore_rank_state, restore_schedules
+from .resuming import (
+    changed_options,
+    check_optimizer,
+    check_schedules,
+    modules_of,
+    optimizer_kinds,
+    rank_states,
+    restore_rank_state,
+    restore_schedules,
+)
 from .seeding import INIT, mix, seed_process
 
 
@@ -127,6 +136,7 @@ class ResumableRunner(Runner):
         content = dict(meta=meta, state_dict=model.state_dict(), message_hub=hub)
         if save_optimizer:
             content['optimizer'] = self.optim_wrapper.state_dict()
+            meta['optimizer'] = optimizer_kinds(self.optim_wrapper)
         if save_param_scheduler and self.param_schedulers is not None:
             groups = self.param_schedulers
             content['param_schedulers'] = (
@@ -327,6 +337,7 @@ class ResumableRunner(Runner):
             check_schedules(self.param_schedulers, saved, self, meta, name)
         if resume_optimizer:
             self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
+            check_optimizer(self.optim_wrapper, checkpoint['optimizer'], meta.get('optimizer'), name)
             changed = changed_options(self.optim_wrapper, checkpoint['optimizer'])
             if changed:
                 text = 'Options of the optimizer are continued as the checkpoint has them, not as the config'

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from mmfer.registry import WEIGHT_INITIALIZERS
-from mmfer.utils import CheckpointError, find_state_dict, read_checkpoint
+from mmfer.utils.checkpoint_reader import CheckpointError, find_state_dict, read_checkpoint
 from mmfer.utils.pickle_machine import show
 
 # Buffers that follow from the structure, or that only training needs.
