@@ -56,25 +56,27 @@ def sole_run(path: str | Path, say: Callable[[str], object]) -> Iterator[tuple[i
     if holder:
         words = f'process {holder["process"]} on {holder["host"]} (since {holder["since"]})'
     is_far = bool(handle and holder) and not (is_real and holder['host'] == here)
-    if handle is None or (is_far and _is_touched(path)):
-        if handle is not None:
-            _close(handle)
-        raise ValueError(
-            f'{path.parent} is in use: {path.name} is held by {words}, or by what it started. Wait for it or end it, '
-            f'or choose another folder (--work-dir); if it is gone, delete {path}'
-        )
-    if holder:
-        say(f'{path} is taken over from {words}, which ended without removing it')
-    own = dict(host=here, process=os.getpid(), since=datetime.now().isoformat(' ', 'seconds'))
-    os.ftruncate(handle, 0)
-    os.write(handle, json.dumps(own).encode())
-    ended = threading.Event()
-    threading.Thread(target=_touch, args=(path, ended), daemon=True).start()
+    ended, owned = threading.Event(), False
     try:
+        if handle is None or (is_far and _is_touched(path)):
+            raise ValueError(
+                f'{path.parent} is in use: {path.name} is held by {words}, or by what it started. Wait for it or end '
+                f'it, or choose another folder (--work-dir); if it is gone, delete {path}'
+            )
+        owned = True
+        if holder:
+            say(f'{path} is taken over from {words}, which ended without removing it')
+        own = dict(host=here, process=os.getpid(), since=datetime.now().isoformat(' ', 'seconds'))
+        os.ftruncate(handle, 0)
+        os.write(handle, json.dumps(own).encode())
+        threading.Thread(target=_touch, args=(path, ended), daemon=True).start()
         yield (handle,) if fcntl else ()
     finally:
         ended.set()
-        release(path, handle)
+        if owned:
+            release(path, handle)
+        elif handle is not None:
+            _close(handle)
 
 
 def open_locked(path: Path, wait: bool) -> tuple[int | None, bool]:
