@@ -55,7 +55,7 @@ def sole_run(path: str | Path, say: Callable[[str], object]) -> Iterator[tuple[i
     words = 'a process that has just begun'
     if holder:
         words = f'process {holder["process"]} on {holder["host"]} (since {holder["since"]})'
-    is_far = bool(handle and holder) and not (is_real and holder['host'] == here)
+    is_far = handle is not None and holder != {} and not (is_real and holder['host'] == here)
     ended, owned = threading.Event(), False
     try:
         if handle is None or (is_far and _is_touched(path)):
