@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         check_output(args.save)
     inferencer = open_inferencer(args, checkpoint)
     drawings = Drawings(args.out_dir, args.cards, inferencer.interval) if args.out_dir else None
-    rows, failed, stopped = [], 0, False
+    rows, failed, stopped = [], 0, None
     with open_writer(args.save, inferencer.classes) if args.save else nullcontext() as writer:
         try:
             for image, result in inferencer.stream_images(inputs, keep_images=drawings is not None):
@@ -51,17 +51,18 @@ def run(args: argparse.Namespace) -> int:
                     writer.write(result)
                 if drawings is not None and image is not None:
                     drawings.add(image, result)
-        except KeyboardInterrupt:  # what there is, is kept
-            stopped = True
+        except KeyboardInterrupt as error:  # what there is, is kept
+            stopped = error
     print(render_table(HEADER, rows).rstrip('\n'))
     for path in (args.out_dir, args.save):
         if path:
             print(f'written to {path}')
     if failed:
         print(f'{failed} of the inputs could not be read', file=sys.stderr)
-    if stopped:
-        print('stopped by Ctrl-C: these are the results until then', file=sys.stderr)
-    return 130 if stopped else int(bool(failed))
+    if stopped is not None:
+        stopped.args = ('these are the results until then',)
+        raise stopped
+    return int(bool(failed))
 
 
 def main() -> int:

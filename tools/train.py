@@ -164,10 +164,9 @@ def command(args: argparse.Namespace, seed: int, folder: Path) -> list:
 
 
 def main() -> int:
-    args = parse_args()
     from mmfer.utils.errors import run_tool
 
-    return run_tool(lambda: run(args))
+    return run_tool(lambda: run(parse_args()), stopped='no training was running, so nothing was saved')
 
 
 if __name__ == '__main__':

@@ -20,10 +20,10 @@ from mmfer.evaluation import functional
 from mmfer.models.heads.base_head import entropy as head_entropy
 from mmfer.models.heads.calibration import PREFIX, Calibration, drop_calibration
 from mmfer.registry import DATASETS
-from mmfer.utils import find_state_dict
 from mmfer.utils.checkpoint import age, load_checkpoint, write_checkpoint
 from mmfer.utils.nesting import protocol_of
 from mmfer.utils.progress import track
+from mmfer.utils.state_dict import find_state_dict
 from mmfer.utils.tables import render_table
 
 from .calibration_data import choose_data, list_images, refuse_test_images, refuse_training_images

@@ -13,9 +13,9 @@ from mmfer.datasets import CropFace, LoadImageFromFile, Occlude
 from mmfer.evaluation import PredictionDump
 from mmfer.models.heads.calibration import PREFIX, describe_calibration
 from mmfer.registry import TRANSFORMS
-from mmfer.utils import find_state_dict
 from mmfer.utils.checkpoint import load_checkpoint
 from mmfer.utils.nesting import leaves
+from mmfer.utils.state_dict import find_state_dict
 
 from .run import build_runner, config_classes, load_config
 from .same_images import count_fitted_images

@@ -12,10 +12,11 @@ from torch import nn
 from mmfer.engine.class_names import check_num_classes
 from mmfer.models.heads.calibration import adopt_calibration
 from mmfer.registry import MODELS
-from mmfer.utils import CheckpointError, find_state_dict
 from mmfer.utils.checkpoint import load_checkpoint
+from mmfer.utils.checkpoint_reader import CheckpointError
 from mmfer.utils.released_names import KINDS
 from mmfer.utils.released_weights import detect_kind, fill
+from mmfer.utils.state_dict import find_state_dict
 
 from .models import model_info
 from .run import load_config

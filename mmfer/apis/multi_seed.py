@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from mmfer.utils.checkpoint import list_checkpoints
-from mmfer.utils.finished import changed_settings, read_finished, write_json
+from mmfer.utils.finished import changed_settings, read_finished, shown_changes, write_json
+from mmfer.utils.folder_lock import sole_run
 from mmfer.utils.tables import render_table
-
-MAX_CHANGES = 5
 
 
 @dataclass
@@ -108,8 +107,7 @@ def inspect_seed(
         changes.append(f'processes: {finished["processes"]} -> {processes}')
     if not changes:
         return SeedResult(seed, folder, 'complete', finished=finished)
-    more = f'; and {len(changes) - MAX_CHANGES} more' if len(changes) > MAX_CHANGES else ''
-    return SeedResult(seed, folder, 'changed', '; '.join(changes[:MAX_CHANGES]) + more, finished)
+    return SeedResult(seed, folder, 'changed', shown_changes(changes), finished)
 
 
 def refuse_changed(
@@ -152,26 +150,28 @@ def train_seeds(
         Where each seed stands, and the exit code: 0 if all are complete, that of the interrupted training, else 1.
 
     Raises:
-        ValueError: If seeds are complete with other settings and ``resume`` is off. Nothing has been trained then.
+        ValueError: If seeds are complete with other settings and ``resume`` is off, or another process trains seeds
+            there. Nothing has been trained then.
     """
     check_seeds(seeds)
-    results = [inspect_seed(work_dir, seed, settings, processes) for seed in seeds]
-    if not resume:
-        refuse_changed(results)
     code = 0
-    for i, result in enumerate(results):
-        say(f'\nSeed {result.seed} ({i + 1} of {len(seeds)}): {_plan(result, resume)}')
-        if result.state == 'complete':
-            continue
-        args = [str(arg) for arg in command(result.seed, result.folder)]
-        say(shlex.join(args))
-        returned, stopped = _run(args)
-        results[i] = _after(inspect_seed(work_dir, result.seed, settings, processes), returned, stopped)
+    with sole_run(Path(work_dir, 'seeds.lock'), say) as lock:
+        results = [inspect_seed(work_dir, seed, settings, processes) for seed in seeds]
+        if not resume:
+            refuse_changed(results)
+        for i, result in enumerate(results):
+            say(f'\nSeed {result.seed} ({i + 1} of {len(seeds)}): {_plan(result, resume)}')
+            if result.state == 'complete':
+                continue
+            args = [str(arg) for arg in command(result.seed, result.folder)]
+            say(shlex.join(args))
+            returned, stopped = _run(args, lock)
+            results[i] = _after(inspect_seed(work_dir, result.seed, settings, processes), returned, stopped)
+            write_seeds(work_dir, results)
+            if stopped:
+                code = exit_code(returned) or 1
+                break
         write_seeds(work_dir, results)
-        if stopped:
-            code = exit_code(returned) or 1
-            break
-    write_seeds(work_dir, results)
     return results, code or int(any(result.state != 'complete' for result in results))
 
 
@@ -212,7 +212,7 @@ def exit_code(returned: int) -> int:
     return 128 - returned if returned < 0 else returned
 
 
-def _run(args: Sequence[str]) -> tuple[int, bool]:
+def _run(args: Sequence[str], inherited: Sequence[int] = ()) -> tuple[int, bool]:
     """Exit code of a command, and whether a signal to this process stopped it."""
     process = None
     received = []
@@ -223,7 +223,7 @@ def _run(args: Sequence[str]) -> tuple[int, bool]:
             process.send_signal(number)
 
     with signal_handlers(pass_on):
-        process = subprocess.Popen(args)
+        process = subprocess.Popen(args, pass_fds=tuple(inherited))
         for number in tuple(received):  # that came before the process was there
             process.send_signal(number)
         return process.wait(), bool(received)

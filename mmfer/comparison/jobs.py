@@ -7,17 +7,11 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mmfer.apis.multi_seed import failure, from_terminal, signal_handlers
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
 PAUSE = 0.05  # seconds between looks at the processes
 
@@ -179,28 +173,3 @@ def visible_gpus() -> list[str]:
     named = os.environ.get('CUDA_VISIBLE_DEVICES')
     names = [str(i) for i in range(torch.cuda.device_count())]
     return names if named is None else [name.strip() for name in named.split(',')][: len(names)]
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[tuple[int, ...]]:
-    """Keep a folder to this process and to those that inherit the open files it yields, until all of them have ended.
-
-    Raises:
-        ValueError: If others keep it.
-    """
-    if fcntl is None:
-        yield ()
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / '.lock', 'w') as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f'another comparison is at work in {folder}, or trainings that a killed one has left behind (see ps): '
-                'wait for them, or end them'
-            ) from None
-        except OSError:  # a file system without locks
-            yield ()
-            return
-        yield (file.fileno(),)

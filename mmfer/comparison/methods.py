@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmfer.apis.multi_seed import MAX_CHANGES
 from mmfer.apis.run import load_config
 from mmfer.apis.swap_head import swap_head
 from mmfer.apis.train import train_config
 from mmfer.utils.checkpoint import list_checkpoints, write_text
-from mmfer.utils.finished import MARKER, changed_settings, config_settings
+from mmfer.utils.finished import MARKER, changed_settings, config_settings, shown_changes
 
 from .label_noise import LabelNoise, add_label_noise
 
@@ -127,9 +126,8 @@ def write_configs(methods: Sequence[Method]) -> None:
             path for path in sorted(method.folder.glob('seed_*')) if list_checkpoints(path) or (path / MARKER).exists()
         ]
         if changes and runs:
-            more = f'; and {len(changes) - MAX_CHANGES} more' if len(changes) > MAX_CHANGES else ''
             names = ', '.join(run.name for run in runs)
-            lines.append(f'  {method.folder} ({names}): {"; ".join(changes[:MAX_CHANGES])}{more}')
+            lines.append(f'  {method.folder} ({names}): {shown_changes(changes)}')
     if lines:
         raise ValueError(
             'there are runs with other settings (old -> new):\n' + '\n'.join(lines) + '\n'

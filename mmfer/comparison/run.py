@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mmfer.utils.finished import MARKER, read_finished, write_json
+from mmfer.utils.folder_lock import sole_run
 from mmfer.utils.tables import render_table
 
-from .jobs import locked
 from .label_noise import LabelNoise, noise_notes
 from .methods import CONFIG, plan_methods
 from .report import shown_path, write_report
@@ -66,7 +66,7 @@ def run_comparison(
     for method in methods:
         if options.checkpoint == 'best' and not method.settings.get('default_hooks.checkpoint.save_best'):
             raise ValueError(f'checkpoint=best: the config of {method.name} sets no default_hooks.checkpoint.save_best')
-    with locked(work_dir) as lock:
+    with sole_run(work_dir / 'comparison.lock', say) as lock:
         tasks, number = train_methods(methods, seeds, work_dir, options, say, lock)
         notes = _summarise(work_dir, tasks, options, heads)
         done = [task.result.folder for task in tasks if task.result.state == 'complete']

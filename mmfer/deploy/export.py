@@ -111,7 +111,7 @@ def export_onnx(
     model, description, batches = _prepare(config, checkpoint, classes, images, cfg_options)
     exported = ExportModel(model, tuple(description['input']['size']), fast)
     description['outputs'] = list(exported.output_names)
-    part = out.with_name(f'.{out.name}.part')
+    part = out.with_name(f'.{out.name}.{os.getpid()}.part')
     try:
         write_onnx(exported, _example(description), part, opset)
         _add_description(part, description)
@@ -164,7 +164,7 @@ def export_program(
             program = torch.export.export(exported, (_example(description),), dynamic_shapes=(size,))
     except Exception as error:
         raise ValueError(f'torch.export cannot follow the model: {_line(error)}') from error
-    part = out.with_name(f'.{out.stem}.part.pt2')  # its loader looks at the ending
+    part = out.with_name(f'.{out.stem}.{os.getpid()}.part.pt2')  # its loader looks at the ending
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # PyTorch's loader warns of its own buffers

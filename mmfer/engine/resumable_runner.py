@@ -17,7 +17,6 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 
 from mmfer.models.heads.calibration import adopt_calibration, describe_calibration, drop_calibration
-from mmfer.utils import find_state_dict
 from mmfer.utils.checkpoint import (
     holds_training,
     list_checkpoints,
@@ -29,10 +28,20 @@ from mmfer.utils.checkpoint import (
 )
 from mmfer.utils.errors import TrainingError
 from mmfer.utils.released_weights import fill
+from mmfer.utils.state_dict import find_state_dict
 
 from .class_names import check_num_classes, classes_of, describe_rows, match_rows, same_names
 from .hooks.checkpoint_hook import SafeCheckpointHook
-from .resuming import changed_options, check_schedules, modules_of, rank_states, restore_rank_state, restore_schedules
+from .resuming import (
+    changed_options,
+    check_optimizer,
+    check_schedules,
+    modules_of,
+    optimizer_kinds,
+    rank_states,
+    restore_rank_state,
+    restore_schedules,
+)
 from .seeding import INIT, mix, seed_process
 
 
@@ -144,6 +153,7 @@ class ResumableRunner(Runner):
         content = dict(meta=meta, state_dict=model.state_dict(), message_hub=hub)
         if save_optimizer:
             content['optimizer'] = self.optim_wrapper.state_dict()
+            meta['optimizer'] = optimizer_kinds(self.optim_wrapper)
         if save_param_scheduler and self.param_schedulers is not None:
             groups = self.param_schedulers
             content['param_schedulers'] = (
@@ -368,6 +378,7 @@ class ResumableRunner(Runner):
             check_schedules(self.param_schedulers, saved, self, meta, name)
         if resume_optimizer:
             self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
+            check_optimizer(self.optim_wrapper, checkpoint['optimizer'], meta.get('optimizer'), name)
             changed = changed_options(self.optim_wrapper, checkpoint['optimizer'])
             if changed:
                 text = 'Options of the optimizer are continued as the checkpoint has them, not as the config'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -127,6 +127,57 @@ def restore_schedules(schedulers: Any, saved: Any) -> None:
 # ---- optimizers ------------------------------------------------------------------------------------------------------
 def _wrappers(optim_wrapper: Any) -> dict:
     return dict(optim_wrapper.items()) if isinstance(optim_wrapper, OptimWrapperDict) else {'': optim_wrapper}
+
+
+def optimizer_kinds(optim_wrapper: Any) -> dict[str, str]:
+    """The class of the optimizer of each part; there is one part, ``''``, without an OptimWrapperDict."""
+    return {part: type(wrapper.optimizer).__name__ for part, wrapper in _wrappers(optim_wrapper).items()}
+
+
+def _numbers(groups: Iterable[dict]) -> set[str]:
+    """Options by which optimizers differ; the switches among them come and go with versions of PyTorch."""
+    named = {key for group in groups for key, value in group.items() if not isinstance(value, (bool, type(None)))}
+    return {key for key in named if key != 'params' and not key.startswith('initial_')}
+
+
+def check_optimizer(optim_wrapper: Any, saved: dict, kinds: dict[str, str] | None, name: str) -> None:
+    """Look whether the state of an optimizer in a checkpoint is one for that of the config.
+
+    Args:
+        optim_wrapper: Freshly built by the config.
+        saved: Its state in the checkpoint.
+        kinds: Of :func:`optimizer_kinds`; checkpoints of earlier versions do not tell.
+        name: What errors call the checkpoint.
+
+    Raises:
+        ValueError: If there are other optimizers, or other groups of parameters.
+    """
+    own = _wrappers(optim_wrapper)
+    states = {'': saved} if 'param_groups' in saved else saved
+    problems = []
+    if set(own) != set(states):
+        there, here = (', '.join(filter(None, parts)) or 'one for all' for parts in (states, own))
+        problems.append(f'optimizers: {there} in the checkpoint, {here} in the config')
+    for part in own if not problems else ():
+        prefix, kind = f'{part}.' if part else '', type(own[part].optimizer).__name__
+        before, now = states[part]['param_groups'], own[part].optimizer.param_groups
+        old = (kinds or {}).get(part)
+        if old is None and _numbers(before) != _numbers(now):
+            old = f'one with the options {", ".join(sorted(_numbers(before)))}'
+        sizes, present = ([len(group['params']) for group in groups] for groups in (before, now))
+        if old not in (None, kind):
+            problems.append(f'{prefix}optimizer: {old} in the checkpoint, {kind} in the config')
+        if len(sizes) != len(present):
+            problems.append(f'{prefix}parameter groups: {len(sizes)} in the checkpoint, {len(present)} in the config')
+        elif sizes != present:
+            at = next(i for i, size in enumerate(sizes) if size != present[i])
+            there = f'{sizes[at]} parameters in the checkpoint, {present[at]} in the config'
+            problems.append(f'{prefix}parameter group {at}: {there}')
+    if problems:
+        raise ValueError(
+            f'{name} cannot continue with the optimizer of this config: {"; ".join(problems)}. Set it back, or begin a '
+            'new training from these weights: --cfg-options load_from=FILE and another --work-dir, without --resume.'
+        )
 
 
 def changed_options(optim_wrapper: Any, saved: dict) -> list[str]:

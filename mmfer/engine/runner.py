@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
-from mmengine.dist import get_rank
+from mmengine.dist import broadcast_object_list, get_rank
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
@@ -16,6 +18,8 @@ from torch.utils.data import DataLoader
 from mmfer.datasets.collate import stack_images
 from mmfer.models.layers import pretrained_file
 from mmfer.registry import RUNNERS
+from mmfer.utils.checkpoint import write_text
+from mmfer.utils.folder_lock import sole_run
 from mmfer.utils.released_weights import check_pretrained_file
 
 from .class_names import check_num_classes, classes_of, same_names
@@ -127,9 +131,16 @@ class FERRunner(ResumableRunner):
                 self.register_hook(kind())
 
     def _log_env(self, env_cfg: dict) -> None:
-        """One line: ProvenanceHook logs what a result can be traced by, and the whole config lies in the work dir."""
-        name = Path(self.cfg.filename).name if self.cfg.filename else f'{self.timestamp}.py'
-        self.logger.info(f'Config: {Path(self.work_dir, name)}')
+        """Nothing: ProvenanceHook logs what a result can be traced by."""
+
+    def dump_config(self) -> None:
+        """Not before the run begins: the work dir may be that of a training that is at work."""
+
+    def _write_config(self, folder: str) -> None:
+        path = Path(folder, Path(self.cfg.filename).name if self.cfg.filename else f'{self.timestamp}.py')
+        if self.rank == 0:
+            write_text(path, self._config_text)
+        self.logger.info(f'Config: {path}')
 
     def get_hooks_info(self) -> str:
         """The hooks in one line; MMEngine's table of every stage fills two screens."""
@@ -141,15 +152,34 @@ class FERRunner(ResumableRunner):
         super().set_randomness(seed, diff_rank_seed, deterministic)
 
     def train(self) -> nn.Module:
-        self._find_start()
-        self._check_sources()
-        try:
-            with orderly(), explained_worker_deaths():
-                return super().train()
-        finally:  # after an error, too, signals are handled as before
-            for hook in self.hooks:
-                if isinstance(hook, InterruptHook):
-                    hook.restore()
+        with self._sole_training():
+            self._write_config(self.work_dir)
+            self._find_start()
+            self._check_sources()
+            try:
+                with orderly(), explained_worker_deaths():
+                    return super().train()
+            finally:  # after an error, too, signals are handled as before
+                for hook in self.hooks:
+                    if isinstance(hook, InterruptHook):
+                        hook.restore()
+
+    @contextmanager
+    def _sole_training(self) -> Iterator[None]:
+        """Keep the work dir to this training; its first process does, for all of them."""
+        refused: list = [None]
+        with ExitStack() as lock:
+            if self.rank == 0:
+                try:
+                    lock.enter_context(sole_run(Path(self.work_dir, 'training.lock'), self.logger.warning))
+                except (OSError, ValueError) as error:
+                    if self.world_size == 1:
+                        raise
+                    refused = [str(error)]
+            broadcast_object_list(refused)
+            if refused[0] is not None:
+                raise ValueError(refused[0])
+            yield
 
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         self._strict, self._resume = True, False
@@ -158,10 +188,12 @@ class FERRunner(ResumableRunner):
         return loop
 
     def test(self) -> dict:
+        self._write_config(self._log_dir)
         with orderly(), explained_worker_deaths():
             return super().test()
 
     def val(self) -> dict:
+        self._write_config(self._log_dir)
         self._strict, self._resume = True, False
         if self._val_loop is not None:
             self._val_loop = self.build_val_loop(self._val_loop)

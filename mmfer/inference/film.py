@@ -48,6 +48,7 @@ def film(
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If the source is no video, or none of it can be read. Nothing is written then.
+        KeyboardInterrupt: With the results until then as its text; those of a camera are returned.
     """
     if not isinstance(source, int):
         if not Path(source).is_file():
@@ -61,7 +62,7 @@ def film(
     seen, began = _Seen(), time.monotonic()
     with ExitStack() as stack:
         writer = None if save is None else stack.enter_context(open_writer(save, inferencer.classes))
-        keep = False
+        keep, stopped = False, None
         try:
             for image, result in inferencer.stream_images(source, stride=stride, keep_images=show or out is not None):
                 if result.error is not None and not seen.frames:
@@ -72,15 +73,19 @@ def film(
                 if image is not None and not _show_or_write(image, result, video, show, isinstance(source, int)):
                     break
             keep = True
-        except KeyboardInterrupt:  # what there is, is kept
-            keep = True
+        except KeyboardInterrupt as error:  # what there is, is kept
+            keep, stopped = True, error
         finally:
             if video is not None:
                 video.close(keep)
             if show:
                 cv2.destroyAllWindows()
     written = [f'written to {path}' for path in (out, save) if path is not None]
-    return '\n'.join([*seen.lines(time.monotonic() - began), *written])
+    text = '\n'.join([*seen.lines(time.monotonic() - began), *written])
+    if stopped is not None and not isinstance(source, int):  # a camera has no other end
+        stopped.args = (f'these are the results until then\n{text}',)
+        raise stopped
+    return text
 
 
 def _show_or_write(image: np.ndarray, result: ImageResult, video: VideoWriter | None, show: bool, live: bool) -> bool:

@@ -8,8 +8,8 @@ from pathlib import Path
 from torch import nn
 
 from mmfer.registry import WEIGHT_INITIALIZERS
-from mmfer.utils import CheckpointError, find_state_dict, read_checkpoint
-from mmfer.utils.checkpoint_reader import show
+from mmfer.utils.checkpoint_reader import CheckpointError, read_checkpoint, show
+from mmfer.utils.state_dict import find_state_dict
 
 # Buffers that follow from the structure, or that only training needs.
 DERIVED = re.compile(r'(num_batches_tracked|relative_position_index|attn_mask)$')

@@ -11,11 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from .checkpoint import replace_synced
-
-try:
-    import fcntl
-except ImportError:  # not on Windows
-    fcntl = None
+from .folder_lock import open_locked, release
 
 VARIABLE = 'MMFER_CACHE'
 
@@ -45,33 +41,14 @@ def sole_builder(path: Path) -> Iterator[None]:
     """
     lock = path.with_name(f'.{path.name}.lock')
     try:
-        handle = _locked(lock)
+        handle, _ = open_locked(lock, wait=True)
     except OSError:
         handle = None
     try:
         yield
     finally:
         if handle is not None:
-            lock.unlink(missing_ok=True)  # still locked: those who wait for it notice that it is gone
-            os.close(handle)
-
-
-def _locked(lock: Path) -> int | None:
-    if fcntl is None:
-        return None
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            if os.stat(lock).st_ino == os.fstat(handle).st_ino:
-                return handle
-        except FileNotFoundError:  # the one before is done and has removed it
-            pass
-        except BaseException:
-            os.close(handle)
-            raise
-        os.close(handle)
+            release(lock, handle)
 
 
 def cached_array(name: str, shape: tuple[int, ...], make: Callable[[np.ndarray], None]) -> tuple[np.ndarray, str]:

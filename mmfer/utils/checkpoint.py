@@ -124,7 +124,7 @@ def write_checkpoint(content: Mapping, path: str | Path) -> None:
     path = Path(path)
     plain = to_plain(content)
     plain['checksum'] = checksum(plain)
-    part = path.with_name(f'.{path.name}.part')
+    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
     try:
         with open(part, 'wb') as file:
             sink = _Sink(file)
@@ -139,7 +139,7 @@ def write_checkpoint(content: Mapping, path: str | Path) -> None:
 def write_text(path: str | Path, text: str) -> None:
     """Write ``text`` in UTF-8 to ``path``, whole or not at all."""
     path = Path(path)
-    part = path.with_name(f'.{path.name}.part')
+    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
     try:
         part.write_text(text, encoding='utf-8')
         replace_synced(part, path)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class TrainingError(RuntimeError):
@@ -27,20 +30,67 @@ def is_input_error(error: BaseException) -> bool:
     return module.split('.')[0] == 'mmfer' or file in (sys.argv[0], os.path.abspath(sys.argv[0]))
 
 
-def run_tool(run: Callable[[], object]) -> int:
+class Stopped(KeyboardInterrupt):
+    """A signal to end, other than Ctrl-C: what cleans up after Ctrl-C does so after it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+@contextmanager
+def _signals_raised() -> Iterator[None]:
+    """SIGTERM and SIGUSR1 raise :class:`Stopped` in here, where they would end the process without a word."""
+    process = os.getpid()
+
+    def stop(number: int, frame: object) -> None:
+        if os.getpid() == process:
+            raise Stopped(number)
+        signal.signal(number, signal.SIG_DFL)  # a process forked in here ends as it would elsewhere
+        os.kill(os.getpid(), number)
+
+    names = ('SIGTERM', 'SIGUSR1') if threading.current_thread() is threading.main_thread() else ()
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    numbers = [number for number in numbers if signal.getsignal(number) == signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _stopped_by(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The stop that ``error`` is, or that it hides: ``except:`` of a library may make something else of it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error
+
+
+def run_tool(run: Callable[[], object], stopped: str = '') -> int:
     """Run the work of a command-line tool and return its exit code: what ``run`` returns if that is a number, else 0.
 
-    A mistake in the input (see :func:`is_input_error`) ends it with one message and 1, Ctrl-C with 130. Other errors
-    keep their traceback.
+    A mistake in the input (see :func:`is_input_error`) ends it with one message and 1; Ctrl-C, SIGTERM and SIGUSR1 end
+    it with one line and 128 + the number of the signal. Other errors keep their traceback.
+
+    Args:
+        run: The work.
+        stopped: What that line says further, unless the KeyboardInterrupt has a text of its own.
     """
     try:
-        code = run()
-    except KeyboardInterrupt:
-        print('error: stopped by Ctrl-C', file=sys.stderr)
-        return 130
-    except Exception as error:
-        if not is_input_error(error):
+        with _signals_raised():
+            code = run()
+    except BaseException as error:
+        if is_input_error(error):
+            print(f'error: {error}', file=sys.stderr)
+            return 1
+        stop = _stopped_by(error)
+        if stop is None or isinstance(error, SystemExit):
             raise
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+        number = getattr(stop, 'number', signal.SIGINT)
+        name = 'Ctrl-C' if number == signal.SIGINT else signal.Signals(number).name
+        text = str(stop) or stopped
+        print(f'error: stopped by {name}{text and ": "}{text}', file=sys.stderr)
+        return 128 + number
     return code if isinstance(code, int) else 0

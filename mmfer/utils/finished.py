@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,16 @@ def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str
         for name in sorted({*old, *new})
         if name not in old or name not in new or old[name] != new[name]
     ]
+
+
+def shown_changes(changes: Sequence[str], limit: int = 5) -> str:
+    """The first of the lines of :func:`changed_settings` in one line.
+
+    >>> shown_changes(['a: 1 -> 2', 'b: 3 -> 4', 'c: 5 -> 6'], limit=1)
+    'a: 1 -> 2; and 2 more'
+    """
+    more = f'; and {len(changes) - limit} more' if len(changes) > limit else ''
+    return '; '.join(changes[:limit]) + more
 
 
 def read_finished(work_dir: str | Path) -> dict[str, Any] | None:

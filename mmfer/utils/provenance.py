@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from .finished import changed_settings, shown_changes
 from .nesting import inside, protocol_of, walk
 
 PACKAGES = (
@@ -242,8 +243,13 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
             lines.append(f'{name} is {here}, was {version}')
     if old.get('git') != new['git']:
         lines.append(f'the source code is {new["git"]}, was {old.get("git")}')
-    if (old.get('config') or {}).get('hash') != new['config']['hash']:
-        lines.append('the config has other settings')
+    config = old.get('config') or {}
+    if config.get('hash') != new['config']['hash']:
+        changes = changed_settings(config.get('settings') or {}, new['config'].get('settings') or {})
+        if 'settings' not in config:  # of an earlier version
+            lines.append('the config has other settings (the checkpoint does not tell which)')
+        elif changes:  # else they change no result
+            lines.append(f'the config has other settings (old -> new): {shown_changes(changes, limit=20)}')
     for name in ('seed', 'deterministic', 'processes'):
         if (old.get('run') or {}).get(name) != new['run'][name]:
             lines.append(f'{name} is {new["run"][name]}, was {(old.get("run") or {}).get(name)}')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -157,7 +158,7 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     if path.suffix.lower() not in ('.png', '.svg', '.pdf'):
         raise ValueError(f'{path}: the name of a picture ends in .png, .svg or .pdf')
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.part')
+    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
     try:
         figure.savefig(part, format=path.suffix[1:].lower(), facecolor='white')
         replace_synced(part, path)

@@ -6,7 +6,7 @@ import torch
 from mmfer.apis import convert, init_model
 from mmfer.datasets import SynthFER
 from mmfer.models import IRNet
-from mmfer.utils import CheckpointError
+from mmfer.utils.checkpoint_reader import CheckpointError
 
 
 def test_convert_names_an_unfit_config(tmp_path):

@@ -22,6 +22,7 @@ from mmfer.apis.multi_seed import (
     train_seeds,
     write_seeds,
 )
+from mmfer.utils.folder_lock import sole_run
 
 SETTINGS = {'model.type': 'Net', 'train_cfg.max_epochs': 7}
 
@@ -85,6 +86,13 @@ def test_complete_seeds_are_skipped(tmp_path, command):
     assert 'Seed 0 (1 of 2): complete' in said
     assert 'skipped' in said
     assert [r.state for r in results] == ['complete'] * 2
+
+
+def test_seeds_that_are_being_trained_are_left_alone(tmp_path, command):
+    held = rf'{tmp_path} is in use: seeds.lock is held by process {os.getpid()}'
+    with sole_run(tmp_path / 'seeds.lock', print), pytest.raises(ValueError, match=held):
+        train(tmp_path, command, [0])
+    assert not list(tmp_path.glob('seed*'))
 
 
 def test_changed_settings_are_said_and_nothing_runs(tmp_path, command):

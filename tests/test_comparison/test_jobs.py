@@ -1,13 +1,10 @@
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
 
-import pytest
-
-from mmfer.comparison.jobs import Job, Step, job_environment, locked, run_jobs, visible_gpus
+from mmfer.comparison.jobs import Job, Step, job_environment, run_jobs, visible_gpus
 
 
 def make_job(tmp_path, name, *codes):
@@ -110,16 +107,3 @@ def test_several_gpus_are_dealt_out(monkeypatch):
     assert visible_gpus() == ['2', '5']
     monkeypatch.delenv('CUDA_VISIBLE_DEVICES')
     assert visible_gpus() == ['0', '1']
-
-
-@pytest.mark.skipif(os.name == 'nt', reason='no such locks')
-def test_a_folder_is_kept_until_the_last_process_has_ended(tmp_path):
-    with locked(tmp_path / 'work') as files:
-        with pytest.raises(ValueError, match='another comparison is at work'), locked(tmp_path / 'work'):
-            pass
-        child = subprocess.Popen([sys.executable, '-S', '-c', 'input()'], stdin=subprocess.PIPE, pass_fds=files)
-    with pytest.raises(ValueError, match='left behind'), locked(tmp_path / 'work'):
-        pass
-    child.communicate(b'\n')
-    with locked(tmp_path / 'work'):
-        pass

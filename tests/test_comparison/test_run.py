@@ -6,6 +6,7 @@ import pytest
 from mmfer.comparison import run as module
 from mmfer.comparison.run import report_finished, run_comparison
 from mmfer.comparison.train import Options
+from mmfer.utils.folder_lock import sole_run
 
 CONFIG = (
     "model = dict(type='ImageClassifier', head=dict(type='LinearHead', num_classes=2, in_channels=16))\n"
@@ -72,6 +73,14 @@ def compare(setup, tmp_path, names, **options):
     files = [heads[name] for name in names]
     code = run_comparison([config], files, [0, 1], tmp_path / 'work', runs, say=lines.append, **options)
     return code, '\n'.join(lines)
+
+
+def test_a_comparison_that_is_at_work_is_left_alone(setup, tmp_path):
+    config, heads, options = setup
+    work = tmp_path / 'work'
+    with sole_run(work / 'comparison.lock', print), pytest.raises(ValueError, match=f'{work} is in use: .*process'):
+        run_comparison([config], [heads['mine']], [0], work, options)
+    assert not list(work.iterdir())
 
 
 def test_from_the_trainings_to_the_report(setup, tmp_path):

@@ -86,7 +86,7 @@ def test_stopped_by_the_user_it_keeps_what_there_is(model, photos, tmp_path, cal
     monkeypatch.setattr(ExpressionInferencer, 'stream_images', stopped)
     code, told, errors = call_tool(TOOL, *model, photos, '--detector', 'none', '--save', tmp_path / 'r.jsonl')
     assert code == 130
-    assert errors.splitlines()[-1].startswith('stopped by Ctrl-C')
+    assert errors.splitlines()[-1] == 'error: stopped by Ctrl-C: these are the results until then'
     assert len((tmp_path / 'r.jsonl').read_text().splitlines()) == 1
     assert 'a.png' in told
 

@@ -1,4 +1,7 @@
 import json
+import os
+import signal
+import time
 
 import cv2
 import numpy as np
@@ -38,6 +41,27 @@ def test_a_video_is_drawn_and_summed_up(model, video, tmp_path, call_tool):
     assert drawn.get(cv2.CAP_PROP_FPS) == pytest.approx(5)
     assert drawn.read()[1].shape == (200, 260, 3)
     assert sorted(path.name for path in tmp_path.iterdir()) == ['d.mp4', 'r.jsonl', 'v.avi']
+
+
+def test_a_video_that_is_stopped_keeps_what_there_is(model, video, tmp_path, call_tool, monkeypatch):
+    from mmfer.inference import ExpressionInferencer
+
+    whole = ExpressionInferencer.stream_images
+
+    def stopped(self, *args, **kwargs):
+        frames = whole(self, *args, **kwargs)
+        yield from (next(frames) for _ in range(3))
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+    monkeypatch.setattr(ExpressionInferencer, 'stream_images', stopped)
+    files = ('--out', tmp_path / 'd.mp4', '--save', tmp_path / 'r.jsonl')
+    code, _, errors = call_tool(TOOL, *model, video, '--detector', 'none', *files)
+    assert code == 143
+    assert 'error: stopped by SIGTERM: these are the results until then\n' in errors
+    assert '3 frames, 3 faces' in errors
+    assert len((tmp_path / 'r.jsonl').read_text().splitlines()) == 3
+    assert (tmp_path / 'd.mp4').is_file()
 
 
 def test_a_camera_ends_when_the_viewer_wants(model, tmp_path, call_tool, monkeypatch):

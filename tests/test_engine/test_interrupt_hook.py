@@ -137,7 +137,9 @@ def test_second_ctrl_c_stops_at_once(monkeypatch, capfd):
         assert not hook._former
     finally:
         hook.restore()
-    assert 'Ctrl-C again stops at once' in capfd.readouterr().err
+    err = capfd.readouterr().err
+    assert 'Ctrl-C again stops at once' in err
+    assert err.endswith('error: stopped by Ctrl-C: what came after the last checkpoint is not saved\n')
 
 
 def test_data_loading_workers_are_left_out():

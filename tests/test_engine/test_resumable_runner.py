@@ -138,6 +138,25 @@ def test_changed_options_and_sizes_are_said(two, log):
     assert any('batch_size was 14 and is 7' in line for line in log)
 
 
+def test_another_optimizer_is_refused(two, log):
+    options = {'optim_wrapper.optimizer': dict(_delete_=True, type='SGD', lr=0.002)}
+    with pytest.raises(ValueError, match='optimizer: AdamW in the checkpoint, SGD in the config'):
+        build_runner(config_of(two, epochs=3, **options), resume=True).train()
+    frozen = {'optim_wrapper.paramwise_cfg': dict(norm_decay_mult=0.0)}  # MMEngine makes a group of each parameter then
+    with pytest.raises(ValueError, match=r'parameter groups: 1 in the checkpoint, \d+ in the config'):
+        build_runner(config_of(two, epochs=3, **frozen), resume=True).train()
+
+
+@pytest.mark.parametrize('kind', ['SAMOptimWrapper', 'AutocastOptimWrapper', 'mmengine.OptimWrapper'])
+def test_another_wrapper_goes_on_and_is_named(tmp_path, log, kind):
+    first = 'mmengine.OptimWrapper' if kind == 'SAMOptimWrapper' else 'SAMOptimWrapper'
+    build_runner(config_of(tmp_path, epochs=1, **{'optim_wrapper.type': first})).train()
+    build_runner(config_of(tmp_path, **{'optim_wrapper.type': kind}), resume=True).train()
+    assert (tmp_path / 'epoch_2.pth').is_file()
+    (line,) = [line for line in log if line.startswith('Not as in the run that is continued')]
+    assert f"optim_wrapper.type: '{first}' -> '{kind}'" in line
+
+
 def test_own_seed_is_kept(trained, two, log):
     build_runner(config_of(two, epochs=3), seed=5, resume=True).train()
     assert any('with its own seed, 0; the config says 5' in line for line in log)

@@ -18,7 +18,15 @@ from mmengine.optim import (
 )
 from mmengine.optim.scheduler import CosineRestartLR
 
-from mmfer.engine.resuming import changed_options, check_schedules, rank_states, restore_rank_state, restore_schedules
+from mmfer.engine.resuming import (
+    changed_options,
+    check_optimizer,
+    check_schedules,
+    optimizer_kinds,
+    rank_states,
+    restore_rank_state,
+    restore_schedules,
+)
 from mmfer.utils.checkpoint import to_plain
 
 KINDS = [
@@ -215,6 +223,51 @@ def test_changed_options_of_the_optimizer_are_named():
     several = OptimWrapperDict(body=wrapper(), head=wrapper(lr=1.0))
     saved = OptimWrapperDict(body=wrapper(), head=wrapper(lr=2.0)).state_dict()
     assert changed_options(several, saved) == ['head.lr: 2.0 in the checkpoint, 1.0 in the config']
+
+
+def optimizers(kind=torch.optim.SGD, sizes=(2, 1), **options):
+    groups = [dict(params=[torch.nn.Parameter(torch.zeros(2)) for _ in range(size)]) for size in sizes]
+    return OptimWrapper(kind(groups, lr=0.1, **options))
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'text'),
+    [
+        (dict(), dict(kind=torch.optim.AdamW), 'optimizer: SGD in the checkpoint, AdamW in the config'),
+        (dict(kind=torch.optim.Adam), dict(kind=torch.optim.AdamW), 'optimizer: Adam in the checkpoint, AdamW in the'),
+        (dict(), dict(sizes=(3,)), 'parameter groups: 2 in the checkpoint, 1 in the config'),
+        (dict(), dict(sizes=(2, 2)), 'parameter group 1: 1 parameters in the checkpoint, 2 in the config'),
+    ],
+)
+def test_another_optimizer_is_refused(old, new, text):
+    old, new = optimizers(**old), optimizers(**new)
+    with pytest.raises(ValueError, match=text) as error:
+        check_optimizer(new, to_plain(old.state_dict()), optimizer_kinds(old), 'epoch_5.pth')
+    assert 'epoch_5.pth' in str(error.value)
+    assert 'load_from=FILE' in str(error.value)
+    check_optimizer(new, to_plain(new.state_dict()), optimizer_kinds(new), 'epoch_5.pth')
+
+
+def test_checkpoints_that_do_not_name_the_optimizer_show_it_by_its_options():
+    old, new = optimizers(torch.optim.AdamW), optimizers()
+    with pytest.raises(ValueError, match='one with the options betas, eps, lr, weight_decay in the checkpoint, SGD in'):
+        check_optimizer(new, old.state_dict(), None, 'epoch_5.pth')
+    saved = optimizers(nesterov=True, momentum=0.9, weight_decay=1).state_dict()
+    for group in saved['param_groups']:  # as a version of PyTorch without this switch would have it
+        del group['fused']
+    check_optimizer(new, saved, None, 'epoch_5.pth')
+
+
+def test_optimizers_of_several_parts():
+    several, one = OptimWrapperDict(body=wrapper(), head=wrapper()), wrapper()
+    other = OptimWrapperDict(body=wrapper(), head=optimizers(torch.optim.AdamW, sizes=(1,)))
+    check_optimizer(several, several.state_dict(), optimizer_kinds(several), '5')
+    with pytest.raises(ValueError, match='optimizers: body, head in the checkpoint, one for all in the config'):
+        check_optimizer(one, several.state_dict(), optimizer_kinds(several), '5')
+    with pytest.raises(ValueError, match='optimizers: one for all in the checkpoint, body, head in the config'):
+        check_optimizer(several, one.state_dict(), optimizer_kinds(one), '5')
+    with pytest.raises(ValueError, match='this config: head.optimizer: AdamW in the checkpoint, SGD in the config'):
+        check_optimizer(several, other.state_dict(), optimizer_kinds(other), '5')
 
 
 def fake_runner(steps=1, accumulative_counts=1):

@@ -1,5 +1,7 @@
 import json
 import os
+import shutil
+import socket
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from mmfer.apis import build_runner, evaluate, init_model
 from mmfer.datasets import SynthFER
 from mmfer.engine.hooks.checkpoint_hook import SafeCheckpointHook
 from mmfer.engine.runner import ALWAYS
+from mmfer.utils.folder_lock import sole_run
 
 
 @pytest.fixture(scope='module')
@@ -106,6 +109,48 @@ def test_everything_missing_is_reported_at_once(tmp_path):
     for part in (str(tmp_path / 'raf'), 'list_patition_label.txt', 'ir50.pth', 'mobile.pth.tar', 'init_cfg=None'):
         assert part in text
     assert not list((tmp_path / 'work').glob('*.pth'))
+
+
+def test_a_second_training_in_a_work_dir_is_refused(trained, tmp_path):
+    work_dir = shutil.copytree(trained[0], tmp_path / 'work')
+    lock = work_dir / 'training.lock'
+    assert not lock.exists()  # the training that made it has removed it
+
+    def files():
+        return {path: path.read_bytes() for path in work_dir.iterdir() if path.is_file() and path != lock}
+
+    before = files()
+    config = small_config(work_dir)
+    config.optim_wrapper.optimizer.lr = 0.5
+    with sole_run(lock, print):
+        with pytest.raises(ValueError, match=rf'process {os.getpid()} on .*delete {lock}'):
+            build_runner(config).train()
+        assert files() == before  # and the config is still that of the first
+        evaluate(small_config(work_dir), work_dir / 'epoch_2.pth')
+        assert files() == before
+    build_runner(config).train()
+    assert 'lr=0.5' in (work_dir / 'synth.py').read_text()
+
+
+def test_a_lock_of_a_dead_training_is_taken_over_and_one_that_fails_leaves_none(tmp_path, monkeypatch):
+    lines, lock = [], tmp_path / 'training.lock'
+    monkeypatch.setattr('logging.Logger.handle', lambda self, record: lines.append(record.getMessage()))
+    lock.write_text(json.dumps(dict(host=socket.gethostname(), process=1, since='2025-01-31 12:00:00')))
+    config = small_config(tmp_path)
+    config.train_dataloader.dataset.num_samples = 0
+    with pytest.raises(ValueError, match='num_samples'):
+        build_runner(config).train()
+    assert any('is taken over from process 1 on' in line for line in lines)
+    assert not lock.exists()
+
+
+def test_all_processes_end_where_the_first_is_refused(tmp_path, monkeypatch):
+    runner = build_runner(small_config(tmp_path))
+    monkeypatch.setattr(type(runner), 'rank', 1)
+    monkeypatch.setattr('mmfer.engine.runner.broadcast_object_list', lambda told: told.__setitem__(0, 'is in use'))
+    with pytest.raises(ValueError, match='is in use'):
+        runner.train()
+    assert not (tmp_path / 'training.lock').exists()
 
 
 def test_hooks_that_are_always_there(tmp_path):

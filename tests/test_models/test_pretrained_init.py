@@ -5,7 +5,7 @@ import torch
 from mmengine.registry import DefaultScope
 
 from mmfer.registry import MODELS
-from mmfer.utils import CheckpointError
+from mmfer.utils.checkpoint_reader import CheckpointError
 
 NETS = dict(
     mobilenet=dict(type='MobileNetV3', arch='small_050'),

@@ -3,7 +3,9 @@
 import importlib
 import json
 import os
+import signal
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -277,13 +279,27 @@ def test_seeds_inside_a_launcher_are_refused(tool, capsys, monkeypatch):
 
 
 def test_started_again_continues_its_seeds(tool, tmp_path, monkeypatch):
-    monkeypatch.setattr('mmfer.apis.multi_seed._run', lambda args: (commands.append(args), (0, False))[1])
+    monkeypatch.setattr('mmfer.apis.multi_seed._run', lambda args, lock: (commands.append(args), (0, False))[1])
     words = [str(ROOT / 'configs/poster_var/synth.py'), '--work-dir', str(tmp_path), '--seeds', '0']
     for resumed, count in ((False, '0'), (True, '1')):
         commands = []
         monkeypatch.setenv('SLURM_RESTART_COUNT', count)
         assert tool.run(tool.parse_args(words)) == 1  # it left no finished.json
         assert ('--resume' in commands[0]) is resumed
+
+
+@pytest.mark.parametrize(('name', 'shown', 'code'), [('SIGINT', 'Ctrl-C', 130), ('SIGTERM', 'SIGTERM', 143)])
+def test_stopped_before_a_training_begins(call_tool, tmp_path, monkeypatch, name, shown, code):
+    def strike(*args, **kwargs):
+        os.kill(os.getpid(), getattr(signal, name))
+        time.sleep(5)
+
+    monkeypatch.setattr('mmengine.config.config.FormatCode', strike)  # where MMEngine takes Ctrl-C for a syntax error
+    found, _, err = call_tool('tools/train.py', ROOT / 'configs/poster_var/synth.py', '--work-dir', tmp_path)
+    assert found == code
+    assert err.splitlines()[-1] == f'error: stopped by {shown}: no training was running, so nothing was saved'
+    assert 'Traceback' not in err
+    assert not list(tmp_path.glob('*.*'))
 
 
 @pytest.mark.parametrize('gpu', [False, True])

@@ -19,8 +19,8 @@ import torch
 from mmengine.logging import HistoryBuffer, MessageHub
 from safetensors.torch import save_file
 
-from mmfer.utils import find_state_dict
 from mmfer.utils.checkpoint_reader import CheckpointError, Opaque, _Unpickler, read_checkpoint, show
+from mmfer.utils.state_dict import find_state_dict
 
 FORMATS = pytest.mark.parametrize('zipped', [True, False], ids=['zip', 'stream'])
 DTYPES = 'float32 float64 float16 bfloat16 int64 int32 int16 int8 uint8 bool complex64 complex128'

@@ -1,4 +1,9 @@
+import os
+import signal
+import time
+
 import pytest
+from mmengine.config import Config
 
 from mmfer.datasets import canonical_name
 from mmfer.utils.errors import run_tool
@@ -19,6 +24,63 @@ def test_errors_about_files_end_with_a_message(capsys, tmp_path):
 def test_foreign_errors_keep_their_traceback():
     with pytest.raises(ValueError, match='invalid literal'):
         run_tool(lambda: int('x'))
+
+
+@pytest.mark.parametrize(
+    ('name', 'code', 'shown'), [('SIGINT', 130, 'Ctrl-C'), ('SIGTERM', 143, 'SIGTERM'), ('SIGUSR1', 138, 'SIGUSR1')]
+)
+def test_signals_end_with_one_line_and_clean_up(capsys, name, code, shown):
+    number, cleaned = getattr(signal, name), []
+    before = signal.getsignal(number)
+
+    def work():
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(5)
+        finally:
+            cleaned.append(True)
+
+    assert run_tool(work, stopped='nothing was saved') == code
+    assert capsys.readouterr().err == f'error: stopped by {shown}: nothing was saved\n'
+    assert cleaned
+    assert signal.getsignal(number) == before
+
+
+def test_a_stop_that_something_else_was_made_of(capsys, monkeypatch):
+    """MMEngine takes every error of yapf for a mistake in the config."""
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('mmengine.config.config.FormatCode', interrupted)
+    with pytest.raises(SyntaxError):
+        assert Config(dict(a=1)).pretty_text
+    assert run_tool(lambda: Config(dict(a=1)).pretty_text) == 130
+    assert capsys.readouterr().err == 'error: stopped by Ctrl-C\n'
+
+
+def test_processes_that_are_forked_end_by_themselves():
+    child = []
+
+    def work():
+        child.append(os.fork())
+        if not child[0]:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+            os._exit(1)
+
+    assert run_tool(work) == 0
+    assert os.waitstatus_to_exitcode(os.waitpid(child[0], 0)[1]) == -signal.SIGTERM
+
+
+def test_signals_that_others_handle_are_left_to_them():
+    seen = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
+    try:
+        assert run_tool(lambda: os.kill(os.getpid(), signal.SIGTERM)) == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert seen == [signal.SIGTERM]
 
 
 def test_success():

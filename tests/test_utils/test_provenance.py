@@ -190,6 +190,19 @@ def test_lines_and_differences():
     assert 'git' not in changed
 
 
+@pytest.mark.parametrize(
+    ('old', 'new', 'lines'),
+    [
+        (dict(a=1), dict(a=1), []),  # what differs, such as the number of workers, changes no result
+        (dict(a=1), dict(a=2), ['the config has other settings (old -> new): a: 1 -> 2']),
+        (None, dict(a=2), ['the config has other settings (the checkpoint does not tell which)']),
+    ],
+)
+def test_settings_that_differ_are_named(old, new, lines):
+    before = dict(file='x.py', hash='123', **({} if old is None else dict(settings=old)))
+    assert differences(record(config=before), record(config=dict(file='x.py', hash='124', settings=new))) == lines
+
+
 def test_weights_are_told_apart_by_value_name_and_kind():
     def fingerprint(change=None):
         torch.manual_seed(0)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmfer.utils import CheckpointError, find_state_dict, read_checkpoint
-from mmfer.utils.checkpoint_reader import Opaque
+from mmfer.utils.checkpoint_reader import CheckpointError, Opaque, read_checkpoint
+from mmfer.utils.state_dict import find_state_dict
 
 
 def opaque(name):

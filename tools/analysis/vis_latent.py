@@ -48,10 +48,9 @@ def run(args: argparse.Namespace) -> None:
 
 
 def main() -> int:
-    args = parse_args()
     from mmfer.utils.errors import run_tool
 
-    return run_tool(lambda: run(args))
+    return run_tool(lambda: run(parse_args()))
 
 
 if __name__ == '__main__':

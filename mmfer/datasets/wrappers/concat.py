@@ -44,9 +44,9 @@ def joint_classes(lists: Sequence, names: Optional[Sequence] = None) -> tuple:
 class ConcatDataset(FERDataset):
     """Data sets one after the other, as one data set.
 
-    Classes are matched by name. Where the data sets have the same ones in another order, or some of them lack classes, all
-    get the label order of the longest list, the first of these. Otherwise they need not agree, unlike with MMEngine's
-    ``ConcatDataset``: each keeps its own pipeline and may name its people, votes or soft labels or not.
+    Classes are matched by name. Where the data sets have the same ones in another order, or some of them lack classes,
+    all get the label order of the longest list, the first of these. Otherwise they need not agree, unlike with
+    MMEngine's ``ConcatDataset``: each keeps its own pipeline and may name its people, votes or soft labels or not.
 
     It has entries and labels of its own, so that all wrappers go around it, and ``sample_idx`` counts through. The
     protocol names each data set. One that is to count several times is listed as often.

@@ -85,7 +85,7 @@ class SafeCheckpointHook(CheckpointHook):
     def _tidy(self, runner: Runner, resumed: dict | None) -> None:
         """Remove what a killed run left half-written, and set aside the files of other runs."""
         folder = Path(self.out_dir)
-        for part in folder.glob('.*.pth.part'):
+        for part in folder.glob('.*.pth.*part'):
             part.unlink()
         best = [path for key in self._keys() for path in self._best_files(key)]
         if resumed is None:

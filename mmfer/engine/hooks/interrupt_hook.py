@@ -88,7 +88,7 @@ class InterruptHook(Hook):
         if self._signum:
             if number == signal.SIGINT and now - self._since > PATIENCE:
                 self.restore()
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt('what came after the last checkpoint is not saved')
             return
         self._signum, self._since = number, now
         again = ' (Ctrl-C again stops at once)' if number == signal.SIGINT else ''

@@ -12,6 +12,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 
 from mmfer.registry import HOOKS
+from mmfer.utils.finished import config_settings
 from mmfer.utils.progress import duration
 from mmfer.utils.provenance import (
     batch_fingerprint,
@@ -43,7 +44,9 @@ def collect(runner: Runner) -> dict[str, Any]:
     return dict(
         versions=versions(),
         git=git_state(),
-        config=dict(file=str(runner.cfg.filename or 'none'), hash=config_hash(runner.cfg)),
+        config=dict(
+            file=str(runner.cfg.filename or 'none'), hash=config_hash(runner.cfg), settings=config_settings(runner.cfg)
+        ),
         run=dict(
             seed=runner.seed,
             deterministic=bool(runner.deterministic),

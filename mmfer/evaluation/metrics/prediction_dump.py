@@ -8,7 +8,7 @@ from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
 from mmfer.registry import METRICS
-from mmfer.utils.checkpoint import replace_synced
+from mmfer.utils.checkpoint import write_text
 
 
 def _plain(value: object) -> object:
@@ -49,7 +49,5 @@ class PredictionDump(BaseMetric):
         """Write ``header``, ``classes`` and ``predictions`` to ``path`` as JSON, whole or not at all."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f'.{path.name}.part')
         classes = list((self.dataset_meta or {}).get('classes', ()))
-        part.write_text(json.dumps(dict(**header, classes=classes, predictions=self.predictions), indent=1))
-        replace_synced(part, path)
+        write_text(path, json.dumps(dict(**header, classes=classes, predictions=self.predictions), indent=1))

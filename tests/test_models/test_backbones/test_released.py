@@ -4,7 +4,7 @@ import torch
 from mmpretrain.models import ImageClassifier
 
 from mmfer.models import DANHead, DANNeck, FaceResNet, MixedFeatureNet
-from mmfer.utils import CheckpointError
+from mmfer.utils.checkpoint_reader import CheckpointError
 
 
 def meta(cls, path, **kwargs):
