@@ -85,7 +85,8 @@ class YuNet:
         self._network('fine')  # a file that cannot be used is noticed now
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != '_local'}
+        state = {name: value for name, value in vars(self).items() if name != '_local'}
+        return dict(state, model=self.model.absolute())  # other processes may work in another folder
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _local=threading.local())
