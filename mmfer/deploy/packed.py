@@ -1,6 +1,6 @@
 """Convolutions and linear layers for inference, whose weights on a CPU lie as its kernels read them.
 
-Packed weights can neither be pickled nor be copied, so layers give their plain weights away, and pack what they are given.
+Packed weights can neither be pickled nor copied: layers give their plain weights away, and pack what they are given.
 """
 
 from __future__ import annotations
