@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.dist import get_rank
+from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
@@ -71,6 +73,11 @@ class FERRunner(ResumableRunner):
             number += 1
             self._timestamp = f'{stamp}_{number}'
         _STAMPS.add(self._timestamp)
+
+    def build_logger(self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs: Any) -> MMLogger:
+        """MMEngine's, whose file is in UTF-8, whatever the system's encoding: tables have characters that it may lack."""
+        kwargs.setdefault('file_handler_cfg', dict(type='RotatingFileHandler', encoding='utf-8'))  # it never rotates
+        return super().build_logger(log_level, log_file, **kwargs)
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         if self.cfg.get('channels_last', False):

@@ -31,8 +31,10 @@ def run_tool(run: Callable[[], object]) -> int:
     """Run the work of a command-line tool and return its exit code: what ``run`` returns if that is a number, else 0.
 
     A mistake in the input (see :func:`is_input_error`) ends it with one message and 1, Ctrl-C with 130. Other errors
-    keep their traceback.
+    keep their traceback. What the encoding of the standard output lacks is printed as ``?``.
     """
+    if hasattr(sys.stdout, 'reconfigure'):
+        sys.stdout.reconfigure(errors='replace')
     try:
         code = run()
     except KeyboardInterrupt:
