@@ -75,7 +75,7 @@ class FERRunner(ResumableRunner):
         _STAMPS.add(self._timestamp)
 
     def build_logger(self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs: Any) -> MMLogger:
-        """MMEngine's, whose file is in UTF-8, whatever the system's encoding: tables have characters that it may lack."""
+        """MMEngine's, with a file in UTF-8: the encoding of the system may lack characters that tables have."""
         kwargs.setdefault('file_handler_cfg', dict(type='RotatingFileHandler', encoding='utf-8'))  # it never rotates
         return super().build_logger(log_level, log_file, **kwargs)
 

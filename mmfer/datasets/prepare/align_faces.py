@@ -69,7 +69,7 @@ def align_faces(
     Args:
         raw_dir: Folder of the images; it is only read.
         out_dir: Folder to write: new, empty, or from an earlier run with the same options.
-        detector: 'yunet' or 'haar', which finds no landmarks, so that ``crop`` must be 'box'.
+        detector: 'yunet'; or 'haar', which finds no landmarks, so that ``crop`` must be 'box'; or what ``model`` says.
         model: YuNet's ONNX file; that in the cache folder by default.
         size: Side of the faces in pixels, or (h, w).
         margin: Around the face, see :func:`mmfer.faces.align_face`; 0 for 'align' and 0.1 for 'box' by default.
@@ -88,6 +88,8 @@ def align_faces(
         ValueError: An option is wrong, OUT_DIR cannot be used, RAW_DIR holds no images; or, with ``missing='error'``,
             faces are missing.
     """
+    if model is None and detector.lower().endswith('.onnx'):
+        detector, model = 'yunet', detector
     _check_choices(detector, model, crop, missing, workers)
     size, pad = check_output_size(size), check_pad(pad)
     margin = check_margin(MARGINS[crop] if margin is None else margin)
