@@ -40,7 +40,7 @@ def parse_args() -> argparse.Namespace:
         help='class whose logit is explained, or "uncertainty": what makes the model unsure [the predicted class]',
     )
     parser.add_argument(
-        '--detector', help="cut out the largest face of each image: auto, yunet, haar, YuNet's FILE.onnx"
+        '--detector', help="auto, yunet, haar or YuNet's FILE.onnx: cut out the largest face of each image"
     )
     parser.add_argument('--device', help='e.g. cpu or cuda:1 [a GPU where there is one]')
     parser.add_argument(

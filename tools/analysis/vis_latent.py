@@ -32,7 +32,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--strength', type=float, default=0.8, help='intensity of an expression alone [0.8]')
     parser.add_argument('--person', type=int, metavar='N', help="face of SynthFER's test split whose person is drawn")
     parser.add_argument(
-        '--detector', help="cut out the largest face of each image: auto, yunet, haar, YuNet's FILE.onnx"
+        '--detector', help="auto, yunet, haar or YuNet's FILE.onnx: cut out the largest face of each image"
     )
     parser.add_argument('--device', help='e.g. cpu or cuda:1 [a GPU where there is one]')
     parser.add_argument(

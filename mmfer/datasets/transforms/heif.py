@@ -61,7 +61,9 @@ def decode_heif(data: bytes, name: str, kind: str) -> np.ndarray:
             raise ValueError(f'cannot decode the {kind} file {name}: damaged ({error})') from None
         return np.ascontiguousarray(np.asarray(image)[:, :, ::-1])
     turned = b'irot' in data or b'imir' in data  # properties of the picture, which OpenCV leaves alone
-    image = None if turned else cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    image = None
+    with suppress(cv2.error):
+        image = None if turned else cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         article = 'an' if kind == 'AVIF' else 'a'
         raise ValueError(f'{name} is {article} {kind} picture, which nothing installed can read: {_REMEDIES[kind]}')
