@@ -58,3 +58,32 @@ def write_video(path, colours, rate=10.0, size=(32, 24), code='MJPG'):
         writer.write(np.broadcast_to(np.uint8(colour), (size[1], size[0], 3)).copy())
     writer.release()
     return path
+
+
+def set_stamps(path, runs, shown=None):
+    """Give an MP4 file of OpenCV other time stamps, and an edit list that shows so much of it; its path.
+
+    Args:
+        path: The file, whose index is at its end.
+        runs: Pairs of a number of frames and the seconds that each of them lasts.
+        shown: Seconds to be shown; None is all.
+    """
+    data = bytearray(path.read_bytes())
+
+    def number(place, value=None):
+        if value is not None:
+            data[place : place + 4] = int(value).to_bytes(4, 'big')
+        return int.from_bytes(data[place : place + 4], 'big')
+
+    media, movie, stamps = (data.index(kind) for kind in (b'mdhd', b'mvhd', b'stts'))
+    scale, total = number(media + 16), sum(count * seconds for count, seconds in runs)
+    table = b''.join(word.to_bytes(4, 'big') for n, seconds in runs for word in (n, round(seconds * scale)))
+    old = 8 * number(stamps + 8)
+    data[stamps + 12 : stamps + 12 + old] = table
+    number(stamps + 8, len(runs))
+    for kind in (b'moov', b'trak', b'mdia', b'minf', b'stbl', b'stts'):  # each within the one before
+        number(data.index(kind) - 4, number(data.index(kind) - 4) + len(table) - old)
+    number(media + 20, total * scale)
+    number(data.index(b'elst') + 12, (shown or total) * number(movie + 16))
+    path.write_bytes(data)
+    return path

@@ -23,7 +23,7 @@ class NetworkView:
 
     Args:
         config: With a test_dataloader.
-        detector: ``'auto'``, ``'yunet'``, ``'haar'`` or a config: of each image the largest face is cut out as the
+        detector: What :func:`mmfer.faces.build_detector` takes: of each image the largest face is cut out as the
             config says. None takes each image for one face that is cut out already.
 
     Raises:

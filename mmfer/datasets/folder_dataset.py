@@ -12,7 +12,7 @@ from mmfer.registry import DATASETS
 from .base_fer_dataset import FERDataset, first_names
 from .expressions import EXPRESSIONS, SYNONYMS, canonical_name
 
-IMG_EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.pgm', '.ppm')
+IMG_EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.pgm', '.ppm', '.avif', '.heic', '.heif')
 
 
 def is_hidden(name: str) -> bool:

@@ -37,6 +37,7 @@ MEMORY = Path('/dev/shm')
 MODES = ('memory', 'disk')
 _MARK = b'mmfer images 1\0\0'
 _END = struct.Struct('<16sq16s')
+_READING = 2  # another number where files are read to other pixels than before
 _SHARE = 0.9  # of what is free that a cache may take
 _STEP = 1 << 26  # bytes after which the room is looked at again
 _DEAD = dict(memory=5, disk=3600)  # seconds after which an unfinished file that nobody has locked is a left-over
@@ -55,12 +56,12 @@ def cache_folder(mode: str) -> Path:
 
 
 def cache_name(paths: Sequence[str], settings: Hashable) -> str:
-    """The name of the file for these images: it follows from paths, sizes, times of change, settings and OpenCV.
+    """The name of the file for these images: it follows from paths, sizes, times of change, settings and the reader.
 
     Raises:
         FileNotFoundError: An image does not exist.
     """
-    digest = hashlib.blake2b(repr((settings, cv2.__version__)).encode(), digest_size=16)
+    digest = hashlib.blake2b(repr((settings, cv2.__version__, _READING)).encode(), digest_size=16)
     for path in paths:
         found = os.stat(path)
         text = f'{os.path.abspath(path)}\0{found.st_size}\0{found.st_mtime_ns}\n'

@@ -22,6 +22,8 @@ REMEDY = 'expected a file written by tools/deploy/export_onnx.py CONFIG CHECKPOI
 class OnnxClassifier:
     """A model that ``tools/deploy/export_onnx.py`` wrote, run by onnxruntime.
 
+    It can be pickled and copied, with the content of its file.
+
     Legend: B images, K classes, H and W the size that the model takes.
 
     Args:
@@ -64,19 +66,37 @@ class OnnxClassifier:
             raise ValueError(f'threads={threads}: 1 or more, or None for all cores')
         if batch is not None and batch < 1:
             raise ValueError(f'batch={batch}: 1 or more, or None for any')
-        self.batch = batch
-        onnxruntime = require('onnxruntime', 'mmfer[deploy]', 'ONNX files are run by onnxruntime')
+        self.batch, self._threads, self._providers = batch, threads, list(providers)
         self.source = str(path)
         if not Path(path).is_file():
             raise FileNotFoundError(f'no such file: {path} ({REMEDY})')
+        self._file = Path(path).resolve()
+        self._content, self._written = None, self._file.stat().st_mtime_ns
+        self._open()
+
+    def __getstate__(self) -> dict[str, Any]:
+        content = self._content
+        if content is None:
+            if not self._file.is_file() or self._file.stat().st_mtime_ns != self._written:
+                raise ValueError(f'{self.source} is gone or changed since it was loaded: load it again to copy it')
+            content = self._file.read_bytes()
+        return {name: value for name, value in vars(self).items() if name != 'session'} | dict(_content=content)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._open()
+
+    def _open(self) -> None:
+        onnxruntime = require('onnxruntime', 'mmfer[deploy]', 'ONNX files are run by onnxruntime')
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what fails is raised, too
-        if threads is not None:
-            options.intra_op_num_threads = threads
-        if batch is not None:
-            options.add_free_dimension_override_by_name(BATCH, batch)
+        if self._threads is not None:
+            options.intra_op_num_threads = self._threads
+        if self.batch is not None:
+            options.add_free_dimension_override_by_name(BATCH, self.batch)
+        path = self.source
         try:
-            self.session = onnxruntime.InferenceSession(str(path), options, list(providers))
+            self.session = onnxruntime.InferenceSession(self._content or str(self._file), options, self._providers)
             content = self.session.get_modelmeta().custom_metadata_map.get(KEY)
         except Exception as error:  # of onnxruntime's own kinds, which have no common base
             raise ValueError(f'{path} is no ONNX model that onnxruntime can load: {_line(error)}; {REMEDY}') from None

@@ -1,8 +1,12 @@
-"""Convolutions and linear layers for inference, whose weights on a CPU lie as its kernels read them."""
+"""Convolutions and linear layers for inference, whose weights on a CPU lie as its kernels read them.
+
+Packed weights can neither be pickled nor copied: layers give their plain weights away, and pack what they are given.
+"""
 
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -69,11 +73,19 @@ class FusedConv2d(nn.Module):
         y = torch.ops.mkldnn._convolution_pointwise(x, add, weight, self.bias, *rest, 'add', None, relu, [], None)
         return y if relu else ACTIVATIONS[self.act](y)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(vars(self), _weight=_plain(self._weight), _size=None)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if self.packed and not can_pack():
+            self.packed, self.weight, self._weight = False, self._weight, None
+
     def _weight_for(self, x: Tensor) -> Tensor:
         """The weights in the order for maps of this size, which does not depend on the size of the batch."""
         size = tuple(x.shape[2:])
         if size != self._size:
-            weight = self._weight.to_dense() if self._weight.is_mkldnn else self._weight
+            weight = _plain(self._weight)
             if x.shape[1:].numel() <= SMALL_MAP and weight.numel() < SMALL_CONV:
                 weight = weight.contiguous(memory_format=torch.channels_last)
             else:
@@ -100,10 +112,21 @@ class FusedLinear(nn.Module):
         self.act, self.packed = act, packed and linear.weight.numel() >= SMALL_LINEAR
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.register_buffer('bias', None if linear.bias is None else linear.bias.detach())
+        self.register_buffer('weight', None)
+        self._hold(linear.weight.detach())
+
+    def _hold(self, weight: Tensor) -> None:
+        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight) if self.packed else None
+        self.weight = None if self.packed else weight
+
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(vars(self), _weight=_plain(self._weight))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
         if self.packed:
-            self._weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach())
-        else:
-            self.register_buffer('weight', linear.weight.detach())
+            self.packed = can_pack()
+            self._hold(self._weight)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.packed:
@@ -112,3 +135,7 @@ class FusedLinear(nn.Module):
 
     def extra_repr(self) -> str:
         return f'in_features={self.in_features}, out_features={self.out_features}, act={self.act}'
+
+
+def _plain(weight: Tensor | None) -> Tensor | None:
+    return weight.to_dense() if weight is not None and weight.is_mkldnn else weight

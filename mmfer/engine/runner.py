@@ -4,9 +4,11 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.dist import broadcast_object_list, get_rank
+from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
@@ -76,6 +78,11 @@ class FERRunner(ResumableRunner):
             number += 1
             self._timestamp = f'{stamp}_{number}'
         _STAMPS.add(self._timestamp)
+
+    def build_logger(self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs: Any) -> MMLogger:
+        """MMEngine's, with a file in UTF-8: the encoding of the system may lack characters that tables have."""
+        kwargs.setdefault('file_handler_cfg', dict(type='RotatingFileHandler', encoding='utf-8'))  # it never rotates
+        return super().build_logger(log_level, log_file, **kwargs)
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         if self.cfg.get('channels_last', False):

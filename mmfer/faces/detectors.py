@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Union
@@ -14,7 +15,7 @@ from .yunet import DOWNLOAD, YuNet, default_model
 
 Detector = Callable[[np.ndarray], 'list[Face]']
 NAMES = ('auto', 'haar', 'yunet')
-DetectorLike = Union[str, Mapping, Detector, None]
+DetectorLike = Union[str, os.PathLike, Mapping, Detector, None]
 
 
 def whole_image(img: np.ndarray) -> list[Face]:
@@ -31,26 +32,29 @@ def build_detector(detector: DetectorLike = 'auto') -> Detector:
 
             - 'yunet': :class:`YuNet` with its default options;
             - 'haar': :class:`Haar` likewise;
+            - the path of YuNet's ONNX file, which ends in ``.onnx``;
             - 'auto': YuNet where its model file has been fetched, else Haar and a warning;
             - a config of one in the registry ``FACE_DETECTORS``, such as ``dict(type='YuNet', score_threshold=0.8)``;
             - any callable, which is returned as it is;
             - None: the whole image is one face, see :func:`whole_image`.
 
     Raises:
-        ValueError: The name is unknown; the message lists the known ones.
+        ValueError: The name is unknown; the message lists the known ones. Or the file is not YuNet's.
         FileNotFoundError: YuNet's model file has not been fetched; the message has the command.
         TypeError: It is something else.
     """
     if detector is None:
         return whole_image
-    if isinstance(detector, str):
-        name = detector.lower()
+    if isinstance(detector, (str, os.PathLike)):
+        name = os.fspath(detector).lower()
         if name == 'auto':
             return _best_there_is()
+        if name.endswith('.onnx'):
+            return YuNet(detector)
         if name not in NAMES:
             raise ValueError(
-                f'unknown face detector {detector!r}; known are {", ".join(map(repr, NAMES))}, or a config such as '
-                "dict(type='YuNet', score_threshold=0.8)"
+                f'unknown face detector {os.fspath(detector)!r}; known are {", ".join(map(repr, NAMES))}, the path of '
+                "YuNet's ONNX file, or in Python a config such as dict(type='YuNet', score_threshold=0.8)"
             )
         return YuNet() if name == 'yunet' else Haar()
     if isinstance(detector, Mapping):
@@ -58,7 +62,8 @@ def build_detector(detector: DetectorLike = 'auto') -> Detector:
     if callable(detector):
         return detector
     raise TypeError(
-        f'a face detector is a name ({", ".join(map(repr, NAMES))}), a config, a callable or None, not {detector!r}'
+        f'a face detector is a name ({", ".join(map(repr, NAMES))}), a path, a config, a callable or None, '
+        f'not {detector!r}'
     )
 
 

@@ -85,7 +85,8 @@ class YuNet:
         self._network('fine')  # a file that cannot be used is noticed now
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != '_local'}
+        state = {name: value for name, value in vars(self).items() if name != '_local'}
+        return dict(state, model=self.model.absolute())  # other processes may work in another folder
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _local=threading.local())
@@ -180,9 +181,11 @@ def load_network(path: Path, score_threshold: float, nms_threshold: float, top_k
         )
         network.detect(np.zeros((64, 64, 3), np.uint8))
     except (cv2.error, MemoryError):
+        own = path == default_model()
+        remedy = f'Remove it and fetch it again with: {DOWNLOAD}' if own else f'Fetch the right one with: {DOWNLOAD}'
         raise ValueError(
             f'{path} ({content.size} bytes) is not the ONNX file of YuNet that OpenCV {cv2.__version__} can run: '
-            f'another file, or cut off. Remove it and fetch it again with: {DOWNLOAD}'
+            f'another file, or cut off. {remedy}'
         ) from None
     finally:
         cv2.utils.logging.setLogLevel(level)

@@ -14,7 +14,9 @@ from .classifiers import WEIGHTS
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments that name a model and say how it looks at faces."""
     parser.add_argument('model', help='config file, name of the model index, or exported .onnx file')
-    parser.add_argument('--detector', default='auto', help='auto, yunet, haar, or none: images are single faces [auto]')
+    parser.add_argument(
+        '--detector', default='auto', help="auto, yunet, haar, YuNet's FILE.onnx, or none: images are faces [auto]"
+    )
     parser.add_argument(
         '--crop', metavar='MARGIN', help='"align", or the margin of the crop around a face [by the model]'
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 
@@ -75,6 +74,8 @@ def _fitting(stem: str) -> str:
 class VideoWriter:
     """Writes frames to an MP4 file (MPEG-4), which takes its place when closed; the size is that of the first frame.
 
+    The rate is constant: frames that come unevenly are repeated until the next one, or dropped where two fall together.
+
     Args:
         path: Ends in ``.mp4``.
         rate: Frames a second.
@@ -93,10 +94,10 @@ class VideoWriter:
         self.rate = rate
         self.part = self.path.with_name(f'.{os.getpid()}.part.mp4')
         self.writer: cv2.VideoWriter | None = None
-        self.size, self.frames = (0, 0), 0
+        self.size, self.frames, self.waiting = (0, 0), 0, None
 
-    def write(self, frame: np.ndarray, until: float | None = None) -> None:
-        """Add a BGR frame (H, W, 3), and again until the video lasts so many seconds: cameras give frames unevenly."""
+    def write(self, frame: np.ndarray, seconds: float) -> None:
+        """Add a BGR frame (H, W, 3), to be shown from so many seconds on until the next one."""
         if self.writer is None:
             self.size = frame.shape[1], frame.shape[0]
             self.writer = cv2.VideoWriter(str(self.part), cv2.VideoWriter_fourcc(*'mp4v'), self.rate, self.size)
@@ -104,15 +105,20 @@ class VideoWriter:
                 self.close(keep=False)
                 raise ValueError(f'OpenCV cannot write {self.path} ({self.size[0]} x {self.size[1]}, mp4v)')
         frame = frame if (frame.shape[1], frame.shape[0]) == self.size else cv2.resize(frame, self.size)
-        wanted = self.frames + 1 if until is None else math.floor(until * self.rate) + 1
-        while self.frames < wanted:
-            self.writer.write(frame)
+        self._repeat_until(round(seconds * self.rate))
+        self.waiting = frame
+
+    def _repeat_until(self, frames: int) -> None:
+        """Write the frame that waits for the next one, until the video has so many frames."""
+        while self.waiting is not None and self.frames < frames:
+            self.writer.write(self.waiting)
             self.frames += 1
 
     def close(self, keep: bool = True) -> None:
         """Put the file in place, or with ``keep=False`` remove what there is."""
         if self.writer is None:
             return
+        self._repeat_until(self.frames + 1)
         self.writer.release()
         self.writer = None
         if keep:

@@ -18,7 +18,7 @@ from .drawing import VideoWriter
 from .inferencer import ExpressionInferencer
 from .results import ImageResult
 from .sources import is_video
-from .videos import DEFAULT_RATE, frame_rate
+from .videos import frame_rate
 from .writers import check_output, open_writer
 
 WINDOW = 'mmfer: q ends'
@@ -37,7 +37,7 @@ def film(
     Args:
         inferencer: Looks at the frames.
         source: Path of a video, or number of a camera.
-        out: ``.mp4`` file for the video with its faces drawn in.
+        out: ``.mp4`` file for the video with its faces drawn in, which keeps the timing of the source.
         save: ``.jsonl`` or ``.csv`` file for the results.
         show: Show the frames in a window.
         stride: Every so many frames.
@@ -57,8 +57,9 @@ def film(
             raise ValueError(f'{source} is no video by its name; for photos there is demo/image_demo.py')
     if save is not None:
         check_output(save)
-    rate = DEFAULT_RATE if isinstance(source, int) else frame_rate(str(source)) / max(stride, 1)
-    video = None if out is None else VideoWriter(out, rate)
+    video = None if out is None else VideoWriter(out)
+    if video is not None and not isinstance(source, int):
+        video.rate = frame_rate(str(source)) / max(stride, 1)
     seen, began = _Seen(), time.monotonic()
     with ExitStack() as stack:
         writer = None if save is None else stack.enter_context(open_writer(save, inferencer.classes))
@@ -70,7 +71,7 @@ def film(
                 seen.add(result)
                 if writer is not None:
                     writer.write(result)
-                if image is not None and not _show_or_write(image, result, video, show, isinstance(source, int)):
+                if image is not None and not _show_or_write(image, result, video, show):
                     break
             keep = True
         except KeyboardInterrupt as error:  # what there is, is kept
@@ -88,13 +89,13 @@ def film(
     return text
 
 
-def _show_or_write(image: np.ndarray, result: ImageResult, video: VideoWriter | None, show: bool, live: bool) -> bool:
+def _show_or_write(image: np.ndarray, result: ImageResult, video: VideoWriter | None, show: bool) -> bool:
     """False where the viewer wants no more."""
     from mmfer.visualization.faces import draw_faces
 
     drawn = draw_faces(image, result)
     if video is not None:
-        video.write(drawn, result.time if live else None)
+        video.write(drawn, result.time)
     if not show:
         return True
     cv2.imshow(WINDOW, drawn)

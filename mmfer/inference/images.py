@@ -13,7 +13,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mmfer.datasets.transforms.loading import read_image
+from mmfer.datasets.transforms.heif import readable_formats
+from mmfer.datasets.transforms.loading import read_image, to_uint8
 
 MAX_PIXELS = 150_000_000  # the largest cameras have as many
 _UNKNOWN_BYTES = 2**28  # files of more, whose header says nothing, are not read
@@ -28,7 +29,7 @@ def load_image(image: Any, channels: str | None = None, max_pixels: int = MAX_PI
     """An image as uint8 BGR (H, W, 3), upright.
 
     Files are read as in training (``mmfer.datasets.transforms.loading.read_image``): grey becomes three channels,
-    alpha is dropped, 16 bits are scaled to 8, the EXIF orientation is applied.
+    alpha is dropped, 16 bits are scaled to 8 by what they use of them, the EXIF orientation is applied.
 
     Args:
         image: A path; the bytes of a file; a PIL image; or an array, uint8 or uint16, of shape (H, W), (H, W, 1),
@@ -85,6 +86,7 @@ def _check_size(file: Any, name: str, size: int, max_pixels: int) -> None:
     """Refuse what would not fit into memory before it is read: by its header, or where that says nothing, its size."""
     from PIL import Image
 
+    readable_formats()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # Pillow warns of images that are allowed here
@@ -124,11 +126,11 @@ def from_array(image: np.ndarray, channels: str | None = None) -> np.ndarray:
         told = 'none is given' if channels is None else f'channels={channels!r} names {len(channels)}'
         known = ' or '.join(repr(name) for name in CHANNELS if len(name) == depth)
         raise ValueError(f'an array with {depth} channels needs their order, and {told}: pass channels={known}')
+    image = image[:, :, :3] if depth > 1 else image.reshape(image.shape[:2])
     if image.dtype == np.uint16:
-        image = (image >> 8).astype(np.uint8)  # as the decoder scales 16-bit files
+        image = to_uint8(image)  # as files are scaled
     if depth == 1:
-        return cv2.cvtColor(np.ascontiguousarray(image.reshape(image.shape[:2])), cv2.COLOR_GRAY2BGR)
-    image = image[:, :, :3]
+        return cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_GRAY2BGR)
     return np.ascontiguousarray(image[:, :, ::-1] if channels[0] == 'r' else image)
 
 

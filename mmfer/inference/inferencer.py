@@ -44,9 +44,9 @@ class ExpressionInferencer:
         checkpoint: A checkpoint that mmfer trained or converted. None takes the newest of the training under this name,
             see ``mmfer.apis.get_model``, and of a config leaves random weights, with a warning.
         device: Such as ``'cpu'`` or ``'cuda:1'``; a GPU where there is one, by default.
-        detector: ``'auto'`` (YuNet where its file is there, else Haar), ``'yunet'``, ``'haar'``, a config, or a
-            callable from a uint8 BGR array (H, W, 3) to a list of ``mmfer.faces.Face``. None takes each image for
-            one face that is cut out already, as the images of data sets are.
+        detector: ``'auto'`` (YuNet where its file is there, else Haar), ``'yunet'``, ``'haar'``, the path of YuNet's
+            ``.onnx`` file, a config, or a callable from a uint8 BGR array (H, W, 3) to a list of ``mmfer.faces.Face``.
+            None takes each image for one face that is cut out already, as the images of data sets are.
         crop: How faces are cut out: a transform's config, such as ``dict(type='CropFace', margin=0.1)`` or
             ``dict(type='AlignFace', size=224)``. ``'auto'`` takes what the tests of the model do: ``face_crop`` of its
             config, or ``CropFace`` or ``AlignFace`` in its pipeline; else a crop with a margin of 0.1.

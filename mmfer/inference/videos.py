@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import math
+import os
+import struct
 import time
 from collections.abc import Iterator
+from typing import BinaryIO
 
 import cv2
 import numpy as np
 
 DEFAULT_RATE = 25.0
 _MOST_MISSING = 500  # frames in a row that do not decode, after which a file is given up
+_MOST_DENSE = 120.0  # frames a second of a variable rate; time stamps that are closer are noise
 Frame = 'tuple[int | None, float | None, np.ndarray | None, str | None]'
 
 
 def frame_rate(source: str) -> float:
-    """Frames a second of a video file, 25 where it does not say."""
+    """Frames a second that a copy of a video file needs to show each of them in its time.
+
+    That is the rate in the file's header, 25 where it does not say; of a variable rate it is that of the denser parts.
+    """
     capture = open_video(source) if is_text(source) else cv2.VideoCapture()
+    times = []
     try:
-        return _rate(capture) or DEFAULT_RATE
+        rate = _rate(capture) or DEFAULT_RATE
+        if capture.isOpened() and capture.set(cv2.CAP_PROP_FORMAT, -1):  # packets as they are: nothing is decoded
+            while capture.grab():
+                times.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
     finally:
         capture.release()
+    steps = np.diff(np.unique(times))
+    step = np.quantile(steps, 0.1) if len(steps) else 0.0
+    return rate if not step * rate > 0 or step * rate > 0.9 else min(float(round(1 / step)), _MOST_DENSE)
 
 
 def read_video(source: int | str, stride: int = 1, max_frames: int | None = None) -> Iterator[Frame]:
@@ -34,7 +48,7 @@ def read_video(source: int | str, stride: int = 1, max_frames: int | None = None
     Yields:
         Number of the frame from 0, seconds since the first, the frame as uint8 BGR (H, W, 3), upright, and None. Where
         a file or camera does not open, and after the frames of a file of which some do not decode: None, None, None and
-        one sentence.
+        one sentence. Seconds are those of the file's time stamps, which need not be even.
     """
     is_camera = isinstance(source, int)
     name = f'camera {source}' if is_camera else source
@@ -47,24 +61,24 @@ def read_video(source: int | str, stride: int = 1, max_frames: int | None = None
             hint = 'is it connected, and free?' if is_camera else 'damaged, or in a format that OpenCV lacks'
             yield None, None, None, f'cannot open {name}: {hint}'
             return
-        rate, given, start = _rate(capture), 0, time.monotonic()
+        given, start = 0, None
         frames = _Grabbed(capture, 0 if is_camera else _number(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-        for number in frames:
+        for number, seconds in frames:
             if number % stride:
                 continue
             whole, image = capture.retrieve()
             if not whole or image is None:
                 frames.lost += 1
                 continue
-            if is_camera:
-                seconds = time.monotonic() - start
-            else:
-                seconds = number / rate if rate else capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            if is_camera:  # which needs a while before its first frame
+                now = time.monotonic()
+                start = now if start is None else start
+                seconds = now - start
             yield number, seconds, _three_channels(image), None
             given += 1
             if given == max_frames:
                 return
-        problem = 'it gives no more frames' if is_camera else frames.problem()
+        problem = 'it gives no more frames' if is_camera else frames.problem(source)
         if problem:
             yield None, None, None, f'{name}: {problem}'
     finally:
@@ -72,7 +86,9 @@ def read_video(source: int | str, stride: int = 1, max_frames: int | None = None
 
 
 class _Grabbed:
-    """Numbers of the frames that could be grabbed, beyond holes in a damaged file.
+    """Numbers and times of the frames that could be grabbed, beyond holes in a damaged file.
+
+    Times are those of the file; where it has none, or they do not increase, they follow from the rate.
 
     Args:
         capture: Is open.
@@ -81,29 +97,90 @@ class _Grabbed:
 
     def __init__(self, capture: cv2.VideoCapture, announced: int) -> None:
         self.capture, self.announced = capture, announced
+        self.rate = _rate(capture) or DEFAULT_RATE
         self.lost = self.missing = self.count = 0
+        self.last, self.seconds, self.first, self.end = -1, 0.0, None, 0.0
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Iterator[tuple[int, float]]:
         number = 0
         while True:
             if self.capture.grab():
                 self.lost, self.missing = self.lost + self.missing, 0
                 self.count += 1
-                yield number
+                yield number, self._time(number)
             elif number < self.announced and self.missing < _MOST_MISSING:  # there may be more behind
                 self.missing += 1
             else:
-                self.missing = max(0, self.announced - number + self.missing)
                 return
             number += 1
 
-    def problem(self) -> str | None:
-        """What is wrong with the file, None where all is well."""
+    def _time(self, number: int) -> float:
+        guess = self.seconds + (number - max(self.last, 0)) / self.rate
+        stamp = self.capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        if self.first is None and math.isfinite(stamp):
+            self.first = stamp - guess
+        now = math.nan if self.first is None else stamp - self.first
+        self.seconds = now if math.isfinite(now) and (self.last < 0 or now > self.seconds) else guess
+        self.last, self.end = number, self.capture.get(cv2.CAP_PROP_PTS)  # in frames of the rate, with any offset
+        return self.seconds
+
+    def problem(self, path: str) -> str | None:
+        """What is wrong with the file, None where all is well, though a header may announce more than is to be shown.
+
+        A trimmed MP4 file tells how long it is to be shown. Other headers may hold nothing but the time of the end, of
+        which the number of frames is an estimate.
+        """
         if not self.count or self.lost == self.count:
             return 'no frame can be decoded: damaged, or empty'
-        if self.missing > max(2, min(self.announced // 20, _MOST_MISSING // 2)):  # a few too many are no damage
-            self.lost += self.missing
+        shown = edited_seconds(path)
+        expected = self.announced if shown is None else round(shown * self.rate)
+        reached = max(self.last + 1, round(self.seconds * self.rate) + 1)
+        if shown is None and math.isfinite(self.end):
+            reached = max(reached, round(self.end) + 1)
+        missing = expected - reached
+        if missing > max(2, min(expected // 20, _MOST_MISSING // 2)):  # a few too many are no damage
+            self.lost += missing
         return f'{self.lost} of {self.announced} frames cannot be decoded: damaged, or cut off' if self.lost else None
+
+
+def edited_seconds(path: str) -> float | None:
+    """How long the video of an MP4 or MOV file is to be shown, by its edit list; None where there is none."""
+    try:
+        with open(path, 'rb') as file:
+            whole = (0, os.fstat(file.fileno()).st_size)
+            (start, _), *_ = _boxes(file, *whole, b'moov', b'mvhd')
+            file.seek(start)
+            head = file.read(24)
+            (scale,) = struct.unpack_from('>I', head, 20 if head[0] else 12)
+            for track in _boxes(file, *whole, b'moov', b'trak'):
+                (start, _), *_ = _boxes(file, *track, b'mdia', b'hdlr')
+                file.seek(start + 8)
+                if file.read(4) != b'vide':
+                    continue
+                (start, end), *_ = _boxes(file, *track, b'edts', b'elst')
+                file.seek(start)
+                data = file.read(min(end - start, 2**20))
+                (count,) = struct.unpack_from('>I', data, 4)
+                entry = struct.Struct('>Qqi' if data[0] else '>Iii')  # duration, place in the media or -1, rate
+                edits = [entry.unpack_from(data, 8 + i * entry.size) for i in range(count)]
+                return sum(duration for duration, place, _ in edits if place >= 0) / scale or None
+    except (OSError, ValueError, IndexError, ArithmeticError, struct.error):  # another kind of file, or damaged
+        pass
+    return None
+
+
+def _boxes(file: BinaryIO, start: int, end: int, kind: bytes, *below: bytes) -> Iterator[tuple[int, int]]:
+    """Where the contents of the boxes of an MP4 file at a path such as moov, trak begin and end."""
+    while start + 8 <= end:
+        file.seek(start)
+        size, found, large = struct.unpack('>I4sQ', file.read(16).ljust(16, b'\0'))
+        head, size = (16, large) if size == 1 else (8, size or end - start)
+        if size < head:
+            return
+        if found == kind:
+            place = start + head, min(start + size, end)
+            yield from _boxes(file, *place, *below) if below else [place]
+        start += size
 
 
 def open_video(path: str) -> cv2.VideoCapture:

@@ -72,12 +72,15 @@ def run_tool(run: Callable[[], object], stopped: str = '') -> int:
     """Run the work of a command-line tool and return its exit code: what ``run`` returns if that is a number, else 0.
 
     A mistake in the input (see :func:`is_input_error`) ends it with one message and 1; Ctrl-C, SIGTERM and SIGUSR1 end
-    it with one line and 128 + the number of the signal. Other errors keep their traceback.
+    it with one line and 128 + the number of the signal. Other errors keep their traceback. What the encoding of the
+    standard output lacks is printed as ``?``.
 
     Args:
         run: The work.
         stopped: What that line says further, unless the KeyboardInterrupt has a text of its own.
     """
+    if hasattr(sys.stdout, 'reconfigure'):
+        sys.stdout.reconfigure(errors='replace')
     try:
         with _signals_raised():
             code = run()

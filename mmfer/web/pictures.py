@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from mmfer.datasets.transforms.heif import heif_format, readable_formats
 from mmfer.inference.results import ImageResult
 from mmfer.visualization.faces import crop, draw_faces
 
@@ -48,6 +49,9 @@ def check_picture(data: bytes, limits: Limits) -> None:
     from PIL import Image
 
     limits.check_bytes(len(data))
+    kind = heif_format(data)
+    if kind is not None and kind not in readable_formats():
+        raise PictureError(f'This is a picture in {kind} format, which cannot be read here: send it as JPEG or PNG.')
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # Pillow warns of sizes that are allowed here

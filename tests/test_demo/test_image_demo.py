@@ -8,6 +8,7 @@ import pytest
 from demo_model import write_face, write_model
 
 TOOL = 'demo/image_demo.py'
+DETECTED = ('weights/face_detection_yunet_2023mar.onnx', 'photos/single_face.jpg')
 
 
 @pytest.fixture(scope='module')
@@ -57,6 +58,14 @@ def test_json_lines_without_a_picture(model, photos, tmp_path, call_tool):
     assert sorted(path.name for path in tmp_path.iterdir()) == ['photos ü', 'r.jsonl']
 
 
+def test_the_detector_by_its_path(model, call_tool, root):
+    weights, photo = (root.parent / 'shared' / name for name in DETECTED)
+    if not (weights.is_file() and photo.is_file()):
+        pytest.skip(f'needs ../shared with {" and ".join(DETECTED)}')
+    code, told, errors = call_tool(TOOL, *model, photo, '--detector', weights)
+    assert (code, told.count('single_face.jpg')) == (0, 1), errors
+
+
 def test_pictures_of_the_same_name_and_of_long_names(model, tmp_path, call_tool):
     (tmp_path / 'x').mkdir()
     (tmp_path / 'y').mkdir()
@@ -104,6 +113,7 @@ def test_stopped_by_the_user_it_keeps_what_there_is(model, photos, tmp_path, cal
         (('{config}', '{checkpoint}', 'x.jpg', '--threshold', 'high'), '--threshold high: expected a number of nats'),
         (('{config}', '{checkpoint}', 'x.jpg', '--batch-size', '0'), 'batch_size=0'),
         (('{config}', '{checkpoint}', 'x.jpg', '--detector', 'eyes'), "unknown face detector 'eyes'"),
+        (('{config}', '{checkpoint}', 'x.jpg', '--detector', 'none.onnx'), 'YuNet is not there: none.onnx. Fetch it'),
         (('{config}', '{checkpoint}', 'x.jpg', '--device', 'gpu'), "device='gpu' cannot be used here"),
         (('{config}', 'none.pth', 'x.jpg'), 'checkpoint not found: none.pth'),
         (('none.py', '{checkpoint}', 'x.jpg'), 'config not found: none.py'),

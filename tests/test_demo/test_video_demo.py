@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from demo_model import write_face, write_model
-from face_results import write_video
+from face_results import set_stamps, write_video
 from processes import load_tool
 
 TOOL = 'demo/video_demo.py'
@@ -62,6 +62,22 @@ def test_a_video_that_is_stopped_keeps_what_there_is(model, video, tmp_path, cal
     assert '3 frames, 3 faces' in errors
     assert len((tmp_path / 'r.jsonl').read_text().splitlines()) == 3
     assert (tmp_path / 'd.mp4').is_file()
+
+
+def test_a_drawn_video_keeps_the_timing(model, tmp_path, call_tool):
+    """Of a variable rate too: 6 frames of 1/30 s, then 6 of 1/5 s."""
+    video = write_video(tmp_path / 'v.mp4', [(90, 90, 90)] * 12, rate=30, size=(260, 200), code='mp4v')
+    set_stamps(video, [(6, 1 / 30), (6, 1 / 5)])
+    arguments = ('--detector', 'none', '--out', tmp_path / 'd.mp4', '--save', tmp_path / 'r.csv')
+    code, told, _ = call_tool(TOOL, *model, video, *arguments)
+    assert code == 0
+    assert '12 frames, 12 faces' in told
+    drawn = cv2.VideoCapture(str(tmp_path / 'd.mp4'))
+    assert drawn.get(cv2.CAP_PROP_FPS) == pytest.approx(30)
+    assert drawn.get(cv2.CAP_PROP_FRAME_COUNT) == 6 + 5 * 6 + 1
+    last = (tmp_path / 'r.csv').read_text().splitlines()[-1].split(',')
+    assert last[1] == '11'
+    assert float(last[2]) == pytest.approx(1.2, abs=0.002)
 
 
 def test_a_camera_ends_when_the_viewer_wants(model, tmp_path, call_tool, monkeypatch):

@@ -1,4 +1,7 @@
+import copy
 import json
+import pickle
+import shutil
 import sys
 import textwrap
 
@@ -46,6 +49,29 @@ def test_it_answers_as_pytorch_does(model):
         assert set(mine) == set(theirs)
         for name, value in theirs.items():
             np.testing.assert_allclose(mine[name], value, rtol=0, atol=1e-5, err_msg=name)
+
+
+def test_it_can_be_pickled_and_copied(model, tmp_path, monkeypatch):
+    """With its content: copies need no file, wherever they are."""
+    path = shutil.copy(model[2], tmp_path / 'a.onnx')
+    monkeypatch.chdir(tmp_path)
+    own = OnnxClassifier('a.onnx', threads=1, batch=2)
+    monkeypatch.chdir('/')
+    fresh = pickle.dumps(own)
+    expected = own(pixels(2))
+    copies = [pickle.loads(fresh), pickle.loads(pickle.dumps(own)), copy.deepcopy(own)]
+    path.write_bytes(b'another')
+    with pytest.raises(ValueError, match=r'a\.onnx is gone or changed since it was loaded: load it again'):
+        pickle.dumps(own)
+    path.unlink()
+    with pytest.raises(ValueError, match=r'a\.onnx is gone or changed'):
+        copy.deepcopy(own)
+    for other in [*copies, copy.deepcopy(copies[0])]:
+        assert (other.classes, other.source, other.size) == (own.classes, own.source, own.size)
+        for name, value in expected.items():
+            np.testing.assert_array_equal(other(pixels(2))[name], value)
+        with pytest.raises(ValueError, match='loaded with batch=2'):
+            other(pixels(3))
 
 
 @pytest.mark.parametrize('to_rgb', [True, False])

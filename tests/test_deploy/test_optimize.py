@@ -1,3 +1,5 @@
+import copy
+import pickle
 import warnings
 
 import numpy as np
@@ -96,6 +98,35 @@ def test_every_feature_is_the_same_function(path):
     found, feats = (x if isinstance(x, tuple) else (x,) for x in (found, feats))
     assert len(found) == len(feats)
     assert max(difference(*pair) for pair in zip(found, feats)) < 1e-13
+
+
+@pytest.mark.parametrize('name', ['poster_var', 'dan', 'mobilenet_v3', 'vit'])
+def test_it_can_be_pickled_and_copied(name, packed):
+    """Before and after use, and again what came out of it."""
+    model, images = network(ROOT / f'configs/{name}/synth.py')
+    fast = OptimizedClassifier(model)
+    fresh = pickle.dumps(fast)
+    expected = fast(images)
+    again = pickle.loads(pickle.dumps(fast))
+    for other in (pickle.loads(fresh), again, copy.deepcopy(fast), copy.deepcopy(again)):
+        assert torch.equal(other(images), expected)
+    assert torch.equal(fast(images), expected)
+    kinds = [[getattr(m, 'packed', None) for m in net.modules()] for net in (fast, again)]
+    assert kinds[0] == kinds[1]
+
+
+def test_packed_layers_are_unpickled_where_weights_cannot_be_packed(monkeypatch):
+    if not can_pack():
+        pytest.skip('this build of PyTorch packs no weights')
+    layers = FusedConv2d(nn.Conv2d(128, 128, 3), packed=True), FusedLinear(nn.Linear(256, 256), packed=True)
+    maps = torch.randn(1, 128, 8, 8), torch.randn(2, 256)
+    expected = [layer(x) for layer, x in zip(layers, maps)]
+    data = pickle.dumps(layers)
+    monkeypatch.setattr(packing, 'can_pack', lambda: False)
+    others = pickle.loads(data)
+    assert not any(other.packed or other.weight is None for other in others)
+    for other, x, y in zip(others, maps, expected):
+        torch.testing.assert_close(other(x), y, rtol=1e-5, atol=1e-6)
 
 
 def test_only_large_layers_are_packed():

@@ -1,7 +1,9 @@
 import json
+import logging
 import os
 import shutil
 import socket
+from pathlib import Path
 
 import pytest
 import torch
@@ -160,6 +162,14 @@ def test_hooks_that_are_always_there(tmp_path):
     runner = build_runner(config)
     for kind in (*ALWAYS, SafeCheckpointHook):
         assert sum(isinstance(hook, kind) for hook in runner.hooks) == 1
+
+
+def test_the_log_is_in_utf_8_whatever_the_encoding_of_the_system(tmp_path):
+    runner = build_runner(small_config(tmp_path))
+    (file,) = (handler for handler in runner.logger.handlers if isinstance(handler, logging.FileHandler))
+    assert file.encoding == 'utf-8'  # another would be None, or 'locale'
+    runner.logger.info('ängstlich ──')
+    assert 'ängstlich ──' in Path(file.baseFilename).read_text(encoding='utf-8')
 
 
 def test_runs_of_one_second_share_nothing(tmp_path):

@@ -35,6 +35,31 @@ def test_with_yunets_file(empty_cache, yunet_file):
     assert isinstance(build_detector('yunet'), YuNet)
 
 
+def test_yunet_by_its_path(yunet_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(yunet_file.parent)
+    for path in (str(yunet_file), yunet_file, yunet_file.name):
+        detector = build_detector(path)
+        assert isinstance(detector, YuNet)
+        assert detector.model.samefile(yunet_file)
+
+
+def test_paths_that_are_not_yunets(empty_cache):
+    with pytest.raises(FileNotFoundError, match=r'YuNet is not there: .*none\.ONNX\. Fetch it with: python tools/down'):
+        build_detector(empty_cache / 'none.ONNX')
+    (empty_cache / 'other.onnx').write_bytes(b'another network')
+    with pytest.raises(
+        ValueError, match=r'other\.onnx \(15 bytes\) is not the ONNX file of YuNet.* Fetch the right one'
+    ):
+        build_detector(str(empty_cache / 'other.onnx'))
+    (empty_cache / 'face_detection_yunet_2023mar.onnx').write_bytes(b'cut off')
+    with pytest.raises(ValueError, match='Remove it and fetch it again with'):
+        build_detector('yunet')
+    with pytest.raises(
+        ValueError, match="unknown face detector 'faces.xml'; known are .* the path of YuNet's ONNX file"
+    ):
+        build_detector('faces.xml')
+
+
 def test_configs(yunet_file):
     haar = build_detector(dict(type='Haar', min_neighbors=7))
     assert haar.min_neighbors == 7

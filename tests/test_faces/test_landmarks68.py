@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import cv2
 import numpy as np
 import pytest
@@ -43,6 +46,8 @@ def test_what_the_network_sees(random_file):
         wanted = finder.network(torch.from_numpy(crop)[None].float() / 255)[-1][0].numpy()
     assert points.shape == (1, 68, 2)
     assert points.dtype == np.float32
+    for other in (pickle.loads(pickle.dumps(finder)), copy.deepcopy(finder)):
+        np.testing.assert_array_equal(other(IMG, [box]), points)
     np.testing.assert_allclose(points[0], wanted * 112 + [60, 34], atol=1e-3)
 
 

@@ -86,6 +86,25 @@ def test_deep_and_grey_images(tmp_path):
     assert load_image(Image.new('1', (5, 4), 1)).tolist() == np.full((4, 5, 3), 255).tolist()
 
 
+@pytest.mark.parametrize('bits', [10, 12, 16])
+def test_deep_images_are_the_same_from_wherever_they_come(bits, tmp_path):
+    values = np.random.RandomState(0).randint(0, 2**bits, (24, 32, 3), dtype=np.uint16)
+    values[0, 0] = 2**bits - 1
+    path = tmp_path / 'deep.png'
+    cv2.imwrite(str(path), values)
+    expected = (values >> (bits - 8)).astype(np.uint8)
+    alpha = np.dstack([values, np.full((24, 32), 65535, np.uint16)])
+    for found in (
+        load_image(path),
+        load_image(path.read_bytes()),
+        load_image(values, 'bgr'),
+        load_image(alpha, 'bgra'),
+    ):
+        np.testing.assert_array_equal(found, expected)
+    grey = np.ascontiguousarray(values[:, :, 0])
+    np.testing.assert_array_equal(load_image(Image.fromarray(grey))[:, :, 1], expected[:, :, 0])
+
+
 @pytest.mark.parametrize('channels', ['rgb', 'bgr', 'rgba', 'bgra'])
 def test_arrays_in_every_order(channels, rgb):
     image = rgb if channels[0] == 'r' else rgb[:, :, ::-1]

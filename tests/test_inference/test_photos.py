@@ -87,7 +87,8 @@ def test_of_a_damaged_video_what_is_left_is_answered(infer, tmp_path):
     assert f'{len(frames)} frames' in told
     assert last.error in told
     assert len((tmp_path / 'out.jsonl').read_text().splitlines()) == len(frames) + 1
-    assert cv2.VideoCapture(str(tmp_path / 'out.mp4')).get(cv2.CAP_PROP_FRAME_COUNT) == len(frames)
+    drawn = cv2.VideoCapture(str(tmp_path / 'out.mp4')).get(cv2.CAP_PROP_FRAME_COUNT)
+    assert drawn == frames[-1].frame // 3 + 1 > len(frames)  # what comes after the hole stays in its time
     (tmp_path / 'cut.mp4').write_bytes(content[:100_000])
     with pytest.raises(ValueError, match='cannot open .*cut.mp4: damaged'):
         film(infer, str(tmp_path / 'cut.mp4'), out=tmp_path / 'none.mp4')

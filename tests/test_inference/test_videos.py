@@ -3,10 +3,11 @@ import os
 import cv2
 import numpy as np
 import pytest
-from face_results import write_video
+from face_results import set_stamps, write_video
 
+from mmfer.inference.drawing import VideoWriter
 from mmfer.inference.sources import open_sources
-from mmfer.inference.videos import frame_rate, read_video
+from mmfer.inference.videos import edited_seconds, frame_rate, read_video
 
 
 def greys(number):
@@ -38,6 +39,84 @@ def test_a_file_that_is_cut_off_gives_what_there_is_and_says_so(tmp_path):
     assert last.error == f'{path}: {12 - len(frames)} of 12 frames cannot be decoded: damaged, or cut off'
     assert next(iter(open_sources(path, max_frames=1))).error is None
     assert len(list(open_sources(path, max_frames=1))) == 1
+
+
+UNEVEN = (6, 1 / 30), (6, 1 / 5)  # frames, and the seconds that each lasts
+TIMES = [i / 30 for i in range(6)] + [0.2 + i / 5 for i in range(6)]
+
+
+def test_times_are_those_of_the_file(tmp_path):
+    path = set_stamps(write_video(tmp_path / 'v.mp4', greys(12), rate=30, code='mp4v'), UNEVEN)
+    assert cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FPS) < 10
+    numbers, times, _, errors = zip(*read_video(str(path)))
+    assert numbers == tuple(range(12))
+    assert times == pytest.approx(TIMES, abs=0.002)
+    assert set(errors) == {None}
+    assert [time for _, time, *_ in read_video(str(path), stride=4)] == pytest.approx(TIMES[::4], abs=0.002)
+    assert frame_rate(str(path)) == 30
+
+
+def test_a_drawn_video_keeps_the_times(tmp_path):
+    """Each frame comes at its time, and one that falls together with the next is dropped."""
+    writer = VideoWriter(tmp_path / 'd.mp4', rate=30)
+    for colour, time in zip(greys(12), TIMES):
+        writer.write(np.full((24, 32, 3), colour, np.uint8), time)
+    writer.write(np.full((24, 32, 3), 255, np.uint8), TIMES[-1] + 0.001)
+    writer.close()
+    _, times, images, _ = zip(*read_video(str(tmp_path / 'd.mp4')))
+    assert len(times) == round(TIMES[-1] * 30) + 1
+    expected = [20 * (np.searchsorted(TIMES, time + 0.01) - 1) for time in times]
+    assert [image.mean() for image in images[:-1]] == pytest.approx(expected[:-1], abs=4)
+    assert images[-1].mean() == pytest.approx(255, abs=4)
+
+
+@pytest.mark.parametrize('stamps', [[0] * 10, [np.nan] * 10, [5, 6, 7, 3, 3, 5, 6, 7, 8, 9]])
+def test_without_times_they_follow_from_the_rate(stamps, monkeypatch):
+    class Stamped(Holes):
+        def get(self, what):
+            return 1000 * stamps[self.number] if what == cv2.CAP_PROP_POS_MSEC else super().get(what)
+
+    monkeypatch.setattr(cv2, 'VideoCapture', Stamped)
+    times = [time for _, time, _, error in read_video('v.mp4') if error is None]
+    even = [i / 5 for i in (0, 1, 2, 5, 6, 7, 8, 9)]
+    assert times == pytest.approx(even if stamps[0] != 5 else [0, 1, 2, 2.6, 2.8, 3, 3.2, 4])
+
+
+def test_a_trimmed_file_that_plays_to_its_end_is_whole(tmp_path):
+    path = write_video(tmp_path / 'v.mp4', greys(12) * 2, rate=10, code='mp4v')
+    assert edited_seconds(path) == pytest.approx(2.4)
+    set_stamps(path, [(24, 0.1)], shown=1.5)
+    assert edited_seconds(path) == pytest.approx(1.5)
+    frames = list(read_video(str(path)))
+    assert [frame[3] for frame in frames] == [None] * 15
+    assert frames[-1][1] == pytest.approx(1.4)
+
+
+@pytest.mark.parametrize('content', [b'', b'\0' * 40, b'RIFF' * 9, b'\0\0\0\x10moov\0\0\0\x08mvhd'])
+def test_what_has_no_edit_list(content, tmp_path):
+    (tmp_path / 'v.mp4').write_bytes(content)
+    assert edited_seconds(tmp_path / 'v.mp4') is None
+    assert edited_seconds(tmp_path / 'none.mp4') is None
+
+
+@pytest.mark.parametrize(
+    ('end', 'error'), [(269, None), (209, '60 of 270 frames cannot be decoded: damaged, or cut off')]
+)
+def test_a_file_that_begins_late(end, error, monkeypatch):
+    """Some headers tell nothing but the time of the end, here 9 s at 30 frames a second, of which 5 s are before it."""
+
+    class Late(Holes):
+        announced = 270
+
+        def get(self, what):
+            if what == cv2.CAP_PROP_PTS:
+                return end - 9 + self.number
+            return 30.0 if what == cv2.CAP_PROP_FPS else super().get(what)
+
+    monkeypatch.setattr(cv2, 'VideoCapture', Late)
+    monkeypatch.setattr(Late, 'grab', lambda self: super(Late, self).grab() or self.number in (3, 4))
+    *frames, last = read_video('v.mkv')
+    assert last[3] == (error and f'v.mkv: {error}')
 
 
 def test_numbers_in_names_make_no_series(tmp_path):

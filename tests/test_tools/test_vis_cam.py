@@ -44,6 +44,8 @@ def test_targets(run, tmp_path, call_tool):
     code, _, errors = call_tool(TOOL, *arguments, '--target', 'awe')
     assert code == 1
     assert "target='awe': 'uncertainty', or a class of the model: neutral, happiness" in errors
+    code, _, errors = call_tool(TOOL, *arguments, '--detector', 'none.onnx')
+    assert (code, errors.splitlines()[-1][:43]) == (1, 'error: the face detector YuNet is not there')
     code, _, errors = call_tool(TOOL, *arguments, '--layer', 'backbone.nowhere')
     assert code == 1
     assert "no module 'backbone.nowhere'" in errors

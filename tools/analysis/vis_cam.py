@@ -39,7 +39,9 @@ def parse_args() -> argparse.Namespace:
         metavar='LABEL',
         help='class whose logit is explained, or "uncertainty": what makes the model unsure [the predicted class]',
     )
-    parser.add_argument('--detector', choices=['auto', 'yunet', 'haar'], help='cut out the largest face of each image')
+    parser.add_argument(
+        '--detector', help="auto, yunet, haar or YuNet's FILE.onnx: cut out the largest face of each image"
+    )
     parser.add_argument('--device', help='e.g. cpu or cuda:1 [a GPU where there is one]')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'

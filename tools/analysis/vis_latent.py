@@ -31,7 +31,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--steps', type=int, default=7, help='drawn faces [7]')
     parser.add_argument('--strength', type=float, default=0.8, help='intensity of an expression alone [0.8]')
     parser.add_argument('--person', type=int, metavar='N', help="face of SynthFER's test split whose person is drawn")
-    parser.add_argument('--detector', choices=['auto', 'yunet', 'haar'], help='cut out the largest face of each image')
+    parser.add_argument(
+        '--detector', help="auto, yunet, haar or YuNet's FILE.onnx: cut out the largest face of each image"
+    )
     parser.add_argument('--device', help='e.g. cpu or cuda:1 [a GPU where there is one]')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'

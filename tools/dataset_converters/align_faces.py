@@ -17,7 +17,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('raw_dir', metavar='RAW_DIR', help='folder of images, in class folders or any others')
     parser.add_argument('out_dir', metavar='OUT_DIR', help='folder to write: new, empty, or of an earlier run')
-    parser.add_argument('--detector', default='yunet', choices=['yunet', 'haar'], help='[yunet]')
+    parser.add_argument('--detector', default='yunet', help="yunet, haar, or YuNet's FILE.onnx [yunet]")
     parser.add_argument('--model', metavar='PATH', help="YuNet's ONNX file [the one of tools/download.py yunet]")
     parser.add_argument('--size', type=int, default=224, help='side of the faces in pixels [224]')
     parser.add_argument('--crop', default='align', choices=['align', 'box'], help='by the landmarks or the box [align]')

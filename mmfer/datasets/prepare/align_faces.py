@@ -59,7 +59,8 @@ def align_faces(
     """Write the largest face of each image in and below a folder, under the name that the image has there.
 
     Faces come from the functions that the transform ``AlignFace`` and inference use. JPEG files are written at quality
-    95, all others without loss; all have 8 bits, and colours unless the format has none. A run that was stopped goes on
+    95, all others without loss; all have 8 bits, and colours unless the format has none. Of HEIC and AVIF files, faces
+    are written as PNG: ``a.heic`` becomes ``a.heic.png``. A run that was stopped goes on
     where it was, and one that is repeated renews images that changed.
 
     Images without a face and unreadable ones are reported together, when all others are done, and listed in
@@ -68,7 +69,7 @@ def align_faces(
     Args:
         raw_dir: Folder of the images; it is only read.
         out_dir: Folder to write: new, empty, or from an earlier run with the same options.
-        detector: 'yunet' or 'haar', which finds no landmarks, so that ``crop`` must be 'box'.
+        detector: 'yunet'; or 'haar', which finds no landmarks, so that ``crop`` must be 'box'; or what ``model`` says.
         model: YuNet's ONNX file; that in the cache folder by default.
         size: Side of the faces in pixels, or (h, w).
         margin: Around the face, see :func:`mmfer.faces.align_face`; 0 for 'align' and 0.1 for 'box' by default.
@@ -87,6 +88,8 @@ def align_faces(
         ValueError: An option is wrong, OUT_DIR cannot be used, RAW_DIR holds no images; or, with ``missing='error'``,
             faces are missing.
     """
+    if model is None and detector.lower().endswith('.onnx'):
+        detector, model = 'yunet', detector
     _check_choices(detector, model, crop, missing, workers)
     size, pad = check_output_size(size), check_pad(pad)
     margin = check_margin(MARGINS[crop] if margin is None else margin)
@@ -110,7 +113,7 @@ def align_faces(
     )
     output = Output(out, made_from)
     output.check()
-    todo = [name for name in names if not _is_finished(out / name, raw / name)]
+    todo = [name for name in names if not _is_finished(out / _target(name), raw / name)]
     finished = f', {len(names) - len(todo)} of them finished before' if len(todo) < len(names) else ''
     say(f'{len(names)} images from {raw} to {out}{finished}')
 
@@ -161,6 +164,11 @@ def _check_choices(detector: str, model: str | None, crop: str, missing: str, wo
         raise ValueError(f'workers={workers} must be at least 1')
 
 
+def _target(name: str) -> str:
+    """The name of an image's face below OUT_DIR: its own, where OpenCV can write such files without loss."""
+    return f'{name}.png' if name.lower().endswith(('.avif', '.heic', '.heif')) else name
+
+
 def _is_finished(target: Path, source: Path) -> bool:
     """Whether ``target`` is whole and was made from ``source`` as it is: it got its time of change."""
     try:
@@ -194,12 +202,12 @@ def _convert(raw: Path, name: str, output: Output, find: Callable, cut: Callable
     time = before.st_mtime_ns if face is not None else 0
     if face is None and keeps:
         face, problem, time = keep(img), f'{problem}: kept whole', before.st_mtime_ns - _KEPT_NS
-    target = output.root / name
+    target = output.root / _target(name)
     if face is None:  # a file of an earlier run shows another image; what lies behind a link is none of ours
         if target.parent.resolve() == output.root.resolve() / name.rpartition('/')[0]:
             target.unlink(missing_ok=True)
     else:
-        output.write(name, [_encode(face, path.suffix.lower())], times=(time, time))
+        output.write(_target(name), [_encode(face, target.suffix.lower())], times=(time, time))
     return Done(name, problem, len(faces))
 
 

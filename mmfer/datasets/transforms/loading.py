@@ -10,6 +10,8 @@ from mmengine import fileio
 
 from mmfer.registry import TRANSFORMS
 
+from .heif import decode_heif, heif_format
+
 _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 _FRAMES = {0xC0, 0xC1, 0xC2}  # markers that the image's size stands behind, of the kinds of JPEG that decoders read
 _JPEG_END = b'\xff\xd9'
@@ -60,8 +62,27 @@ def _is_cut_off(data: np.ndarray) -> bool:
     return head == b'\x89PNG' and tail != _PNG_END and _PNG_END not in data.tobytes()
 
 
+def bit_depth(img: np.ndarray) -> int:
+    """The bits that the values of a uint16 image use: the least of 8, 10, 12, 14 and 16 that hold its largest.
+
+    Cameras store 10 to 14 bits in files of 16, which seldom say so. One of 16 whose picture is so dark is taken for one
+    of fewer.
+    """
+    largest = int(img.max(initial=0))
+    return next(bits for bits in (8, 10, 12, 14, 16) if largest < 1 << bits)
+
+
+def to_uint8(img: np.ndarray) -> np.ndarray:
+    """A uint16 image as uint8, its :func:`bit_depth` scaled to 8.
+
+    >>> to_uint8(np.array([[0, 2048, 4095]], np.uint16)).tolist()
+    [[0, 128, 255]]
+    """
+    return (img >> (bit_depth(img) - 8)).astype(np.uint8)
+
+
 def read_image(path: str, content: Optional[bytes] = None, min_side: Optional[int] = None) -> np.ndarray:
-    """Read an image file with OpenCV.
+    """Read an image file: HEIC and AVIF with Pillow and its plugins, all others with OpenCV.
 
     Args:
         path (str): Any path, non-ASCII ones and addresses that MMEngine's file backends know included.
@@ -70,12 +91,13 @@ def read_image(path: str, content: Optional[bytes] = None, min_side: Optional[in
             still has so many pixels. Defaults to None: at its size.
 
     Returns:
-        np.ndarray: uint8 BGR (H, W, 3). Grey becomes three channels, alpha is dropped, 16 bits are scaled to 8, and the
-        EXIF orientation is applied.
+        np.ndarray: uint8 BGR (H, W, 3). Grey becomes three channels, alpha is dropped, 16 bits are scaled to 8 (those
+        that the image uses, see :func:`bit_depth`), and the EXIF orientation is applied.
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ValueError: The file is empty, damaged, cut off (JPEG and PNG: no end marker) or no image; the message names it.
+        ValueError: The file is empty, damaged, cut off (JPEG and PNG: no end marker) or no image, or of a format that
+            needs a package; the message names it.
     """
     if content is None and '://' in path:
         content = fileio.get(path)
@@ -84,8 +106,16 @@ def read_image(path: str, content: Optional[bytes] = None, min_side: Optional[in
         raise ValueError(f'empty image file: {path}')
     if _is_cut_off(data):
         raise ValueError(f'cannot decode the image file {path} ({data.size} bytes): cut off, it lacks its end')
+    kind = heif_format(data[:256].tobytes())
+    if kind is not None:
+        return decode_heif(data.tobytes(), path, kind)
+    flag = _decoding_flag(data, min_side)
     try:
-        img = cv2.imdecode(data, _decoding_flag(data, min_side))
+        img = cv2.imdecode(data, flag | cv2.IMREAD_ANYDEPTH)
+        if img is not None and img.dtype == np.uint16 and bit_depth(img) < 16:
+            return to_uint8(img)
+        if img is not None and img.dtype != np.uint8:
+            img = cv2.imdecode(data, flag)  # whose rounding depends on the format
     except cv2.error as error:
         raise ValueError(f'cannot decode the image file {path}: {error.err}') from None
     if img is None:

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from mmfer.datasets import LoadImageFromFile
-from mmfer.datasets.transforms.loading import read_image
+from mmfer.datasets.transforms.loading import bit_depth, read_image
 from mmfer.registry import TRANSFORMS
 
 IMG = np.random.RandomState(0).randint(0, 256, (6, 8, 3), dtype=np.uint8)
@@ -42,6 +42,29 @@ def test_16_bits_are_scaled(tmp_path, suffix):
     assert img.dtype == np.uint8
     assert img.shape == (8, 8, 3)
     assert np.abs(img[..., 0].astype(float) - deep / 257).max() <= 1
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.tiff', '.pgm', '.ppm'])
+@pytest.mark.parametrize('bits', [8, 10, 12, 14])
+def test_fewer_bits_in_files_of_16_are_scaled_as_well(tmp_path, suffix, bits):
+    """Cameras leave the upper bits empty; the values 0 to 255 are 8 bits, whatever the file is called."""
+    deep = np.linspace(0, 2**bits - 1, 64).astype(np.uint16).reshape(8, 8)
+    deep = np.dstack([deep, deep // 2, deep // 3]) if suffix == '.ppm' else deep
+    img = read_image(write(tmp_path / f'deep{suffix}', deep))
+    expected = (deep >> (bits - 8)).astype(np.uint8)
+    np.testing.assert_array_equal(img, np.repeat(expected[..., None], 3, 2) if deep.ndim == 2 else expected)
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.tiff', '.ppm', '.jp2'])
+def test_files_that_use_all_16_bits_are_read_as_opencv_does(tmp_path, suffix):
+    deep = np.random.RandomState(0).randint(0, 65536, (64, 96, 3), dtype=np.uint16)
+    path = write(tmp_path / f'deep{suffix}', deep)
+    np.testing.assert_array_equal(read_image(path), cv2.imread(path))
+
+
+@pytest.mark.parametrize(('largest', 'bits'), [(0, 8), (255, 8), (256, 10), (1800, 12), (4096, 14), (16384, 16)])
+def test_bit_depth(largest, bits):
+    assert bit_depth(np.array([[0, largest]], np.uint16)) == bits
 
 
 def test_exif_orientation_is_applied(tmp_path):
