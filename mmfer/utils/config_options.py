@@ -72,52 +72,59 @@ def set_options(config: Config, options: Mapping | None) -> None:
     """
     if not options:
         return
-    paths = [path for name, value in options.items() for path in _paths(tuple(str(name).split('.')), value)]
+    values = dict(pair for name, value in options.items() for pair in _parts(tuple(str(name).split('.')), value))
     trial = copy.deepcopy(config)
-    problems = _merge(trial, options, paths)
+    problems = _found((path, _top_problem(path, config)) for path in values)
+    problems = problems or _found((path, _obstacle(path, value, trial)) for path, value in values.items())
     if not problems:
+        trial.merge_from_dict(copy.deepcopy(dict(options)))  # which takes _delete_ out of them
         import_modules(trial.get('custom_imports'))  # they may define the types that read the options
-        found = {path: _problem(path, config, trial) for path in paths}
-        problems = [f'{".".join(path)}: {text}' for path, text in found.items() if text]
+        problems = _found((path, _problem(path, config, trial)) for path in values)
     if problems:
         raise ValueError('cfg-options refused: ' + '\n  '.join(['', *problems] if len(problems) > 1 else problems))
-    _merge(config, options, paths)
+    for path, value in values.items():
+        _obstacle(path, value, config)
+    config.merge_from_dict(dict(options))
 
 
-def _paths(path: tuple, value: Any) -> Iterator[tuple]:
+def _found(problems: Iterator[tuple[tuple, str | None]]) -> list[str]:
+    return [f'{".".join(path)}: {text}' for path, text in problems if text]
+
+
+def _parts(path: tuple, value: Any) -> Iterator[tuple[tuple, Any]]:
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
-            yield from _paths((*path, str(key)), item)
+            yield from _parts((*path, str(key)), item)
     else:
-        yield path
+        yield path, value
 
 
-def _merge(config: Config, options: Mapping, paths: list[tuple]) -> list[str]:
-    """Merge the options, or say why MMEngine could not."""
-    problems = []
-    for path in paths:
-        node: Any = config._cfg_dict
-        for depth, key in enumerate(path[:-1]):
-            here, place = '.'.join(path[: depth + 1]), node
-            node = _child(node, key)
-            if node is None and isinstance(place, Mapping) and key in place:
-                place[key] = {}  # MMEngine would merge nothing into None
-            if isinstance(node, list) and not (path[depth + 1].isdigit() and int(path[depth + 1]) < len(node)):
-                problems.append(f'{".".join(path)}: {here} is a list of {len(node)}, whose first part is {here}.0')
-            elif node is not None and not isinstance(node, PARTS):
-                problems.append(f'{".".join(path)}: {here} is {node!r}, without parts. Set the whole of it')
-            else:
-                continue
-            break
-    if not problems:
-        config.merge_from_dict(copy.deepcopy(dict(options)))  # which takes _delete_ out of them
-    return problems
+def _obstacle(path: tuple, value: Any, config: Config) -> str | None:
+    """Why MMEngine could not merge an option. None on its way is replaced by an empty dict, in place."""
+    node: Any = config._cfg_dict
+    for depth, key in enumerate(path[:-1], 1):
+        place, node, here = node, _child(node, key), '.'.join(path[:depth])
+        if node is None and isinstance(place, Mapping) and key in place:
+            place[key] = {}
+        if isinstance(node, list) and not (path[depth].isdigit() and int(path[depth]) < len(node)):
+            return f'{here} is a list of {len(node)}, whose first part is {here}.0'
+        if node is not None and not isinstance(node, PARTS):
+            return f'{here} is {node!r}, without parts. Set the whole of it'
+    if isinstance(node, list) and not isinstance(value, Mapping):
+        return f'single parts of a list cannot be replaced. Set the whole of {".".join(path[:-1])}'
+    return None
 
 
 def _child(node: Any, key: str) -> Any:
     if isinstance(node, Mapping):
         return node.get(key)
     return node[int(key)] if isinstance(node, list) and key.isdigit() and int(key) < len(node) else None
+
+
+def _top_problem(path: tuple, config: Config) -> str | None:
+    if path[0] == 'launcher':
+        return 'the launcher is an argument of its own, --launcher'
+    return None if path[0] in READ else _explain(path, 0, config, READ)
 
 
 def _problem(path: tuple, old: Config, new: Config) -> str | None:
@@ -129,12 +136,8 @@ def _problem(path: tuple, old: Config, new: Config) -> str | None:
         new: That with them.
     """
     top = path[0]
-    if top == 'launcher':
-        return 'the launcher is an argument of its own, --launcher'
-    if top == 'data_preprocessor' and 'data_preprocessor' in (new.get('model') or {}):
+    if top == 'data_preprocessor' and top in (new.get('model') or {}):
         return f'the model has its own. Set model.{".".join(path)}'
-    if top not in READ:
-        return _explain(path, 0, old, READ)
     before, now = old._cfg_dict.get(top), new._cfg_dict.get(top)
     for depth, key in enumerate(path[1:], 1):
         if isinstance(now, Mapping) and not (isinstance(before, Mapping) and key in before):
