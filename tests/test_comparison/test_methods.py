@@ -50,6 +50,12 @@ def test_options_reach_the_head_that_is_put_in(tmp_path, config):
     assert all('work_dir' not in method.text for method in methods)
 
 
+def test_epochs_of_every_method(tmp_path):
+    methods = plan_methods([SYNTH], ['linear'], tmp_path, epochs=2)
+    names = ('train_cfg.max_epochs', 'param_scheduler.0.total_steps')
+    assert [method.settings[name] for method in methods for name in names] == [2, 2]
+
+
 def test_whole_configs(tmp_path, config):
     other = tmp_path / 'other/plain.py'
     other.parent.mkdir()

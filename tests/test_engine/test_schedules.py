@@ -102,7 +102,10 @@ def test_what_fits_ten_epochs(schedules):
         ([dict(ONE_CYCLE, total_steps=4)], r'0 \(OneCycleLR\) ends after 4 epochs, the training after 10'),
         ([dict(ONE_CYCLE, total_steps=14)], r'0 \(OneCycleLR\) ends after 14 epochs, the training after 10'),
         ([dict(ONE_CYCLE, total_steps=4, end=4)], 'ends after 4 epochs, the training after 10'),
-        ([dict(type='OneCycleLR', eta_max=0.1, total_steps=30, by_epoch=False)], 'ends after 7.5 epochs, the training after 10'),
+        (
+            [dict(type='OneCycleLR', eta_max=0.1, total_steps=30, by_epoch=False)],
+            'ends after 7.5 epochs, the training after 10',
+        ),
         ([dict(type='CosineAnnealingLR', T_max=5)], r'\(CosineAnnealingLR\) ends after 5 epochs'),
         ([dict(type='CosineAnnealingLR', T_max=5, end=5)], 'ends after 5 epochs'),
         (

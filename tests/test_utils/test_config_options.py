@@ -40,7 +40,7 @@ def affectnet():
         ('env_cfg.mp_cfg.opencv_threads', 'The nearest is env_cfg.mp_cfg.opencv_num_threads$'),
         ('optim_wrapper.paramwise_cfg.norm_deca_mult', 'The nearest is .*paramwise_cfg.norm_decay_mult$'),
         ('optim_wrapper.optimizer.weight_decai', 'The nearest is optim_wrapper.optimizer.weight_decay$'),
-        ('default_hooks.chekpoint.interval', 'The nearest is default_hooks.checkpoint.interval$'),
+        ('default_hooks.checkpoints.interval', 'The nearest is default_hooks.checkpoint.interval$'),
         ('default_hooks.logger.intervall', 'The nearest is default_hooks.logger.interval$'),
         ('param_scheduler.0.total_step', 'The nearest is param_scheduler.0.total_steps$'),
         ('train_dataloader.batchsize', 'The nearest is train_dataloader.batch_size$'),
