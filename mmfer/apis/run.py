@@ -72,6 +72,7 @@ def build_runner(
         set_options(config, cfg_options)
     else:
         config = load_config(config, cfg_options)
+    resume = resume or (cfg_options or {}).get('resume', False)
     config.work_dir = str(default_work_dir(config) if work_dir is None else work_dir)
     _name_classes(config._cfg_dict)
     config.launcher = launcher

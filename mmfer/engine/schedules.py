@@ -49,7 +49,7 @@ def check_lengths(schedulers: Any, runner: Runner) -> None:
 def _misfits(name: str, group: list, runner: Runner) -> Iterator[str]:
     last: dict = {}  # of each parameter: when its last schedule ends, as a share of the training, and what to say then
     by_iter = isinstance(runner.train_loop, IterBasedTrainLoop)
-    unit, total = ('iterations', runner.max_iters) if by_iter else ('epochs', runner.max_epochs)
+    unit, total = ('iteration', runner.max_iters) if by_iter else ('epoch', runner.max_epochs)
     for i, scheduler in enumerate(group):
         what = f'param_scheduler.{name}{"." * bool(name)}{i} ({type(scheduler).__name__})'
         length = runner.max_epochs if scheduler.by_epoch else runner.max_iters
@@ -71,7 +71,7 @@ def _misfits(name: str, group: list, runner: Runner) -> Iterator[str]:
         elif isinstance(scheduler, ENDLESS):
             late = False
         shown = end if scheduler.by_epoch or by_iter else end * runner.max_epochs / runner.max_iters
-        here = f'{what} ends after {shown:.4g} {unit}, the training after {total}'
+        here = f'{what} ends at {unit} {shown:.4g}, the training at {total}'
         if late or (course is not None and end + slack < min(scheduler.end, length)):
             yield here
         else:

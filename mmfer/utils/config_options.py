@@ -84,7 +84,7 @@ def set_options(config: Config, options: Mapping | None) -> None:
         raise ValueError('cfg-options refused: ' + '\n  '.join(['', *problems] if len(problems) > 1 else problems))
     for path, value in values.items():
         _obstacle(path, value, config)
-    config.merge_from_dict(dict(options))
+    config.merge_from_dict(copy.deepcopy(dict(options)))
 
 
 def _found(problems: Iterator[tuple[tuple, str | None]]) -> list[str]:
@@ -181,7 +181,7 @@ def arguments(kind: Callable) -> set[str] | None:
     names: set = set()
     for function in bases or [kind]:
         if function is object.__init__:
-            return names
+            return names if kind.__new__ is object.__new__ else None
         try:
             parameters = inspect.signature(function).parameters.values()
         except (TypeError, ValueError):  # of some functions written in C

@@ -99,30 +99,30 @@ def test_what_fits_ten_epochs(schedules):
 @pytest.mark.parametrize(
     ('schedules', 'message'),
     [
-        ([dict(ONE_CYCLE, total_steps=4)], r'0 \(OneCycleLR\) ends after 4 epochs, the training after 10'),
-        ([dict(ONE_CYCLE, total_steps=14)], r'0 \(OneCycleLR\) ends after 14 epochs, the training after 10'),
-        ([dict(ONE_CYCLE, total_steps=4, end=4)], 'ends after 4 epochs, the training after 10'),
+        ([dict(ONE_CYCLE, total_steps=4)], r'0 \(OneCycleLR\) ends at epoch 4, the training at 10'),
+        ([dict(ONE_CYCLE, total_steps=14)], r'0 \(OneCycleLR\) ends at epoch 14, the training at 10'),
+        ([dict(ONE_CYCLE, total_steps=4, end=4)], 'ends at epoch 4, the training at 10'),
         (
             [dict(type='OneCycleLR', eta_max=0.1, total_steps=30, by_epoch=False)],
-            'ends after 7.5 epochs, the training after 10',
+            'ends at epoch 7.5, the training at 10',
         ),
-        ([dict(type='CosineAnnealingLR', T_max=5)], r'\(CosineAnnealingLR\) ends after 5 epochs'),
-        ([dict(type='CosineAnnealingLR', T_max=5, end=5)], 'ends after 5 epochs'),
+        ([dict(type='CosineAnnealingLR', T_max=5)], r'\(CosineAnnealingLR\) ends at epoch 5'),
+        ([dict(type='CosineAnnealingLR', T_max=5, end=5)], 'ends at epoch 5'),
         (
             [WARM_UP, dict(type='CosineAnnealingLR', T_max=38, begin=2, end=40)],
-            r'1 \(CosineAnnealingLR\) ends after 40 epochs',
+            r'1 \(CosineAnnealingLR\) ends at epoch 40',
         ),
-        ([dict(type='CosineRestartLR', periods=[4, 4], restart_weights=[1, 1], eta_min=0.0)], 'ends after 8 epochs'),
-        ([dict(type='CosineRestartLR', periods=[9, 9], restart_weights=[1, 1], eta_min=0.0)], 'ends after 18 epochs'),
-        ([dict(type='PolyLR', end=5)], r'\(PolyLR\) ends after 5 epochs'),
-        ([dict(type='PolyLR', end=15)], r'\(PolyLR\) ends after 15 epochs'),
-        ([dict(type='LinearLR', start_factor=1.0, end_factor=0.1, end=5)], r'\(LinearLR\) ends after 5 epochs'),
-        ([dict(WARM_UP, end=20)], 'ends after 20 epochs'),
-        ([dict(type='MultiStepLR', milestones=[5, 20])], r'\(MultiStepLR\) ends after 20 epochs'),
+        ([dict(type='CosineRestartLR', periods=[4, 4], restart_weights=[1, 1], eta_min=0.0)], 'ends at epoch 8'),
+        ([dict(type='CosineRestartLR', periods=[9, 9], restart_weights=[1, 1], eta_min=0.0)], 'ends at epoch 18'),
+        ([dict(type='PolyLR', end=5)], r'\(PolyLR\) ends at epoch 5'),
+        ([dict(type='PolyLR', end=15)], r'\(PolyLR\) ends at epoch 15'),
+        ([dict(type='LinearLR', start_factor=1.0, end_factor=0.1, end=5)], r'\(LinearLR\) ends at epoch 5'),
+        ([dict(WARM_UP, end=20)], 'ends at epoch 20'),
+        ([dict(type='MultiStepLR', milestones=[5, 20])], r'\(MultiStepLR\) ends at epoch 20'),
         ([WARM_UP, dict(type='ExponentialLR', gamma=0.9, begin=20, end=40)], r'1 \(ExponentialLR\) begins only after'),
         (
             [dict(type='LinearMomentum', start_factor=0.5, end=2), dict(type='PolyLR', end=5)],
-            r'1 \(PolyLR\) ends after 5',
+            r'1 \(PolyLR\) ends at epoch 5',
         ),
     ],
 )
@@ -141,7 +141,7 @@ def test_trainings_by_iterations():
     fitting = [dict(type='OneCycleLR', eta_max=0.1, total_steps=40, by_epoch=False)]
     check_lengths(*build(fitting, 10, iterations=True)[1:])
     fitting[0]['total_steps'] = 30
-    with pytest.raises(ValueError, match='ends after 30 iterations, the training after 40'):
+    with pytest.raises(ValueError, match='ends at iteration 30, the training at 40'):
         check_lengths(*build(fitting, 10, iterations=True)[1:])
     with pytest.raises(ValueError, match='counts epochs, of which a training by iterations has none'):
         check_lengths(*build([dict(type='ExponentialLR', gamma=0.9)], 10, iterations=True)[1:])
@@ -209,7 +209,7 @@ def test_epochs_where_there_are_none(train, epochs, message):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'train_cfg.max_epochs': 3, 'param_scheduler.0.total_steps': 1}, 'ends after 1 epochs, the training after 3'),
+        ({'train_cfg.max_epochs': 3, 'param_scheduler.0.total_steps': 1}, 'ends at epoch 1, the training at 3'),
         (
             {'param_scheduler.0.begin': 5, 'param_scheduler.0.end': 5},
             'param_scheduler: end should be larger than begin',
