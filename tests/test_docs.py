@@ -145,10 +145,7 @@ def test_commands_have_the_options_that_are_shown(page, monkeypatch, capsys):
 
 
 def test_get_started(run_page):
-    quick = (
-        'train_cfg.max_epochs=2 param_scheduler.0.total_steps=2',
-        'train_cfg.max_epochs=1 param_scheduler.0.total_steps=1',
-    )
+    quick = ('--epochs 2', '--epochs 1')
     names, told = run_page('get_started.md', [quick])
     assert names['face'].label in names['inferencer'].classes
     assert 'perfect observer' in told

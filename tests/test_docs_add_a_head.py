@@ -22,6 +22,7 @@ COMMANDS = [line for block in BLOCKS if block.kind == 'bash' for line in block.t
 HEAD, FRAGMENT, CONFIG, TEST = FILES
 SMALL = [
     *('train_dataloader.batch_size=8', 'train_dataloader.dataset.num_samples=16', 'train_cfg.max_epochs=1'),
+    'param_scheduler.0.total_steps=1',
     *(f'{part}_dataloader.dataset.num_samples=10' for part in ('val', 'test')),
 ]
 

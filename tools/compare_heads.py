@@ -47,6 +47,9 @@ def parse_args(argv: list = None) -> argparse.Namespace:
         help='mixed precision; bfloat16 if no number format is named',
     )
     parser.add_argument(
+        '--epochs', type=int, metavar='N', help='train for N epochs, with every schedule stretched to them'
+    )
+    parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in every config'
     )
     parser.add_argument(
@@ -108,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
         out = args.work_dir or args.finished[0]
         return report_finished(args.finished, out, options, args.level, args.reference)
     noise = LabelNoise(args.label_noise, args.noise_seed)
-    settings = (args.cfg_options, args.amp, args.level, args.reference, noise)
+    settings = (args.cfg_options, args.amp, args.level, args.reference, noise, args.epochs)
     return run_comparison(args.configs, args.heads, args.seeds, args.work_dir, options, *settings)
 
 

@@ -50,6 +50,9 @@ def parse_args(argv: list = None) -> argparse.Namespace:
         choices=['bfloat16', 'float16'],
         help='mixed precision; bfloat16 if no number format is named',
     )
+    parser.add_argument(
+        '--epochs', type=int, metavar='N', help='train for N epochs, with every schedule stretched to them'
+    )
     parser.add_argument('--tensorboard', action='store_true', help='also write the scalars for TensorBoard')
     parser.add_argument(
         '--cfg-options', nargs='+', action=OptionsAction, metavar='NAME=VALUE', help='settings replaced in the config'
@@ -90,6 +93,7 @@ def train_one(args: argparse.Namespace, work_dir: object, seed: int) -> None:
         cfg_options=args.cfg_options,
         amp=args.amp,
         tensorboard=args.tensorboard,
+        epochs=args.epochs,
     )
 
 
@@ -113,7 +117,7 @@ def run_seeds(args: argparse.Namespace) -> int:
     multi_seed.check_seeds(args.seeds)
     if args.resume is None and was_restarted():
         args.resume = ''
-    config = train_config(args.config, args.cfg_options, args.amp, args.tensorboard)
+    config = train_config(args.config, args.cfg_options, args.amp, args.tensorboard, args.epochs)
     settings = config_settings(config)
     work_dir = Path(args.work_dir or default_work_dir(config))
     if args.summary:
@@ -158,6 +162,8 @@ def command(args: argparse.Namespace, seed: int, folder: Path) -> list:
     words += ['--resume'] * (args.resume is not None) + ['--tensorboard'] * args.tensorboard
     if args.amp:
         words += ['--amp', args.amp]
+    if args.epochs is not None:
+        words += ['--epochs', args.epochs]
     if args.cfg_options:
         words += ['--cfg-options', *args.option_words]
     return words

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,9 +137,7 @@ def calibrate(
         raise ValueError(f'coverage={coverage} and max_error={max_error}: one of both makes the threshold')
     if method == 'none' and coverage is None and max_error is None:
         raise ValueError("method='none' and neither coverage nor max_error: there is nothing to fit")
-    config = copy.deepcopy(config) if isinstance(config, Config) else load_config(config)
-    if cfg_options:
-        config.merge_from_dict(dict(cfg_options))
+    config = load_config(config, cfg_options)
     content = load_checkpoint(checkpoint)
     out = _check_out(Path(checkpoint), None if out is None else Path(out))
     loader = choose_data(config, data, holdout is not None)

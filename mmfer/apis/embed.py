@@ -58,7 +58,7 @@ def draw_embeddings(
         raise ValueError(f'method={method!r}: one of {", ".join(METHODS)}')
     if max_images < FEWEST or seed < 0:
         raise ValueError(f'max_images={max_images} must be at least {FEWEST}, seed={seed} at least 0')
-    config = config if isinstance(config, Config) else load_config(config, cfg_options)
+    config = load_config(config, cfg_options)
     model = init_model(config, checkpoint, device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     model.classes = model.classes or config_classes(config)
     embedding = embed(model, _dataset(config, split, max_images), max_images, seed)

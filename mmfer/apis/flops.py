@@ -63,7 +63,7 @@ def count_flops(
         raise ValueError(f'batch={batch} must be at least 1')
     if size is not None and (len(size) != 2 or min(size) < 1):
         raise ValueError(f'size={tuple(size)}: height and width in pixels, both at least 1')
-    config = config if isinstance(config, Config) else load_config(config, cfg_options)
+    config = load_config(config, cfg_options)
     if not config.get('model'):
         raise ValueError(f'{config.filename}: there is no model')
     height, width = size or input_size(config)

@@ -78,7 +78,7 @@ def heat_maps(
         raise ValueError('rollout shows the attention of the encoder, whatever is answered: no target and no layer')
     if out.exists() and not out.is_dir():
         raise ValueError(f'out={out} is a file, not a folder for pictures')
-    config = config if isinstance(config, Config) else load_config(config, cfg_options)
+    config = load_config(config, cfg_options)
     model = init_model(config, checkpoint, device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     model.classes = model.classes or config_classes(config)
     view, wanted = NetworkView(config, detector), _target(target, model.classes)

@@ -74,7 +74,7 @@ def draw_latents(
         raise ValueError(f'out={out}: the name of a picture ends in .png, .svg or .pdf')
     if not 2 <= steps <= MOST or not 0 < strength <= 1:
         raise ValueError(f'steps={steps} must lie in 2..{MOST}, strength={strength} in (0, 1]')
-    config = config if isinstance(config, Config) else load_config(config, cfg_options)
+    config = load_config(config, cfg_options)
     model = init_model(config, checkpoint, device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     classes = model.classes or config_classes(config)
     if not classes:

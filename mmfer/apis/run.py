@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import os
-import sys
+import copy
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,48 +8,38 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-from mmengine.utils import import_modules_from_strings
 
 from mmfer.datasets.wrappers.base import is_own
 from mmfer.datasets.wrappers.concat import joint_classes
 from mmfer.engine import FERRunner
 from mmfer.registry import DATASETS
+from mmfer.utils.config_files import import_modules, read_config
+from mmfer.utils.config_options import set_options
 from mmfer.utils.nesting import inside
 
 
-def load_config(path: str | Path, cfg_options: Mapping | None = None) -> Config:
+def load_config(config: str | Path | Config, cfg_options: Mapping | None = None) -> Config:
     """Read a config file, set ``cfg_options`` (dotted names to values) in it, and import its ``custom_imports``.
 
-    Modules are imported from the current folder as well as from PYTHONPATH.
+    Modules are imported from the current folder as well as from PYTHONPATH. Of a config object, a copy is returned.
 
     Raises:
         FileNotFoundError: If there is no such file; the configs beside it are listed.
-        ValueError: If a module of ``custom_imports`` cannot be imported.
+        ValueError: If nothing would read one of the options, a module of ``custom_imports`` cannot be imported, or a
+            config that the file begins from is named in a way that does not work.
     """
-    path = Path(path)
-    if not path.is_file():
-        folder = path.parent if path.parent.is_dir() else Path('.')
-        found = ', '.join(sorted(p.name for p in folder.glob('*.py'))) or 'no configs'
-        raise FileNotFoundError(f'config not found: {path} (in {folder}: {found})')
-    config = Config.fromfile(str(path), import_custom_modules=False)  # done below, from the current folder too
-    if cfg_options:
-        config.merge_from_dict(dict(cfg_options))
-    _import_modules(config.get('custom_imports'))
+    if isinstance(config, Config):
+        config = copy.deepcopy(config)
+    else:
+        path = Path(config)
+        if not path.is_file():
+            folder = path.parent if path.parent.is_dir() else Path('.')
+            found = ', '.join(sorted(p.name for p in folder.glob('*.py'))) or 'no configs'
+            raise FileNotFoundError(f'config not found: {path} (in {folder}: {found})')
+        config = read_config(path)
+    set_options(config, cfg_options)
+    import_modules(config.get('custom_imports'))
     return config
-
-
-def _import_modules(custom_imports: Mapping | None) -> None:
-    if not custom_imports:
-        return
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
-    try:
-        import_modules_from_strings(**custom_imports)
-    except ImportError as error:
-        raise ValueError(
-            f'custom_imports={dict(custom_imports)}: {error.__cause__ or error}. Modules are looked for in the current '
-            f'folder ({os.getcwd()}) and on PYTHONPATH.'
-        ) from error
 
 
 def default_work_dir(config: Config) -> Path:
@@ -82,10 +71,11 @@ def build_runner(
         seed: Replaces the seed of the config.
         cfg_options: Dotted names to values, set in the config.
     """
-    if not isinstance(config, Config):
+    if isinstance(config, Config):
+        set_options(config, cfg_options)
+    else:
         config = load_config(config, cfg_options)
-    elif cfg_options:
-        config.merge_from_dict(dict(cfg_options))
+    resume = resume or (cfg_options or {}).get('resume', False)
     config.work_dir = str(default_work_dir(config) if work_dir is None else work_dir)
     _name_classes(config._cfg_dict)
     config.launcher = launcher

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-HEADS = Path(__file__).resolve().parents[2] / 'configs/_base_/heads'
+from mmfer.utils.config_files import read_config
+
+HEADS = Path(__file__).resolve().parents[1] / 'configs/_base_/heads'
 PARTS = ('head', 'data_preprocessor', 'custom_hooks', 'train_dataloader')
 
 
@@ -34,7 +36,7 @@ def swap_head(config: Config, head: str | Path) -> Config:
         ValueError: If the file has something else, or the config has no head to take the place of.
     """
     path = _find(head)
-    fragment = Config.fromfile(str(path)).to_dict()
+    fragment = read_config(path).to_dict()
     parts = {name: value for name, value in fragment.items() if name in PARTS}
     others = sorted(set(fragment) - set(PARTS))
     if others or not isinstance(parts.get('head'), Mapping) or 'type' not in parts['head']:

@@ -9,7 +9,9 @@ from mmengine.config import Config
 from mmfer.engine import FERRunner
 from mmfer.engine.hooks.finished_hook import FinishedHook
 from mmfer.engine.hooks.interrupt_hook import was_restarted
+from mmfer.engine.schedules import set_epochs
 from mmfer.utils.checkpoint import list_checkpoints
+from mmfer.utils.config_options import set_options
 from mmfer.utils.finished import config_settings
 
 from .run import build_runner, default_work_dir, load_config
@@ -27,6 +29,7 @@ def train(
     cfg_options: Mapping | None = None,
     amp: str | None = None,
     tensorboard: bool = False,
+    epochs: int | None = None,
 ) -> FERRunner:
     """Train the model of a config; a training that reaches its end leaves ``finished.json`` in the work dir.
 
@@ -37,11 +40,14 @@ def train(
         work_dir: As all arguments down to ``cfg_options``: see :func:`mmfer.apis.build_runner`.
         amp: Number format of mixed precision, ``'bfloat16'`` or ``'float16'``; None leaves it to the config.
         tensorboard: Also write the scalars for TensorBoard.
+        epochs: Train for so many, with every schedule stretched to them (see
+            :func:`mmfer.engine.schedules.set_epochs`); ``cfg_options`` are set afterwards.
 
     Returns:
         The runner, at the end of its training.
     """
-    config = train_config(config, cfg_options, amp, tensorboard)
+    config = train_config(config, cfg_options, amp, tensorboard, epochs)
+    resume = resume or (cfg_options or {}).get('resume', False)
     settings = config_settings(config)
     work_dir = default_work_dir(config) if work_dir is None else work_dir
     if was_restarted() and list_checkpoints(work_dir):
@@ -53,13 +59,18 @@ def train(
 
 
 def train_config(
-    config: str | Path | Config, cfg_options: Mapping | None = None, amp: str | None = None, tensorboard: bool = False
+    config: str | Path | Config,
+    cfg_options: Mapping | None = None,
+    amp: str | None = None,
+    tensorboard: bool = False,
+    epochs: int | None = None,
 ) -> Config:
     """The config that :func:`train` trains with these arguments."""
     if not isinstance(config, Config):
-        config = load_config(config, cfg_options)
-    elif cfg_options:
-        config.merge_from_dict(dict(cfg_options))
+        config = load_config(config)
+    if epochs is not None:
+        set_epochs(config, epochs)
+    set_options(config, cfg_options)
     if amp is not None:
         set_amp(config, amp)
     if tensorboard:

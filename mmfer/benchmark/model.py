@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import statistics
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -93,7 +92,7 @@ def benchmark_model(
             raise ValueError(f'{name}={value} must be at least 1')
     if warmup < 0:
         raise ValueError(f'warmup={warmup} must not be negative')
-    config = _load(config, cfg_options)
+    config = load_config(config, cfg_options)
     place = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     gpu = place.type == 'cuda'
     if gpu and not torch.cuda.is_available():
@@ -106,7 +105,7 @@ def benchmark_model(
     ]
     if mode == 'train' and not gpu:
         keep_freed_memory()  # for the rest of this process
-    configs = [config] if against is None else [config, _load(against, cfg_options)]
+    configs = [config] if against is None else [config, load_config(against, cfg_options)]
     for setting in chosen:
         for each in configs if 'recompute' in setting.extras else ():
             if not each.get('recompute'):
@@ -160,13 +159,6 @@ def benchmark_model(
         notes=[note for _, notes in counted for note in notes],
         rows=rows,
     )
-
-
-def _load(config: str | Path | Config, cfg_options: Mapping | None) -> Config:
-    config = copy.deepcopy(config) if isinstance(config, Config) else load_config(config)
-    if cfg_options:
-        config.merge_from_dict(dict(cfg_options))
-    return config
 
 
 @contextmanager

@@ -47,6 +47,7 @@ def plan_methods(
     cfg_options: Mapping | None = None,
     amp: str | None = None,
     noise: LabelNoise | None = None,
+    epochs: int | None = None,
 ) -> list[Method]:
     """The methods of a comparison: several configs, or one config with several heads. Nothing is written.
 
@@ -57,6 +58,7 @@ def plan_methods(
         cfg_options: Dotted names to values, set in the config of each method, whatever its head.
         amp: See :func:`mmfer.apis.train.train`.
         noise: What becomes of the training labels of each method.
+        epochs: See :func:`mmfer.apis.train.train`.
 
     Raises:
         ValueError: If that is no comparison, two methods have one name, or a config has no labels for the noise.
@@ -72,13 +74,13 @@ def plan_methods(
         if names.count(name) > 1:
             raise ValueError(f'{name} is there twice')
     methods = []
-    base = load_config(configs[0], cfg_options) if heads else None
+    base = load_config(configs[0]) if heads else None
     for name, source in zip(names, heads or configs):
         if heads:
-            config = train_config(swap_head(base, source), cfg_options, amp)
+            config = train_config(swap_head(base, source), cfg_options, amp, epochs=epochs)
             what = f'{configs[0]} with the head {source}'
         else:
-            config = train_config(source, cfg_options, amp)
+            config = train_config(source, cfg_options, amp, epochs=epochs)
             what = str(source)
         config._cfg_dict.pop('work_dir', None)  # set for each run
         if noise is not None and noise.rate:

@@ -38,6 +38,7 @@ def run_comparison(
     level: float = 0.95,
     reference: str | None = None,
     noise: LabelNoise | None = None,
+    epochs: int | None = None,
     say: Callable[[str], Any] = _say,
 ) -> int:
     """Train and test several methods, continuing what was begun, and write the report.
@@ -50,6 +51,7 @@ def run_comparison(
         level: Of the intervals of the report.
         reference: See :func:`mmfer.comparison.write_report`.
         noise: Of the training labels of all methods.
+        epochs: See :func:`mmfer.apis.train.train`.
         say: Prints a line.
 
     Returns:
@@ -59,7 +61,7 @@ def run_comparison(
         ValueError: If the arguments do not fit together, or there are runs with other settings.
     """
     work_dir = Path(work_dir)
-    methods = plan_methods(configs, heads, work_dir, cfg_options, amp, noise)
+    methods = plan_methods(configs, heads, work_dir, cfg_options, amp, noise, epochs)
     names = [method.name for method in methods]
     if reference is not None and reference not in names:
         raise ValueError(f'reference={reference}: the methods are {", ".join(names)}')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import os
 import warnings
@@ -203,9 +202,7 @@ def _prepare(
     cfg_options: Mapping | None,
 ) -> tuple[nn.Module, dict[str, Any], list[Batch]]:
     """The model, its description and what it is tried on."""
-    config = copy.deepcopy(config) if isinstance(config, Config) else load_config(config)
-    if cfg_options:
-        config.merge_from_dict(dict(cfg_options))
+    config = load_config(config, cfg_options)
     model = init_model(config, checkpoint)
     if not hasattr(model.head, 'predictions'):
         raise ValueError(f'{type(model.head).__name__} cannot be exported: a head of mmfer (BaseHead) is needed')

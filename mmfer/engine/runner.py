@@ -36,6 +36,7 @@ from .loops import FERIterTrainLoop, FERTestLoop, FERTrainLoop, FERValLoop
 from .process_group import leave_group_at_exit, orderly
 from .recompute import recompute_activations
 from .resumable_runner import ResumableRunner
+from .schedules import check_lengths
 from .seeding import mix, seeded_loader
 from .worker_watch import explained_worker_deaths
 
@@ -127,6 +128,15 @@ class FERRunner(ResumableRunner):
             kind = LOOPS.get(kind) if isinstance(kind, str) else kind
             loop['type'] = LOOP_OF.get(kind, loop.get('type'))
         return super().build_train_loop(loop)
+
+    def build_param_scheduler(self, scheduler: list | dict) -> list | dict:
+        """MMEngine's, with an error if schedules and training do not end together."""
+        try:
+            built = super().build_param_scheduler(scheduler)
+        except ValueError as error:  # such as an end before the begin
+            raise ValueError(f'param_scheduler: {error}') from error
+        check_lengths(built, self)
+        return built
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
         super().register_default_hooks(dict(dict(checkpoint=dict(type=SafeCheckpointHook)), **(hooks or {})))

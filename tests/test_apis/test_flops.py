@@ -31,6 +31,13 @@ def test_a_network_counted_by_hand():
     assert count_flops(config, (32, 32), batch=3)['flops'] == 3 * by_hand
 
 
+def test_options_reach_config_objects():
+    config = load_config(POSTER_VAR)
+    counts = [count_flops(config, cfg_options=options)['parameters'] for options in ({}, {'model.head.num_classes': 9})]
+    assert counts[0] < counts[1]
+    assert config.model.head.num_classes == 7
+
+
 def test_attention_counts():
     """Twice as many tokens are four times as many operations within the attention, whichever kernel computes it."""
     config = network(

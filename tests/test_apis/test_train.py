@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
-from small_runs import ROOT, small_config
+from small_runs import ROOT, shallow_config, small_config
 
 from mmfer.apis import load_config
 from mmfer.apis.train import add_tensorboard, default_work_dir, set_amp, train, train_config
@@ -84,6 +84,22 @@ def test_default_work_dir():
     assert default_work_dir(config).parts == ('work_dirs', 'poster_var', 'synth')
     config.work_dir = 'elsewhere'
     assert str(default_work_dir(config)) == 'elsewhere'
+
+
+def test_epochs_come_with_their_schedule_and_before_the_options(tmp_path):
+    config = train_config(ROOT / 'configs/poster_var/synth.py', {'param_scheduler.0.eta_max': 1e-3}, epochs=3)
+    assert (config.train_cfg.max_epochs, config.param_scheduler[0].total_steps) == (3, 3)
+    assert config.param_scheduler[0].eta_max == 1e-3
+    config = train_config(ROOT / 'configs/resnet/raf.py', {'param_scheduler.1.eta_min': 1e-6}, epochs=4)
+    assert config.param_scheduler[1].to_dict()['T_max'] == 3
+    runner = train(shallow_config(tmp_path), epochs=2)
+    assert (runner.epoch, runner.param_schedulers[0].total_steps) == (2, 4)
+
+
+def test_the_option_resume_resumes(tmp_path):
+    train(shallow_config(tmp_path))
+    runner = train(shallow_config(tmp_path), cfg_options={'resume': True, 'load_from': None})
+    assert runner.resumed['epoch'] == 1
 
 
 def test_started_again_by_the_launcher_continues(tmp_path, monkeypatch):

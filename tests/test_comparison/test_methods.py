@@ -42,10 +42,18 @@ def test_configs_of_heads_load_again(tmp_path, head, pretty_layout):
 
 
 def test_options_reach_the_head_that_is_put_in(tmp_path, config):
-    methods = plan_methods([config], ['linear', 'vich'], tmp_path, {'model.head.in_channels': 32, 'model.x': 1})
+    methods = plan_methods(
+        [config], ['linear', 'vich'], tmp_path, {'model.head.in_channels': 32, 'train_cfg.val_interval': 2}
+    )
     assert [method.settings['model.head.in_channels'] for method in methods] == [32, 32]
-    assert [method.settings['model.x'] for method in methods] == [1, 1]
+    assert [method.settings['train_cfg.val_interval'] for method in methods] == [2, 2]
     assert all('work_dir' not in method.text for method in methods)
+
+
+def test_epochs_of_every_method(tmp_path):
+    methods = plan_methods([SYNTH], ['linear'], tmp_path, epochs=2)
+    names = ('train_cfg.max_epochs', 'param_scheduler.0.total_steps')
+    assert [method.settings[name] for method in methods for name in names] == [2, 2]
 
 
 def test_whole_configs(tmp_path, config):

@@ -68,14 +68,14 @@ def test_everything_reaches_the_comparison(monkeypatch, tmp_path):
     monkeypatch.setattr('mmfer.comparison.run.report_finished', lambda *args: told.append(args) or 0)
     tool = load_tool(TOOL)
     words = ['c.py', '--heads', 'a', 'b', '--seeds', '3', '4', '--work-dir', 'w', '--jobs', '2', '--processes', '4']
-    words += ['--label-noise', '0.2', '--noise-seed', '5']
+    words += ['--label-noise', '0.2', '--noise-seed', '5', '--epochs', '6']
     words += ['--amp', '--level', '0.9', '--reference', 'a', '--checkpoint', 'best', '--cfg-options', 'x.y=[1,2]']
     assert tool.run(tool.parse_args(words)) == 0
     configs, heads, seeds, work_dir, options, *settings = told.pop()
     assert (configs, heads, seeds, work_dir) == (['c.py'], ['a', 'b'], [3, 4], 'w')
     assert (options.tools, options.jobs, options.processes, options.checkpoint) == (ROOT / 'tools', 2, 4, 'best')
     assert options.command == f'python tools/compare_heads.py {shlex.join(words)}'
-    assert settings == [{'x.y': [1, 2]}, 'bfloat16', 0.9, 'a', (0.2, 5)]
+    assert settings == [{'x.y': [1, 2]}, 'bfloat16', 0.9, 'a', (0.2, 5), 6]
     assert tool.run(tool.parse_args(['--from', 'd', 'e'])) == 0
     assert told.pop()[:2] == (['d', 'e'], 'd')
     assert tool.run(tool.parse_args(['--from', 'd', 'e', '--work-dir', 'w'])) == 0

@@ -20,6 +20,7 @@ SMALL = [
     'val_dataloader.dataset.num_samples=10',
     'test_dataloader.dataset.num_samples=10',
     'train_cfg.max_epochs=1',
+    'param_scheduler.0.total_steps=1',
 ]
 
 
@@ -226,14 +227,26 @@ def test_seeds_are_what_each_alone_gives(tmp_path, tool, call_tool):
 
 
 def test_command_of_each_seed(tool):
-    args = ['c.py', '--seeds', '3', '4', '--work-dir', 'w', '--amp', '--tensorboard', '--resume']
+    args = ['c.py', '--seeds', '3', '4', '--work-dir', 'w', '--amp', '--tensorboard', '--resume', '--epochs', '5']
     args = tool.parse_args([*args, '--cfg-options', 'a.b=[1,2]', "c='x y'"])
     words = [str(word) for word in tool.command(args, 4, Path('w/seed_4'))]
     assert words[:3] == [sys.executable, str(ROOT / 'tools/train.py'), 'c.py']
-    expected = ['--work-dir', 'w/seed_4', '--seed', '4', '--resume', '--tensorboard', '--amp', 'bfloat16']
+    expected = [
+        '--work-dir',
+        'w/seed_4',
+        '--seed',
+        '4',
+        '--resume',
+        '--tensorboard',
+        '--amp',
+        'bfloat16',
+        '--epochs',
+        '5',
+    ]
     assert words[3:] == [*expected, '--cfg-options', 'a.b=[1,2]', "c='x y'"]
     own = tool.parse_args(words[2:])
-    assert (own.seed, own.seeds, own.resume, own.amp, own.cfg_options) == (4, None, '', 'bfloat16', args.cfg_options)
+    assert (own.seed, own.seeds, own.resume, own.amp, own.epochs) == (4, None, '', 'bfloat16', 5)
+    assert own.cfg_options == args.cfg_options
     args.processes = 2
     assert [str(word) for word in tool.command(args, 4, 'f')][:3] == [str(ROOT / 'tools/dist_train.sh'), 'c.py', '2']
 
