@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from mmfer.models.heads.calibration import PREFIX, describe_calibration
 from mmfer.registry import DATASETS, TRANSFORMS
 from mmfer.utils import find_state_dict
 from mmfer.utils.checkpoint import load_checkpoint
+from mmfer.utils.views import VIEWS
 
 from .run import build_runner, config_classes, load_config
 from .same_images import count_fitted_images
@@ -32,6 +34,7 @@ def evaluate(
     data: str | Path | Config | None = None,
     class_map: Mapping[str, str] | None = None,
     missing: str = 'drop',
+    tta: str | None = None,
 ) -> dict[str, float]:
     """Test a checkpoint on the test data of its config, or of another one.
 
@@ -50,12 +53,14 @@ def evaluate(
             then preprocessed as ``config`` says.
         class_map: Name of a class, of the model or of the data -> the class that it counts as; synonyms are known.
         missing: ``'drop'`` leaves classes that one side lacks out of the other, ``'error'`` raises.
+        tta: Test-time augmentation: ``'flip'`` averages over each image and its mirror image, ``'flip+shifts'`` over
+            small shifts of both as well, see ``ExpressionTTA``; None takes images as they are.
 
     Returns:
         The metrics by name.
 
     Raises:
-        ValueError: If model and data set share no class, or ``class_map`` names an unknown one.
+        ValueError: If model and data set share no class, ``class_map`` names an unknown one, or ``tta`` is unknown.
     """
     if out is not None and Path(out).suffix != '.json':
         raise ValueError(f'out={out}: the results are JSON, name a file that ends in .json')
@@ -64,9 +69,12 @@ def evaluate(
     classes = _model_classes(config, content)
     if data is not None:
         borrow_test_data(config, data if isinstance(data, Config) else load_config(data))
-    runner = build_runner(config, work_dir, load_from=checkpoint, launcher=launcher, cfg_options=cfg_options)
+    config = config if tta is None else copy.deepcopy(config)  # it gets a hook
+    runner = build_runner(config, work_dir, checkpoint, launcher=launcher, cfg_options=cfg_options, tta=tta)
     plan = _meet_by_name(runner, classes, class_map, missing)
     calibration = _calibration(runner, content)
+    if tta is not None:
+        runner.logger.info(f'Test-time augmentation: {tta}, {len(VIEWS[tta])} views of each image')
     dump = PredictionDump()
     if out is not None:
         evaluator = runner.test_loop.evaluator
@@ -76,7 +84,7 @@ def evaluate(
     if out is not None and runner.rank == 0:
         protocol = (dump.dataset_meta or {}).get('protocol')
         header = dict(config=str(runner.cfg.filename), checkpoint=str(checkpoint), seed=runner.seed, metrics=metrics)
-        rules = dict(class_rule=str(plan) if plan else None, calibration=calibration)
+        rules = dict(class_rule=str(plan) if plan else None, calibration=calibration, tta=tta)
         dump.write(out, **header, protocol=protocol, **rules)
         runner.logger.info(f'{len(dump.predictions)} predictions written to {out}')
     return metrics
