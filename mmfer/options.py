@@ -6,6 +6,15 @@ import argparse
 from typing import Any
 
 
+def add_tta(parser: argparse.ArgumentParser) -> None:
+    """The option ``--tta``, whose choices are the keys of ``mmfer.utils.views.VIEWS``."""
+    parser.add_argument(
+        '--tta',
+        choices=['flip', 'flip+shifts'],
+        help='average over the mirror image (2 views), or small shifts of both as well (10 views) [one view]',
+    )
+
+
 class DictAction(argparse.Action):
     """MMEngine's ``DictAction``: ``--cfg-options a.b=1 c=[2,3]`` becomes ``{'a.b': 1, 'c': [2, 3]}``."""
 

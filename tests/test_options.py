@@ -5,7 +5,8 @@ import mmengine.config
 import pytest
 from processes import python
 
-from mmfer.options import DictAction
+from mmfer.options import DictAction, add_tta
+from mmfer.utils.views import VIEWS
 
 WORDS = ['a=1', 'b.c=[1,2]', "d=(1,'x')", 'e=None', 'f=true', 'g=1e-3', 'h=text', 'i=a=b', 'j=1,2']
 
@@ -29,3 +30,16 @@ def test_a_word_that_is_no_option_is_named(capsys):
 def test_nothing_is_imported_for_it():
     code = 'import sys, mmfer.options; print([n for n in ("torch", "mmengine", "numpy") if n in sys.modules])'
     assert python('-c', code).stdout.strip() == '[]', sys.version
+
+
+def test_views_of_test_time_augmentation(capsys):
+    parser = argparse.ArgumentParser()
+    add_tta(parser)
+    (option,) = (action for action in parser._actions if action.dest == 'tta')
+    assert list(option.choices) == list(VIEWS)
+    assert parser.parse_args([]).tta is None
+    assert parser.parse_args(['--tta', 'flip+shifts']).tta == 'flip+shifts'
+    with pytest.raises(SystemExit) as stopped:
+        parser.parse_args(['--tta', 'both'])
+    assert stopped.value.code == 2
+    assert "argument --tta: invalid choice: 'both' (choose from" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import sys
 # Threads that spin long while they wait starve other processes where cores are few; read when PyTorch is imported.
 os.environ.setdefault('GOMP_SPINCOUNT', '1000')
 
-from mmfer.options import DictAction  # noqa: E402
+from mmfer.options import DictAction, add_tta  # noqa: E402
 
 
 def pair(text: str) -> tuple:
@@ -40,6 +40,7 @@ def parse_args() -> argparse.Namespace:
         help='classes that only the model or only the data have: keep all answers of the model (its own data), leave '
         'these classes out of both sides (--data, --class-map), or stop',
     )
+    add_tta(parser)
     parser.add_argument('--work-dir', help='folder of the logs [work_dirs/<folder>/<config>]')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
@@ -61,6 +62,7 @@ def run(args: argparse.Namespace) -> None:
         data=args.data,
         class_map=dict(args.class_map),
         missing=args.missing,
+        tta=args.tta,
     )
 
 

@@ -16,6 +16,7 @@ from mmfer.registry import TRANSFORMS
 from mmfer.utils.checkpoint import load_checkpoint
 from mmfer.utils.nesting import leaves
 from mmfer.utils.state_dict import find_state_dict
+from mmfer.utils.views import VIEWS
 
 from .run import build_runner, config_classes, load_config
 from .same_images import count_fitted_images
@@ -34,6 +35,7 @@ def evaluate(
     data: str | Path | Config | None = None,
     class_map: Mapping[str, str] | None = None,
     missing: str | None = None,
+    tta: str | None = None,
 ) -> dict[str, float]:
     """Test a checkpoint on the test data of its config, or of another one.
 
@@ -53,16 +55,18 @@ def evaluate(
         missing: What happens to classes that one side lacks: ``'keep'``, ``'drop'`` or ``'error'``, see
             :class:`mmfer.engine.class_names.MatchedData`. By default the config's own data are tested with ``'keep'``,
             others and those with ``class_map`` with ``'drop'``.
+        tta: Test-time augmentation: ``'flip'`` averages over each image and its mirror image, ``'flip+shifts'`` over
+            small shifts of both as well, see ``ExpressionTTA``; None takes images as they are.
 
     Returns:
         The metrics by name.
 
     Raises:
-        ValueError: If classes cannot be matched by name, or ``class_map`` names an unknown one.
+        ValueError: If classes cannot be matched by name, ``class_map`` names an unknown one, or ``tta`` is unknown.
     """
     if out is not None and Path(out).suffix != '.json':
         raise ValueError(f'out={out}: the results are JSON, name a file that ends in .json')
-    config = config if isinstance(config, Config) else load_config(config)
+    config = load_config(config)
     content = load_checkpoint(checkpoint)
     if data is not None:
         borrow_test_data(config, data if isinstance(data, Config) else load_config(data))
@@ -71,9 +75,11 @@ def evaluate(
     unnamed = not ((content.get('meta') or {}).get('dataset_meta') or {}).get('classes')
     classes = config_classes(config) if unnamed else None
     config.test_cfg = _test_cfg(config, missing=missing, class_map=dict(class_map or {}), model_classes=classes)
-    runner = build_runner(config, work_dir, load_from=checkpoint, launcher=launcher, cfg_options=cfg_options)
+    runner = build_runner(config, work_dir, load_from=checkpoint, launcher=launcher, cfg_options=cfg_options, tta=tta)
     loop = runner.test_loop
     calibration = _calibration(runner, content)
+    if tta is not None:
+        runner.logger.info(f'Test-time augmentation: {tta}, {len(VIEWS[tta])} views of each image')
     dump = PredictionDump()
     if out is not None:
         dump.dataset_meta = loop.evaluator.dataset_meta
@@ -82,7 +88,7 @@ def evaluate(
     if out is not None and runner.rank == 0:
         protocol = (dump.dataset_meta or {}).get('protocol')
         header = dict(config=str(runner.cfg.filename), checkpoint=str(checkpoint), seed=runner.seed, metrics=metrics)
-        rules = dict(class_rule=getattr(loop, 'class_rule', None), calibration=calibration)
+        rules = dict(class_rule=getattr(loop, 'class_rule', None), calibration=calibration, tta=tta)
         dump.write(out, **header, protocol=protocol, **rules)
         runner.logger.info(f'{len(dump.predictions)} predictions written to {out}')
     return metrics

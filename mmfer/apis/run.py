@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.hooks import PrepareTTAHook
 from mmengine.registry import DefaultScope
 
 from mmfer.datasets.wrappers.base import is_own
 from mmfer.datasets.wrappers.concat import joint_classes
 from mmfer.engine import FERRunner
+from mmfer.models import ExpressionTTA
 from mmfer.registry import DATASETS
 from mmfer.utils.config_files import import_modules, read_config
 from mmfer.utils.config_options import set_options
 from mmfer.utils.nesting import inside
+from mmfer.utils.views import check_views
 
 
 def load_config(config: str | Path | Config, cfg_options: Mapping | None = None) -> Config:
@@ -58,6 +61,7 @@ def build_runner(
     launcher: str = 'none',
     seed: int | None = None,
     cfg_options: Mapping | None = None,
+    tta: str | None = None,
 ) -> FERRunner:
     """The runner of a config, ready for ``train()`` or ``test()``.
 
@@ -70,12 +74,15 @@ def build_runner(
         launcher: ``'none'``, ``'pytorch'`` (torchrun), ``'slurm'`` or ``'mpi'``.
         seed: Replaces the seed of the config.
         cfg_options: Dotted names to values, set in the config.
+        tta: Views of test-time augmentation, see :func:`add_views`.
     """
     if isinstance(config, Config):
         set_options(config, cfg_options)
     else:
         config = load_config(config, cfg_options)
     resume = resume or (cfg_options or {}).get('resume', False)
+    if tta is not None:
+        add_views(config, tta)
     config.work_dir = str(default_work_dir(config) if work_dir is None else work_dir)
     _name_classes(config._cfg_dict)
     config.launcher = launcher
@@ -87,6 +94,25 @@ def build_runner(
     if seed is not None:
         config.randomness = dict(config.get('randomness') or {}, seed=seed)
     return FERRunner.from_cfg(config)
+
+
+def add_views(config: Config, tta: str) -> None:
+    """Let ``config`` test on several views of each image: its ``custom_hooks`` get a ``PrepareTTAHook``.
+
+    Args:
+        config: Changed in place.
+        tta: ``views`` of ``ExpressionTTA``.
+
+    Raises:
+        ValueError: If there are no such views, or the config has such a hook.
+    """
+    hooks = list(config.get('custom_hooks') or ())
+    for hook in hooks:
+        kind = hook['type'] if isinstance(hook, dict) else type(hook)
+        if (kind if isinstance(kind, str) else kind.__name__).split('.')[-1] == 'PrepareTTAHook':
+            raise ValueError(f'{config.filename} has a PrepareTTAHook already. Take it out, or leave out tta={tta!r}')
+    hook = dict(type=PrepareTTAHook, tta_cfg=dict(type=ExpressionTTA, views=check_views(tta)))
+    config.custom_hooks = [*hooks, hook]
 
 
 def _name_classes(settings: Any) -> Any:

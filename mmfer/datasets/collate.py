@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from mmengine.dataset import pseudo_collate
@@ -23,15 +23,19 @@ def stack_images(samples: Sequence[dict]) -> dict:
 
     Returns:
         dict: ``inputs``, uint8 (B, 3, H, W), or the list of B tensors where they differ in size; ``data_samples``, the
-        list of B samples. What pseudo_collate makes of them where the samples are anything else.
+        list of B samples. What pseudo_collate makes of them where the samples are anything else: of V views of each
+        image (``TestTimeAug``) V lists of B.
     """
     first = samples[0]
     if not isinstance(first, dict) or set(first) != {'inputs', 'data_samples'}:
         return pseudo_collate(samples)
-    images = [sample['inputs'] for sample in samples]
-    if all(isinstance(image, Tensor) and image.shape == images[0].shape for image in images):
+    images, data_samples = ([sample[name] for sample in samples] for name in ('inputs', 'data_samples'))
+    nested = any(isinstance(sample, (list, tuple, Mapping)) for sample in data_samples)
+    if nested or not all(isinstance(image, Tensor) for image in images):
+        return pseudo_collate(samples)
+    if all(image.shape == images[0].shape for image in images):
         images = torch.stack(images)
-    return dict(inputs=images, data_samples=_Samples(sample['data_samples'] for sample in samples))
+    return dict(inputs=images, data_samples=_Samples(data_samples))
 
 
 class _Samples(list):

@@ -130,6 +130,11 @@ def test_steps(config: Any) -> tuple[dict | None, list[dict]]:
         cls = TRANSFORMS.get(step['type']) if isinstance(step['type'], str) else step['type']
         if cls is None:
             raise ValueError(f'{config.filename}: the transform {step["type"]} of the test data is not registered')
+        if cls.__name__ == 'TestTimeAug':
+            raise ValueError(
+                f"{config.filename}: TestTimeAug makes views of test images, not one. Take it out, and use tta='flip' "
+                'for predictions (--tta flip)'
+            )
         if cls.__name__ in CROPS:
             if found or crop:
                 other = crop or found[-1]

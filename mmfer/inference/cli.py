@@ -8,6 +8,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from mmfer.options import add_tta
+
 from .classifiers import WEIGHTS
 
 
@@ -22,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--threshold', metavar='NATS', help='uncertainty above which to abstain, or none [checkpoint]')
     parser.add_argument('--batch-size', type=int, default=16, metavar='N', help='faces at a time [16]')
+    add_tta(parser)
     parser.add_argument('--device', help='e.g. cpu or cuda:1 [a GPU where there is one]')
 
 
@@ -63,6 +66,7 @@ def open_inferencer(args: argparse.Namespace, checkpoint: str | None, **options:
         crop=crop,
         batch_size=args.batch_size,
         threshold=threshold,
+        tta=args.tta,
         **options,
     )
 

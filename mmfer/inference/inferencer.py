@@ -16,6 +16,7 @@ from mmengine.registry import DefaultScope
 
 from mmfer.faces import Face, build_detector, whole_image
 from mmfer.registry import TRANSFORMS
+from mmfer.utils.views import check_views, make_views, merge_views
 
 from .classifiers import Classifier, open_classifier
 from .images import MAX_PIXELS, from_array
@@ -57,6 +58,9 @@ class ExpressionInferencer:
         half_life: Frames of a video, of those that are looked at, after which what a face showed counts half, see
             :class:`FaceTracks`; 0 numbers the faces and pools nothing, None does not even number them.
         max_pixels: Larger image files are refused.
+        tta: Test-time augmentation, as in ``tools/test.py --tta``: ``'flip'`` takes the mean over the face and its
+            mirror image, ``'flip+shifts'`` over small shifts of both as well, at 2 and 10 times the cost; what views
+            disagree in is epistemic, see :func:`mmfer.utils.views.merge_views`. None takes the face as it is.
 
     Attributes:
         classes: Names of the expressions, in the order of all scores.
@@ -82,6 +86,7 @@ class ExpressionInferencer:
         interval: float | None = 0.9,
         half_life: float | None = 5.0,
         max_pixels: int = MAX_PIXELS,
+        tta: str | None = None,
     ) -> None:
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise ValueError(f'batch_size={batch_size!r}: a whole number from 1 on')
@@ -91,6 +96,7 @@ class ExpressionInferencer:
             raise ValueError(f"threshold={threshold!r}: a number of nats, None or 'auto'")
         if threshold not in ('auto', None) and not math.isfinite(float(threshold)):
             raise ValueError(f"threshold={threshold!r}: a number of nats, None or 'auto'")
+        self.tta = None if tta is None else check_views(tta)
         FaceTracks(half_life or 0)
         self.detector = None if detector is None else build_detector(detector)
         self.classifier: Classifier = open_classifier(model, checkpoint, device)
@@ -255,9 +261,14 @@ class ExpressionInferencer:
                     'dict(type=ImageResize, size=(H, W)), at the size of the training'
                 )
             batch = np.stack(faces)
-            outputs = self.classifier(batch)
+            outputs = self._predict(batch)
             for i in range(len(batch)):
                 yield {name: values[i] for name, values in outputs.items()}
+
+    def _predict(self, batch: np.ndarray) -> Mapping[str, np.ndarray]:
+        if self.tta is None:
+            return self.classifier(batch)
+        return merge_views([self.classifier(view) for view in make_views(batch, self.tta)])
 
     def _answer(self, waiting: deque, ready: Sequence[np.ndarray], tracks: dict) -> Iterator[tuple]:
         fields = self._classify(ready)

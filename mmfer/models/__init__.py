@@ -1,6 +1,7 @@
 from . import heads, losses, pretrained_init  # noqa: F401 (the last one registers itself)
 from .backbones import FaceResNet, IRNet, MixedFeatureNet, MobileFaceNet, TwoStreamBackbone
 from .data_preprocessor import FERDataPreprocessor
+from .expression_tta import ExpressionTTA
 from .heads import *
 from .losses import *
 from .necks import DANNeck, DDAMFNNeck, PosterPyramidNeck, PyramidFusionNeck
@@ -9,6 +10,7 @@ from .two_view_preprocessor import TwoViewPreprocessor
 __all__ = [
     'DANNeck',
     'DDAMFNNeck',
+    'ExpressionTTA',
     'FERDataPreprocessor',
     'FaceResNet',
     'IRNet',

@@ -48,8 +48,14 @@ class FERDataPreprocessor(ClsDataPreprocessor):
             images: B tensors (3, H, W), uint8 or float, or one tensor (B, 3, H, W).
 
         Raises:
-            ValueError: If the images differ in size, or have not three channels.
+            ValueError: If the images differ in size, have not three channels, or are lists of views.
         """
+        if any(isinstance(image, (list, tuple)) for image in images):
+            raise ValueError(
+                'the pipeline makes lists of views of each image. For tests add '
+                "custom_hooks=[dict(type='PrepareTTAHook', tta_cfg=dict(type='mmfer.ExpressionTTA'))]; for training, "
+                'end it with TwoViews'
+            )
         shapes = {tuple(image.shape) for image in images}
         if len(shapes) != 1 or len(next(iter(shapes))) != 3 or next(iter(shapes))[0] != 3:
             found = ', '.join(map(str, sorted(shapes)))

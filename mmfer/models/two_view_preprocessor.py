@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from mmpretrain.structures import DataSample
+from torch import Tensor
 
 from mmfer.registry import MODELS
 
@@ -41,7 +42,7 @@ class TwoViewPreprocessor(FERDataPreprocessor):
         if not training:
             return super().forward(data, training)
         images = data['inputs']
-        if images[0].ndim == 4:
+        if isinstance(images[0], Tensor) and images[0].ndim == 4:
             if self.batch_augments is not None:
                 raise ValueError('batch_augments cannot mix the views that TwoViews makes: use one of both')
             first = super().forward(dict(data, inputs=[pair[0] for pair in images]), training)

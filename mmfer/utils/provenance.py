@@ -9,7 +9,7 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -201,13 +201,24 @@ def weights_fingerprint(model: nn.Module) -> dict[str, str]:
 def batch_fingerprint(batch: Mapping) -> dict[str, str]:
     """Hashes of which ``samples``, with their labels, a batch has, and of its ``inputs`` as they are augmented."""
     samples, inputs = (hashlib.blake2b(digest_size=DIGITS // 2) for _ in range(2))
-    for sample in batch['data_samples']:
+    for sample in _flat(batch['data_samples']):
         path = '/'.join(str(sample.get('img_path', '')).replace('\\', '/').split('/')[-2:])
         label = sample.get('gt_label')
         samples.update(f'{sample.get("sample_idx")} {path} {None if label is None else label.tolist()}\n'.encode())
-    for tensor in batch['inputs']:
+    for tensor in _flat(batch['inputs']):
         inputs.update(_bytes(tensor))
     return dict(samples=samples.hexdigest(), inputs=inputs.hexdigest())
+
+
+def _flat(parts: Any) -> Iterator:
+    """What nested lists and dicts hold, such as those of views of images."""
+    if isinstance(parts, Mapping):
+        parts = list(parts.values())
+    if not isinstance(parts, (list, tuple)):
+        yield parts
+        return
+    for part in parts:
+        yield from _flat(part)
 
 
 def _bytes(tensor: torch.Tensor) -> Any:

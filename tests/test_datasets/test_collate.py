@@ -30,7 +30,7 @@ def assert_same_samples(a, b):
     for sample, other in zip(a, b):
         assert type(sample) is type(other)
         assert sample.metainfo == other.metainfo
-        assert sample.keys() == other.keys()
+        assert set(sample.keys()) == set(other.keys())  # their order is that of a set
         for key, value in sample.items():
             same = torch.equal(value, other.get(key)) if isinstance(value, torch.Tensor) else value == other.get(key)
             assert same, key
@@ -94,3 +94,34 @@ def test_configs_find_it_by_its_name():
     settings = dict(dataset=dataset, batch_size=3, sampler=dict(type='DefaultSampler', shuffle=False))
     loader = Runner.build_dataloader(dict(settings, collate_fn=dict(type='stack_images')))
     assert next(iter(loader))['inputs'].shape == (3, 3, 32, 32)
+
+
+def views(sample, number=2):
+    return dict(inputs=[sample['inputs']] * number, data_samples=[sample['data_samples']] * number)
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        views,  # of TestTimeAug
+        lambda sample: dict(sample, inputs=[sample['inputs']] * 2),  # of mmpretrain's MultiView
+        lambda sample: dict(sample, inputs=(sample['inputs'],) * 3),
+        lambda sample: dict(sample, inputs=dict(face=sample['inputs'], context=sample['inputs'])),
+        lambda sample: dict(sample, data_samples=[sample['data_samples']] * 2),
+        lambda sample: [sample['inputs'], sample['data_samples']],
+    ],
+)
+@pytest.mark.parametrize('num', [1, 3])
+def test_views_and_other_inputs_are_put_together_as_mmengine_does(change, num):
+    changed = [change(sample) for sample in samples(num)]
+    found, expected = stack_images(changed), pseudo_collate(changed)
+    assert str(found) == str(expected)
+    if change is views:
+        assert [len(batch['inputs']) for batch in (found, expected)] == [2, 2]
+        assert [len(of_view) for of_view in found['data_samples']] == [num, num]
+
+
+def test_two_views_in_a_tensor_are_stacked():
+    """Those of the TwoViews transform."""
+    pairs = [dict(sample, inputs=torch.stack([sample['inputs']] * 2)) for sample in samples()]
+    assert stack_images(pairs)['inputs'].shape == (3, 2, 3, 8, 8)

@@ -13,12 +13,14 @@ import pytest
 import torch
 from processes import python
 
+from mmfer.apis import evaluate
 from mmfer.datasets import SynthFER
 from mmfer.deploy import OnnxClassifier, export_onnx
 from mmfer.faces import whole_image
 from mmfer.inference import ExpressionInferencer
 from mmfer.inference.classifiers import TorchClassifier
 from mmfer.models import FERDataPreprocessor
+from mmfer.utils.views import VIEWS
 
 
 @pytest.fixture(scope='module')
@@ -226,3 +228,25 @@ def test_a_size_of_the_batch_that_never_changes(model):
     with pytest.raises(ValueError, match='batch=0: 1 or more'):
         OnnxClassifier(model[2], batch=0)
     assert any_size(pixels(3))['pred_score'].shape == (3, 7)
+
+
+@pytest.mark.parametrize('tta', VIEWS)
+def test_views_are_merged_as_in_pytorch_and_in_tests(tta, model, tmp_path):
+    """A calibrated VICH: the exported file, the checkpoint, and tools/test.py on the same faces."""
+    config, checkpoint, path = model
+    out = tmp_path / 'out.json'
+    evaluate(config, checkpoint, out=out, work_dir=tmp_path, tta=tta)
+    expected = json.loads(out.read_text())['predictions']
+    faces = SynthFER(split='test', num_samples=len(expected), size=32)
+    images = [faces[i]['img'] for i in range(len(expected))]
+    answers = [
+        ExpressionInferencer(config, checkpoint, 'cpu', None, tta=tta).predict(images, 'bgr'),
+        ExpressionInferencer(path, detector=None, tta=tta).predict(images, 'bgr'),
+    ]
+    for by_test, by_torch, by_onnx in zip(expected, *answers):
+        assert by_torch.label == by_onnx.label == exports.CLASSES[by_test['pred_label']]
+        for name in ('score', 'mean', 'std', 'uncertainty', 'aleatoric', 'epistemic'):
+            values = [getattr(face, 'scores' if name == 'score' else name) for face in (by_torch, by_onnx)]
+            wanted = by_test[f'pred_{name}' if name in ('score', 'mean', 'std') else name]
+            for value in values:
+                np.testing.assert_allclose(value, wanted, rtol=1e-5, atol=1e-5, err_msg=name)

@@ -5,13 +5,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmpretrain.structures import DataSample
 from processes import python
 from small_runs import small_config
 from torch.utils.data import DataLoader
 
 from mmfer.apis import build_runner
 from mmfer.datasets import SynthFER
-from mmfer.engine.hooks.guard_hook import GuardHook, check_loader, newest_checkpoint
+from mmfer.engine.hooks.guard_hook import GuardHook, batch_names, check_loader, newest_checkpoint
 from mmfer.engine.worker_watch import SampleError, WorkerWatch, explained_worker_deaths, sample_name
 from mmfer.models import LinearHead
 from mmfer.registry import MODELS
@@ -277,3 +278,9 @@ def test_other_errors_are_left_alone():
 def test_names_without_paths():
     assert sample_name(SimpleNamespace(get_data_info=lambda i: {}), 3) == 'sample 3'
     assert sample_name([], 3) == 'sample 3'
+
+
+def test_names_of_a_batch_of_views():
+    samples = [DataSample(metainfo=dict(img_path=f'{i}.jpg')) for i in range(3)]
+    for data_samples in (samples, [samples, samples]):
+        assert batch_names(dict(inputs=None, data_samples=data_samples)) == ['0.jpg', '1.jpg', '2.jpg']

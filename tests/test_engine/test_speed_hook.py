@@ -54,6 +54,10 @@ def test_images_of_all_processes(clock, monkeypatch):
 def test_several_views_of_an_image_count_once(clock):
     views = dict(inputs=dict(weak=torch.zeros(5, 3), strong=torch.zeros(5, 3)))
     assert list(speeds(SpeedHook(warmup=0), clock, [1], batch=views)) == [5]
+    images, samples = list(torch.zeros(5, 3)), [object()] * 5
+    for batch in ((torch.zeros(5, 2, 3), samples), ([images] * 2, samples), ([images] * 2, [samples] * 2)):
+        batch = dict(zip(('inputs', 'data_samples'), batch))
+        assert list(speeds(SpeedHook(warmup=0), clock, [1], batch=batch)) == [5]
 
 
 def test_time_between_epochs_does_not_count(clock):

@@ -107,6 +107,9 @@ def test_a_crop_in_the_middle_is_refused(tmp_path):
     pipeline[1] = dict(type='NoSuchTransform')
     with pytest.raises(ValueError, match='NoSuchTransform of the test data is not registered'):
         steps_of(config)
+    pipeline[1] = dict(type='mmcv.TestTimeAug', transforms=[])
+    with pytest.raises(ValueError, match="TestTimeAug makes views .* use tta='flip'"):
+        steps_of(config)
     config.test_dataloader.dataset.pipeline = []
     config.val_dataloader = None
     with pytest.raises(ValueError, match='no test_dataloader with a pipeline'):

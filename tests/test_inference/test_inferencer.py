@@ -8,6 +8,7 @@ from PIL import Image
 
 from mmfer.inference import ExpressionInferencer, score_interval
 from mmfer.inference.tracks import entropy
+from mmfer.utils.views import VIEWS, make_views
 
 BLUE, GREEN, RED, GREY = (200, 30, 30), (30, 200, 30), (30, 30, 200), (99, 99, 99)
 
@@ -279,3 +280,18 @@ def test_wrong_options_are_named(options):
     name, value = next(iter(options.items()))
     with pytest.raises(ValueError, match=f'{name}={value!r}'):
         make(**options)
+
+
+@pytest.mark.parametrize('tta', VIEWS)
+def test_views_of_a_face_are_merged(tta):
+    image = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    classifier = ColourClassifier()
+    (face,) = make(classifier, tta=tta)(image, 'bgr')[0].faces
+    assert classifier.batches == [1] * len(VIEWS[tta])  # memory as without
+    views = [classifier(view) for view in make_views(image.transpose(2, 0, 1)[None], tta)]
+    np.testing.assert_allclose(face.scores, np.mean([view['pred_score'][0] for view in views], 0), atol=1e-6)
+    assert face.aleatoric == pytest.approx(np.mean([view['uncertainty'][0] for view in views]))
+    assert face.epistemic == pytest.approx(face.uncertainty - face.aleatoric)
+    assert make(tta=tta)(plain(RED), 'bgr')[0].faces[0].epistemic == pytest.approx(0, abs=1e-6)
+    with pytest.raises(ValueError, match="tta='both'"):
+        make(tta='both')

@@ -54,5 +54,7 @@ def test_images_that_do_not_fit_together():
         FERDataPreprocessor()(dict(inputs=images(1, 8) + images(1, 9)))
     with pytest.raises(ValueError, match=r'got \(1, 8, 8\)'):
         FERDataPreprocessor()(dict(inputs=torch.zeros(2, 1, 8, 8)))
+    with pytest.raises(ValueError, match='lists of views.*PrepareTTAHook'):
+        FERDataPreprocessor()(dict(inputs=[images(2, 8), images(2, 8)]))
     with pytest.raises(ValueError, match='one number a channel'):
         FERDataPreprocessor(mean=[1.0])

@@ -75,6 +75,11 @@ def test_any_head_trains_on_both_views():
     assert torch.isfinite(losses['loss_ce'])
 
 
+def test_lists_of_views_are_refused():
+    with pytest.raises(ValueError, match='lists of views.*end it with TwoViews'):
+        TwoViewPreprocessor()(dict(inputs=[[torch.zeros(3, 8, 8)]] * 2), training=True)
+
+
 def test_pairs_at_test_are_refused():
     with pytest.raises(ValueError, match=r'must all be \(3, H, W\)'):
         TwoViewPreprocessor()(dict(inputs=[torch.zeros(2, 3, 8, 8)]))

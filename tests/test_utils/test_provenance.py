@@ -229,3 +229,17 @@ def test_batches_are_told_apart_by_samples_and_pixels():
     assert fingerprint(label=2)['samples'] != found['samples']
     other = fingerprint(pixel=9)
     assert (other['samples'], other['inputs'] == found['inputs']) == (found['samples'], False)
+
+
+def test_batches_of_views_are_told_apart():
+    def fingerprint(*pixels, make=list):
+        sample, images = DataSample().set_gt_label(1), [torch.full((3, 2, 2), pixel) for pixel in pixels]
+        views = dict(zip('ab', images)) if make is dict else make([image] for image in images)
+        return batch_fingerprint(dict(inputs=views, data_samples=[[sample]] * 2))
+
+    for make in (list, tuple, dict):
+        assert fingerprint(1, 2, make=make) == fingerprint(1, 2)
+        assert fingerprint(1, 3, make=make)['inputs'] != fingerprint(1, 2)['inputs']
+    images, samples = torch.arange(12).view(4, 3), [DataSample()] * 4
+    stacked = batch_fingerprint(dict(inputs=images, data_samples=samples))
+    assert batch_fingerprint(dict(inputs=list(images), data_samples=samples)) == stacked

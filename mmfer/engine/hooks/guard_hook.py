@@ -14,8 +14,10 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, Runner
+from mmpretrain.models import AverageClsScoreTTA
 from torch.utils.data import DataLoader
 
+from mmfer.evaluation import DistributionMetric, PredictionDump, SelectiveMetric
 from mmfer.registry import HOOKS
 from mmfer.utils.checkpoint import list_checkpoints
 from mmfer.utils.errors import TrainingError
@@ -33,6 +35,8 @@ def batch_names(data_batch: Any) -> list[str]:
     samples = data_batch.get('data_samples') if isinstance(data_batch, dict) else None
     if not isinstance(samples, Sequence):
         return []
+    if samples and isinstance(samples[0], (list, tuple)):  # views of each image
+        samples = samples[0]
     return [str(getattr(s, 'img_path', None) or f'sample {getattr(s, "sample_idx", "?")}') for s in samples]
 
 
@@ -79,6 +83,7 @@ class GuardHook(Hook):
       all terms, and the last good checkpoint.
     - Weights that are not finite are never saved.
     - A data loader that yields nothing.
+    - Metrics that read more than scores behind mmpretrain's ``AverageClsScoreTTA``, which merges nothing else.
 
     Raises:
         TrainingError: In all of these cases. The first process has the details of all.
@@ -95,6 +100,15 @@ class GuardHook(Hook):
             loop = getattr(runner, f'_{name}_loop', None)  # the properties would build those that are not in use
             if isinstance(loop, BaseLoop):
                 check_loader(loop.dataloader, f'{name}_dataloader')
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        reading = (DistributionMetric, PredictionDump, SelectiveMetric)
+        found = [type(metric).__name__ for metric in runner.test_evaluator.metrics if isinstance(metric, reading)]
+        if found and isinstance(runner.model, AverageClsScoreTTA):
+            raise TrainingError(
+                f'{", ".join(found)} would read the uncertainty of one view: AverageClsScoreTTA merges scores alone. '
+                "Set tta_cfg=dict(type='mmfer.ExpressionTTA') in PrepareTTAHook."
+            )
 
     def before_train(self, runner: Runner) -> None:
         # a folder may hold checkpoints of an earlier run; one second, since file systems round their times

@@ -96,6 +96,9 @@ def _publish(runner: Runner, name: str, value: float) -> None:
 
 def _num_images(data_batch: object) -> int:
     inputs = data_batch.get('inputs') if isinstance(data_batch, dict) else data_batch
-    if isinstance(inputs, dict):  # several views of each image
+    samples = data_batch.get('data_samples') if isinstance(data_batch, dict) else None
+    if samples:  # one an image; for views of each image maybe a list of these for each view
+        inputs = samples[0] if isinstance(samples[0], (list, tuple)) else samples
+    elif isinstance(inputs, dict):  # several views of each image
         inputs = next(iter(inputs.values()), None)
     return len(inputs) if hasattr(inputs, '__len__') else 0

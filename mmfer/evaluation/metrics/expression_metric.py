@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
@@ -12,6 +13,12 @@ from mmfer.utils.tables import render_table
 from .. import functional
 from ..functional.bootstrap import bootstrap_intervals
 from ..functional.classification import weighted_f1
+
+
+def _answer(sample: dict) -> int:
+    """The class of the highest score. ``pred_label`` decides ties alone: with mmpretrain's TTA it is one view's."""
+    label, score = int(sample['pred_label']), torch.as_tensor(sample['pred_score'])
+    return label if score[label] == score.max() else int(score.argmax())
 
 
 @METRICS.register_module()
@@ -51,7 +58,7 @@ class ExpressionMetric(BaseMetric):
     def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
         """Keep predicted and true label of each sample."""
         for sample in data_samples:
-            self.results.append((int(sample['pred_label']), int(sample['gt_label']), len(sample['pred_score'])))
+            self.results.append((_answer(sample), int(sample['gt_label']), len(sample['pred_score'])))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Results over all samples, in %."""
