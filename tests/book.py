@@ -68,7 +68,7 @@ def blocks(page):
 
 def is_tool(words):
     """Whether a command starts one of the Python programs of the checkout."""
-    return words[0] == 'python' and words[1].startswith(('tools/', 'demo/'))
+    return words[0] == 'python' and words[1].startswith(('tools/', 'demo/', 'benchmarks/'))
 
 
 def arguments(words):

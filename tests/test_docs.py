@@ -85,7 +85,7 @@ def test_links_lead_somewhere(page):
 def test_code_names_what_exists(page):
     text = page.read_text()
     shown = set(re.findall(r'^```python\n# (\S+\.py)$', text, flags=re.MULTILINE))  # files that the reader writes
-    for path in set(re.findall(r'(?:configs|tools)/[\w/]+\.(?:py|sh)', text)) - shown:
+    for path in set(re.findall(r'(?:configs|tools|benchmarks)/[\w/]+\.(?:py|sh)', text)) - shown:
         assert (ROOT / path).is_file(), path
     modules = {name for path in shown for name in (Path(path).stem, path[:-3].replace('/', '.'))}
     for code in re.findall(r'```python\n(.*?)```', text, flags=re.DOTALL):

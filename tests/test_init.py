@@ -41,6 +41,7 @@ def test_help_imports_nothing_heavy():
 import contextlib, io, pathlib, runpy, sys
 heavy = ('torch', 'mmpretrain', 'mmcv', 'torchvision', 'matplotlib', 'gradio', 'cv2', 'onnx', 'onnxruntime', 'sklearn')
 tools = sorted(pathlib.Path().glob('tools/**/*.py')) + sorted(pathlib.Path().glob('demo/*.py'))
+tools.append(pathlib.Path('benchmarks/speed.py'))
 for tool in tools:
     sys.argv = [str(tool), '--help']
     with contextlib.redirect_stdout(io.StringIO()) as text, contextlib.suppress(SystemExit):
@@ -51,4 +52,4 @@ print(len(tools))
 """
     result = python('-c', code)
     assert result.returncode == 0, result.stderr
-    assert int(result.stdout) == len([*ROOT.glob('tools/**/*.py'), *ROOT.glob('demo/*.py')])
+    assert int(result.stdout) == len([*ROOT.glob('tools/**/*.py'), *ROOT.glob('demo/*.py'), 'benchmarks/speed.py'])

@@ -15,7 +15,7 @@ class TrainingError(RuntimeError):
 
 
 def is_input_error(error: BaseException) -> bool:
-    """Whether ``error`` is a mistake in the input: about a file, or a ValueError that mmfer or the tool itself raised.
+    """Whether ``error`` is a mistake in the input: about a file, or a ValueError of mmfer or of the tool's own folder.
 
     Errors from elsewhere point at a bug rather than at the input, and are worth their traceback.
     """
@@ -27,7 +27,7 @@ def is_input_error(error: BaseException) -> bool:
     while trace.tb_next is not None:
         trace = trace.tb_next
     module, file = trace.tb_frame.f_globals.get('__name__', ''), trace.tb_frame.f_code.co_filename
-    return module.split('.')[0] == 'mmfer' or file in (sys.argv[0], os.path.abspath(sys.argv[0]))
+    return module.split('.')[0] == 'mmfer' or os.path.dirname(file) == os.path.dirname(os.path.abspath(sys.argv[0]))
 
 
 class Stopped(KeyboardInterrupt):

@@ -9,9 +9,9 @@ from exports import config_of, write
 from processes import ROOT
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from trial import build_model
 
 from mmfer.apis import init_model, load_config
-from mmfer.benchmark.setup import build_model
 from mmfer.deploy import OptimizedClassifier, optimize
 from mmfer.deploy import packed as packing
 from mmfer.deploy.packed import FusedConv2d, FusedLinear, can_pack

@@ -6,9 +6,9 @@ from sam_steps import build
 from sam_steps import step as sam_step
 from small_runs import small_config, small_model
 from torch import nn
+from trial import compile_counts
 
 from mmfer.apis import build_runner
-from mmfer.benchmark.trial import compile_counts
 from mmfer.engine.compiling import compile_features
 
 TRACED = dict(backend='aot_eager')  # traces as inductor does, and needs no C++ compiler

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -15,11 +14,12 @@ import cv2
 import numpy as np
 import PIL
 import torch
-import torchvision
+from machine import seeded
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 from torch import nn
+from torchvision_recipe import torchvision_recipe
 
 from mmfer.apis.run import load_config
 from mmfer.datasets import stack_images
@@ -27,27 +27,22 @@ from mmfer.datasets.image_cache import open_cache
 from mmfer.registry import MODELS
 from mmfer.utils.nesting import shared_pipeline
 from mmfer.utils.progress import track
-
-from .torchvision_recipe import torchvision_recipe
+from mmfer.utils.provenance import versions
 
 _SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
 
 
 @contextmanager
-def one_thread(seed: int = 0) -> Iterator[None]:
-    """PyTorch and OpenCV on one thread, NumPy's and PyTorch's random numbers from ``seed``; all restored at the end."""
-    threads, cv_threads, state = torch.get_num_threads(), cv2.getNumThreads(), np.random.get_state()
+def one_thread() -> Iterator[None]:
+    """PyTorch and OpenCV on one thread; as before at the end."""
+    threads, cv_threads = torch.get_num_threads(), cv2.getNumThreads()
     try:
-        with torch.random.fork_rng(devices=[]):
-            torch.set_num_threads(1)
-            cv2.setNumThreads(0)
-            np.random.seed(seed)
-            torch.manual_seed(seed)
-            yield
+        torch.set_num_threads(1)
+        cv2.setNumThreads(0)
+        yield
     finally:
         torch.set_num_threads(threads)
         cv2.setNumThreads(cv_threads)
-        np.random.set_state(state)
 
 
 def write_smooth_images(folder: str | Path, num: int, size: int, seed: int = 0) -> list[str]:
@@ -66,11 +61,8 @@ def find_images(folder: str | Path, num: int) -> list[str]:
     """The first ``num`` image files under a folder, by name.
 
     Raises:
-        NotADirectoryError: It is no folder.
-        ValueError: It holds no images.
+        ValueError: It holds no images, or is no folder.
     """
-    if not Path(folder).is_dir():
-        raise NotADirectoryError(f'no such folder of images: {folder}')
     paths = sorted(str(path) for path in Path(folder).rglob('*') if path.suffix.lower() in _SUFFIXES)
     if not paths:
         raise ValueError(f'{folder} holds no images ({", ".join(_SUFFIXES)})')
@@ -110,24 +102,10 @@ def _samples(paths: Sequence[str]) -> list[dict]:
     return [dict(img_path=path, sample_idx=i, gt_label=0, gt_score=score) for i, path in enumerate(paths)]
 
 
-def _ours(pipeline: Callable, preprocess: Callable, paths: Sequence[str]) -> torch.Tensor:
-    return preprocess(stack_images([pipeline(sample) for sample in _samples(paths)]), training=True)['inputs']
-
-
-def _kept(pipeline: Callable, preprocess: Callable, paths: Sequence[str], decoded: Mapping) -> torch.Tensor:
-    """As :func:`_ours`, from images that ``decoded`` gives for their paths."""
-    packed = [pipeline(dict(sample, img=decoded[sample['img_path']]())) for sample in _samples(paths)]
-    return preprocess(stack_images(packed), training=True)['inputs']
-
-
 def _decoded(pipeline: Compose, paths: Sequence[str]) -> dict[str, Callable]:
     load = pipeline.transforms[0]
     found = open_cache(paths, lambda row: load.read(paths[row]), load.min_side, 'memory', 'Decoding images')
     return {path: partial(found.__getitem__, row) for row, path in enumerate(paths)}
-
-
-def _theirs(recipe: Callable, paths: Sequence[str]) -> torch.Tensor:
-    return torch.stack([recipe(path) for path in paths])
 
 
 def _seconds(run: Callable, *args) -> float:
@@ -151,7 +129,7 @@ def _step_seconds(pipeline: Compose, preprocess: Callable, batches: Sequence) ->
     return spent
 
 
-def benchmark_data(
+def benchmark_pipeline(
     config: str | Path | Config,
     images: str | Path | None = None,
     num: int = 200,
@@ -166,59 +144,50 @@ def benchmark_data(
     ours. The files are read once before, so that both find them in the system's cache. The sides take turns after each
     batch, so that whatever else the machine does meets both.
 
-    Args:
-        config: Config file or object.
-        images: Folder of images. By default smooth random JPEG files are written to a temporary folder.
-        num: Number of images; from a folder, at most as many.
-        size: Side of the written images in pixels.
-        repeat: Times that each side runs over all images.
-        batch_size: Images a batch.
-        seed: Seed of the random numbers.
-
-    Returns:
-        Dict of plain values: ``ours`` and ``torchvision`` with ``ms_per_image`` (median), ``images_per_second`` and
-        ``all_ms_per_image``; ``ratio`` (median over the runs; above 1 means that ours is faster) and ``all_ratios``;
-        ``kept`` and ``kept_ratio``, the same for ours from decoded images (a data set's ``cache``) beside torchvision;
-        ``steps`` with the ``name`` and ``ms_per_image`` of each of ours; the settings and versions.
+    The arguments are the options of ``speed.py``. The result is plain values: ``ours`` and ``torchvision`` with
+    ``ms_per_image`` (median) and ``images_per_second``; ``ratio`` (median over the runs; above 1 means that ours is
+    faster); ``kept`` and ``kept_ratio``, the same for ours from decoded images (a data set's ``cache``) beside
+    torchvision; ``steps`` with the ``name`` and ``ms_per_image`` of each of ours; the settings and versions.
 
     Raises:
-        FileNotFoundError: If the config does not exist.
         ValueError: If an argument is out of bounds, the config lacks a part, or a step has no counterpart.
     """
-    for name, value in dict(num=num, size=size, repeat=repeat, batch_size=batch_size).items():
-        if value < 1:
-            raise ValueError(f'{name}={value} must be at least 1')
+    if min(num, size, repeat, batch_size) < 1:
+        raise ValueError(f'{num=}, {size=}, {repeat=} and {batch_size=} must be at least 1')
     if not isinstance(config, Config):
         config = load_config(config)
     pipeline, preprocess = train_pipeline(config), data_preprocessor(config)
-    mean, std = (value.flatten().tolist() for value in (preprocess.mean, preprocess.std))
-    recipe = torchvision_recipe(pipeline.transforms, mean, std)
-    with tempfile.TemporaryDirectory() as folder, one_thread(seed):
+    recipe = torchvision_recipe(pipeline.transforms, preprocess.mean.flatten(), preprocess.std.flatten())
+
+    def ours(paths: Sequence[str]) -> torch.Tensor:
+        return preprocess(stack_images([pipeline(sample) for sample in _samples(paths)]), training=True)['inputs']
+
+    def kept(paths: Sequence[str]) -> torch.Tensor:
+        packed = [pipeline(dict(sample, img=decoded[sample['img_path']]())) for sample in _samples(paths)]
+        return preprocess(stack_images(packed), training=True)['inputs']
+
+    def theirs(paths: Sequence[str]) -> torch.Tensor:
+        return torch.stack([recipe(path) for path in paths])
+
+    sides = dict(ours=ours, kept=kept, torchvision=theirs)
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    steps = []
+    with tempfile.TemporaryDirectory() as folder, one_thread(), seeded(seed):
         paths = write_smooth_images(folder, num, size, seed) if images is None else find_images(images, num)
-        for path in paths:
-            Path(path).read_bytes()
+        decoded = _decoded(pipeline, paths)
         batches = [paths[i : i + batch_size] for i in range(0, len(paths), batch_size)]
         # what is set up on the first call stays out of the times
-        shapes = _ours(pipeline, preprocess, batches[0]).shape, _theirs(recipe, batches[0]).shape
-        if shapes[0] != shapes[1]:
-            raise ValueError(f'the two sides give different batches, {tuple(shapes[0])} and {tuple(shapes[1])}')
-        decoded = _decoded(pipeline, paths)
-        ours, kept, theirs, steps = [], [], [], []
+        shapes = {tuple(run(batches[0]).shape) for run in sides.values()}
+        if len(shapes) > 1:
+            raise ValueError(f'the sides give different batches: {sorted(shapes)}')
         for _ in track(range(repeat), repeat, 'Timing'):
-            sides = [
-                (
-                    _seconds(_ours, pipeline, preprocess, b),
-                    _seconds(_kept, pipeline, preprocess, b, decoded),
-                    _seconds(_theirs, recipe, b),
-                )
-                for b in batches
-            ]
-            for times, seconds in zip((ours, kept, theirs), map(sum, zip(*sides))):
-                times.append(seconds * 1e3 / len(paths))
+            spent = [[_seconds(run, batch) for run in sides.values()] for batch in batches]
+            for name, seconds in zip(sides, map(sum, zip(*spent))):
+                times[name].append(seconds * 1e3 / len(paths))
             steps.append(_step_seconds(pipeline, preprocess, batches))
     names = [type(step).__name__ for step in (*pipeline.transforms, preprocess)]
     medians = [statistics.median(values) * 1e3 / len(paths) for values in zip(*steps)]
-    ratios = [b / a for a, b in zip(ours, theirs)]
+    ratios, kept_ratios = ([b / a for a, b in zip(times[name], times['torchvision'])] for name in ('ours', 'kept'))
     return dict(
         mode='data',
         config=str(config.filename),
@@ -228,23 +197,15 @@ def benchmark_data(
         batch_size=batch_size,
         repeat=repeat,
         seed=seed,
-        ours=_summary(ours),
-        torchvision=_summary(theirs),
+        **{name: _summary(values) for name, values in times.items()},
         ratio=statistics.median(ratios),
         all_ratios=ratios,
-        kept=_summary(kept),
-        kept_ratio=statistics.median(b / a for a, b in zip(kept, theirs)),
+        kept_ratio=statistics.median(kept_ratios),
         steps=[dict(name=name, ms_per_image=value) for name, value in zip(names, medians)],
-        versions=_versions(),
+        versions=dict(versions(), pillow=PIL.__version__),
     )
 
 
 def _summary(times: Sequence[float]) -> dict:
     median = statistics.median(times)
     return dict(ms_per_image=median, images_per_second=1e3 / median, all_ms_per_image=list(times))
-
-
-def _versions() -> dict[str, str]:
-    modules = dict(numpy=np, opencv=cv2, pillow=PIL, torch=torch, torchvision=torchvision)
-    found = {name: module.__version__ for name, module in modules.items()}
-    return dict(python=platform.python_version(), machine=platform.machine(), **found)

@@ -1,4 +1,4 @@
-"""The results of the benchmarks of models as text for people."""
+"""The results of the benchmarks as text for people."""
 
 from __future__ import annotations
 
@@ -10,39 +10,37 @@ _COLUMNS = ('setting', 'ms a step', 'best', 'worst', 'images/s', 'times as fast'
 _MORE = ('in turn', 'peak MB', 'first step s', 'compile')
 
 
-def benchmark_report(result: Mapping) -> str:
-    """The result of :func:`mmfer.benchmark.model.benchmark_model`."""
-    host, work = result['machine'], result['operations']
-    lines = [
-        f'{result["mode"]} of {result["config"]}: {_size(work)}',
+def model_report(result: Mapping) -> str:
+    """The result of :func:`model_steps.benchmark_model`."""
+    host, gpu = result['machine'], result['device'].startswith('cuda')
+    lines = [_work(result['mode'], result['config'], result['operations'])]
+    if result['against']:
+        lines.append(_work('against', result['against'], result['operations_against']))
+    lines += [
         f'{host["device"]}, run on {result["device"]}, {host["threads"]} thread(s), {host["system"]}'
-        + (f', driver {result["driver"]}, cuDNN {result["cudnn"]}' if result['driver'] else ''),
+        + (f', cuDNN {result["cudnn"]}' if gpu else ''),
         ', '.join(f'{name} {version}' for name, version in result['versions'].items()) + f', git: {result["git"]}',
         f'TF32 is off but in settings named tf32; cudnn_benchmark={result["cudnn_benchmark"]}, '
         f'channels_last={result["channels_last"]}',
-        f'operations an image: {work["source"]}, {work["rule"]}',
-        *result['notes'],
     ]
-    if result['against']:
-        other = result['operations_against']
-        lines[1:1] = [f'against {result["against"]}: {_size(other)}; {other["source"]}, {other["rule"]}']
-    scale, unit = (1e12, 'TFLOP/s') if result['device'].startswith('cuda') else (1e9, 'GFLOP/s')
+    scale, unit = (1e12, 'TFLOP/s') if gpu else (1e9, 'GFLOP/s')
     peaks = [(n, f'{p["matmul"] / scale:.0f}', f'{p["conv"] / scale:.0f}') for n, p in result['peaks'].items()]
-    tables = [render_table((f'peak, {unit}', 'matrix product', '3x3 convolution'), peaks)]
+    texts = ['\n'.join(lines), render_table((f'peak, {unit}', 'matrix product', '3x3 convolution'), peaks)]
+    failed = []
     for size in dict.fromkeys(row['batch'] for row in result['rows']):
-        found = [row for row in result['rows'] if row['batch'] == size]
+        found = [(_name(row, result), row) for row in result['rows'] if row['batch'] == size]
         title = f'batch {size}, median of {result["rounds"]} rounds'
-        rows = [_cells(row, _name(row, result)) for row in found]
-        tables.append(render_table((*_COLUMNS, *_MORE), rows, title=title))
-        tables += [_parts_table(row, _name(row, result)) for row in found if row.get('parts')]
-    failed = [f'{_name(row, result)}, batch {row["batch"]}: {row["error"]}' for row in result['rows'] if row['error']]
-    return '\n\n'.join(['\n'.join(lines), *tables, *(['\n'.join(failed)] if failed else [])])
+        texts.append(render_table((*_COLUMNS, *_MORE), [_cells(row, name) for name, row in found], title=title))
+        texts += [_parts_table(row, name) for name, row in found if row.get('parts')]
+        failed += [f'{name}, batch {size}: {row["error"]}' for name, row in found if row['error']]
+    return '\n\n'.join([*texts, *(['\n'.join(failed)] if failed else [])])
 
 
-def _size(work: Mapping) -> str:
+def _work(what: str, config: str, work: Mapping) -> str:
     return (
-        f'{work["parameters"] / 1e6:.2f} M parameters, {work["trained_parameters"] / 1e6:.2f} M trained, images '
-        f'{tuple(work["image"])}'
+        f'{what} of {config}: {work["parameters"] / 1e6:.2f} M parameters, {work["trained_parameters"] / 1e6:.2f} M '
+        f'trained, images {tuple(work["image"])}\noperations an image: {work["source"]}, {work["rule"]}'
+        + (f'\nrandom weights; not read: {", ".join(work["not_read"])}' if work['not_read'] else '')
     )
 
 
@@ -87,3 +85,27 @@ def compile_text(found: Mapping[str, int]) -> str:
     text = f'{found["graphs"]} graph(s), {found["graph_breaks"]} break(s)'
     text += f', {found["fallbacks"]} frame(s) not compiled' if found['fallbacks'] else ''
     return text + (f', {found["graphs_later"]} recompiled while timed' if found['graphs_later'] else '')
+
+
+def pipeline_report(result: Mapping) -> str:
+    """The result of :func:`image_pipeline.benchmark_pipeline`."""
+    names = dict(ours='mmfer', kept='mmfer, decoded images kept', torchvision='torchvision + PIL')
+    sides = [
+        (name, f'{result[side]["ms_per_image"]:.3f}', f'{result[side]["images_per_second"]:.0f}')
+        for side, name in names.items()
+    ]
+    title = f'{result["num"]} images, one core, median of {result["repeat"]} runs each'
+    low, high = min(result['all_ratios']), max(result['all_ratios'])
+    steps = [(step['name'], f'{step["ms_per_image"]:.3f}') for step in result['steps']]
+    return (
+        render_table(('', 'ms an image', 'images/s'), sides, title=title)
+        + f'\nmmfer is {result["ratio"]:.2f} times as fast ({low:.2f} to {high:.2f})'
+        + f'\nwith decoded images kept (cache=...) {result["kept_ratio"]:.2f} times\n\n'
+        + render_table(('step of mmfer', 'ms an image'), steps)
+    )
+
+
+def list_report(result: Mapping) -> str:
+    """The result of :func:`image_list.benchmark_list`."""
+    memory = f'{result["list_mb"]:.0f} MB with {result["workers"]} workers'
+    return f'{result["num"]} entries: open in {result["seconds"]:.2f} s; {memory}'

@@ -45,13 +45,11 @@ def _first(samples: list) -> int:
 
 def _pss(process: int) -> float:
     """Memory of a process in MB; what several share counts in parts."""
-    for line in Path(f'/proc/{process}/smaps_rollup').read_text().splitlines():
-        if line.startswith('Pss:'):
-            return int(line.split()[1]) / 1024
-    raise OSError(f'/proc/{process}/smaps_rollup does not tell its Pss')
+    lines = Path(f'/proc/{process}/smaps_rollup').read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith('Pss:'))
 
 
-def _cost(folder: str, workers: int, start_method: str, repeat: int) -> tuple[list[float], float]:
+def cost(folder: str, workers: int, start_method: str, repeat: int) -> tuple[list[float], float]:
     """Seconds of opening the list, and MB of this process and its workers once all of it has been read by them."""
     seconds = []
     for _ in range(repeat):
@@ -78,27 +76,16 @@ def benchmark_list(
 ) -> dict:
     """Open a list like AffectNet's in a process of its own, and have workers read all of its entries.
 
-    The images are empty files, of which only the names are looked at.
-
-    Args:
-        num: Entries of the list; 280,000 are about those of AffectNet.
-        workers: Of the data loader.
-        start_method: How they are started: 'fork', 'spawn' or 'forkserver'.
-        repeat: Times that the list is opened.
-        seed: Seed of the list.
-
-    Returns:
-        Dict of plain values: ``seconds`` (median) and ``all_seconds`` until the list is open, the search for its files
-        included; ``total_mb``, the memory of all processes, what they share counted once (PSS); ``list_mb``, how much
-        less they take with a list of 1,000 entries; the settings.
+    The images are empty files, of which only the names are looked at. The result has ``seconds`` (median) until the
+    list is open, the search for its files included; ``total_mb``, the memory of all processes, what they share counted
+    once (PSS); ``list_mb``, how much less they take with a list of 1,000 entries; the settings.
 
     Raises:
         OSError: The system does not tell the memory of processes (it is not Linux).
         ValueError: An argument is out of bounds.
     """
-    for name, value, low in (('num', num, FEW + 1), ('workers', workers, 1), ('repeat', repeat, 1)):
-        if value < low:
-            raise ValueError(f'{name}={value} must be at least {low}')
+    if num <= FEW or min(workers, repeat) < 1:
+        raise ValueError(f'{num=} must be above {FEW}, {workers=} and {repeat=} at least 1')
     if not Path('/proc/self/smaps_rollup').is_file():
         raise OSError('there is no /proc/self/smaps_rollup: memory is measured on Linux only')
     found = []
@@ -106,7 +93,7 @@ def benchmark_list(
         with tempfile.TemporaryDirectory() as folder:
             write_list(folder, size, seed)
             with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as pool:
-                found.append(pool.submit(_cost, folder, workers, start_method, repeat).result())
+                found.append(pool.submit(cost, folder, workers, start_method, repeat).result())
     (_, small), (seconds, total) = found
     return dict(
         mode='list',

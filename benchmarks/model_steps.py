@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import statistics
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
+from machine import machine_peak, seeded
 from mmengine.config import Config
+from trial import Setting, Trial, build_model, build_wrapper
 
-from mmfer.apis.flops import count_parameters
+from mmfer.apis.flops import count_forward, count_parameters
 from mmfer.apis.run import load_config
 from mmfer.apis.stand_in_batch import stand_in_batch
 from mmfer.engine.optim_wrappers import SAMOptimWrapper
 from mmfer.utils.memory import keep_freed_memory
 from mmfer.utils.progress import track
 from mmfer.utils.provenance import git_state, machine, versions
-
-from .machine_peak import machine_peak
-from .setup import build_wrapper, count_operations
-from .trial import Setting, Trial
 
 SETTINGS = dict(
     cuda=dict(
@@ -56,43 +51,20 @@ def benchmark_model(
     ends with the optimizer's step (both passes where the config says SAM), or with the logits. Weights and images are
     random. In settings without ``tf32`` TF32 is off everywhere. A setting that fails is a row that says so.
 
-    Args:
-        config: Config file or object.
-        mode: ``'train'`` or ``'infer'``.
-        batches: Batch sizes; by default the config's own for ``'train'``, else 1, 64, 256 (on the CPU 1, 16).
-        settings: See :meth:`Setting.parse`; the others are compared with the first. ``SETTINGS`` by default.
-        device: Where to run; the GPU if there is one.
-        steps: Steps of one setting in a round; by default as many as fit into about a second.
-        rounds: Times that each setting has its turn.
-        warmup: Steps after the first one that are not measured.
-        backend: Of ``torch.compile``.
-        seed: Seed of weights, images and noise.
-        cfg_options: Dotted names to values, set in both configs.
-        against: Another config whose model takes turns with the first, in the same settings.
-        parts: Also time the parts of the models, after all rounds.
-
-    Returns:
-        Dict of plain values. ``rows``, one a batch size, setting and config, have ``error`` where it failed, else None
-        and ``ms_per_step`` (median, best, worst, all), ``images_per_second``, ``ratio`` to the first row of the batch
-        size (median over the rounds; above 1 means faster), ``of_peak``, on a CPU ``of_conv_in_turn`` (median of the
-        fractions of the peak of the convolution that each round measured), ``memory_mb`` (peak, see
-        :class:`~mmfer.benchmark.peak_memory.PeakMemory`), ``first_step_seconds`` (with compilation), ``compiled`` and
-        ``parts``. ``peaks``: operations a second. ``operations``: what was counted, of each config. And the settings,
-        machine and versions.
+    The arguments are the options of ``speed.py``. The result is plain values: ``rows``, one a batch size, setting and
+    config, with ``error`` where it failed, else ``ms_per_step``, ``images_per_second``, ``ratio`` to the first row of
+    the batch size (median over the rounds; above 1 means faster), ``of_peak`` (fractions of ``peaks``, operations a
+    second), on a CPU ``of_conv_in_turn`` (the median of the fractions of the convolution's peak in each round),
+    ``memory_mb``, ``first_step_seconds`` (with compilation), ``compiled`` and ``parts``; what was counted, of each
+    config; the settings, machine and versions.
 
     Raises:
-        FileNotFoundError: If the config does not exist.
         ValueError: If an argument is out of bounds, or the config lacks a part.
     """
-    if mode not in ('train', 'infer'):
-        raise ValueError(f"mode={mode!r}: 'train' or 'infer'")
-    batches = None if batches is None else list(batches)
-    for name, value in dict(steps=steps, rounds=rounds, batches=batches and min(batches)).items():
-        if value is not None and value < 1:
-            raise ValueError(f'{name}={value} must be at least 1')
-    if warmup < 0:
-        raise ValueError(f'warmup={warmup} must not be negative')
-    config = load_config(config, cfg_options)
+    if min(rounds, 1 if steps is None else steps, *(batches or (1,))) < 1 or warmup < 0:
+        raise ValueError(f'{rounds=}, {steps=} and {batches=} must be at least 1, {warmup=} at least 0')
+    configs = [load_config(each, cfg_options) for each in (config, against) if each is not None]
+    config = configs[0]
     place = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     gpu = place.type == 'cuda'
     if gpu and not torch.cuda.is_available():
@@ -100,22 +72,19 @@ def benchmark_model(
     if batches is None:
         own = (config.get('train_dataloader') or {}).get('batch_size', 1)
         batches = [own] if mode == 'train' else [1, 64, 256] if gpu else [1, 16]
-    chosen = [
-        Setting.parse(text, place, mode) for text in dict.fromkeys(settings or SETTINGS['cuda' if gpu else 'cpu'][mode])
-    ]
+    names = dict.fromkeys(settings or SETTINGS['cuda' if gpu else 'cpu'][mode])
+    chosen = [Setting.parse(name, place, mode) for name in names]
+    for each in configs if any('recompute' in setting.extras for setting in chosen) else ():
+        if not each.get('recompute'):
+            hint = '--cfg-options recompute="[\'neck.encoder\']"'
+            raise ValueError(f'{each.filename}: recompute needs the names of the parts, such as {hint}')
     if mode == 'train' and not gpu:
         keep_freed_memory()  # for the rest of this process
-    configs = [config] if against is None else [config, load_config(against, cfg_options)]
-    for setting in chosen:
-        for each in configs if 'recompute' in setting.extras else ():
-            if not each.get('recompute'):
-                hint = '--cfg-options recompute="[\'neck.encoder\']"'
-                raise ValueError(f'setting {setting.name!r}: {each.filename}: name the parts, such as {hint}')
-    with _seeded(seed):
-        counted = [_operations(each, mode) for each in configs]
-        # without special hardware a CPU is slower in bfloat16: all its settings are measured by its float32
-        precisions = dict.fromkeys(setting.precision if gpu else 'fp32' for setting in chosen)
-        peaks = [{name: machine_peak(name, place) for name in precisions}]
+    # without special hardware a CPU is slower in bfloat16: all its settings are measured by its float32
+    measures = {setting.name: setting.precision if gpu else 'fp32' for setting in chosen}
+    with seeded(seed):
+        counted = [count_work(each, mode) for each in configs]
+        peaks = [_peaks(measures.values(), place)]
         rows = []
         for size in batches:
             batches_of = [stand_in_batch(each, mode, size) for each in configs]
@@ -126,23 +95,19 @@ def benchmark_model(
             ]
             in_turn = _take_turns(trials, f'batch {size}', steps, rounds, warmup, parts)
             for i, trial in enumerate(trials):
-                rows.append(_row(trial, size, trials[0].ms, counted[i % len(configs)][0], in_turn))
-        peaks.append({name: machine_peak(name, place) for name in precisions})
-    best = {
-        name: {kernel: max(peak[name][kernel] for peak in peaks) for kernel in peaks[0][name]} for name in precisions
-    }
+                rows.append(_row(trial, size, trials[0].ms, counted[i % len(configs)], in_turn))
+        peaks.append(_peaks(measures.values(), place))
+    best = {name: {kernel: max(p[name][kernel] for p in peaks) for kernel in peaks[0][name]} for name in peaks[0]}
     for row in rows:
         if row['error'] is None:
             speed = row.pop('speed')
-            precision = Setting.parse(row['setting'], place, mode).precision if gpu else 'fp32'
-            row['of_peak'] = {kernel: speed / value for kernel, value in best[precision].items()}
+            row['of_peak'] = {kernel: speed / value for kernel, value in best[measures[row['setting']]].items()}
     return dict(
         mode=mode,
         config=str(config.filename),
         against=None if against is None else str(configs[1].filename),
         device=str(place),
         machine=machine(),
-        driver=_driver() if gpu else None,
         cudnn=torch.backends.cudnn.version() if gpu else None,
         cudnn_benchmark=bool((config.get('env_cfg') or {}).get('cudnn_benchmark', False)),
         versions=versions(),
@@ -153,34 +118,26 @@ def benchmark_model(
         warmup=warmup,
         backend=backend,
         seed=seed,
-        operations=counted[0][0],
-        operations_against=None if against is None else counted[1][0],
+        operations=counted[0],
+        operations_against=None if against is None else counted[1],
         peaks=best,
-        notes=[note for _, notes in counted for note in notes],
         rows=rows,
     )
 
 
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    state = np.random.get_state()
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            np.random.seed(seed)
-            yield
-    finally:
-        np.random.set_state(state)
+def _peaks(precisions: Sequence[str], device: torch.device) -> dict[str, dict[str, float]]:
+    return {name: machine_peak(name, device) for name in dict.fromkeys(precisions)}
 
 
-def _operations(config: Config, mode: str) -> tuple[dict, list[str]]:
-    """What is counted as the work of one image, and remarks about the model."""
+def count_work(config: Config, mode: str) -> dict:
+    """What is counted as the work of one image: operations, 2 a multiply-add, and passes; and the model's size."""
+    model, files = build_model(config)
+    model.eval()
     data = stand_in_batch(config, 'infer', 1)
-    counted, model, files = count_operations(config, data)
-    notes = [f'random weights; not read: {", ".join(files)}'] if files else []
+    counted = count_forward(model, model.data_preprocessor(data, False)['inputs'])[0]
     size, original = POSTER_VAR
     parts = [part for part in (model.backbone, getattr(model, 'neck', None)) if part is not None]
-    same = sum(p.numel() for part in parts for p in part.parameters()) == size
+    same = sum(map(count_parameters, parts)) == size
     if same and tuple(data['inputs'][0].shape) == (3, 224, 224):
         source, per_image = "the original's, 17.19 GFLOPs", original
     else:
@@ -188,8 +145,7 @@ def _operations(config: Config, mode: str) -> tuple[dict, list[str]]:
     passes, rule = 1.0, 'a forward pass'
     if mode == 'train':
         wrapper = build_wrapper(config, model, 'fp32')
-        sam = isinstance(wrapper, SAMOptimWrapper)
-        passes = 3.0 * (1 + 1 / wrapper.interval) if sam else 3.0
+        passes = 3.0 * (1 + 1 / wrapper.interval) if isinstance(wrapper, SAMOptimWrapper) else 3.0
         rule = f'x {passes:g} for a training step of {type(wrapper).__name__} around {type(wrapper.optimizer).__name__}'
     return dict(
         per_image=per_image,
@@ -200,7 +156,8 @@ def _operations(config: Config, mode: str) -> tuple[dict, list[str]]:
         parameters=count_parameters(model),
         trained_parameters=count_parameters(model, trained=True),
         image=list(data['inputs'][0].shape),
-    ), notes
+        not_read=files,
+    )
 
 
 def _take_turns(
@@ -243,12 +200,3 @@ def _row(trial: Trial, size: int, base: Sequence[float], work: Mapping, peaks: S
         compiled=trial.compiled,
         parts=trial.parts,
     )
-
-
-def _driver() -> str | None:
-    command = ['nvidia-smi', '--query-gpu=driver_version', '--format=csv,noheader']
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.split('\n')[0].strip() or None

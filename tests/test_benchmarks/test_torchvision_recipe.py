@@ -4,8 +4,8 @@ import pytest
 import torch
 from mmcv.transforms import RandomFlip, Resize
 from torchvision import transforms
+from torchvision_recipe import torchvision_recipe
 
-from mmfer.benchmark.torchvision_recipe import torchvision_recipe
 from mmfer.datasets import ColorJitter, LoadImageFromFile, PackInputs
 from mmfer.datasets.transforms.crop import ImageCenterCrop, ImageRandomCrop
 from mmfer.datasets.transforms.crop_face import CropFace

@@ -35,9 +35,6 @@ def parse_args() -> argparse.Namespace:
     model.add_argument(
         '--compare', nargs='+', metavar='SETTING', help='settings, the first is what others are times of'
     )
-    model.add_argument('--amp', nargs='?', const='bfloat16', choices=['bfloat16', 'float16'], help='fp32 and this')
-    model.add_argument('--compile', action='store_true', help='fp32 and torch.compile (with --amp if that is given)')
-    model.add_argument('--onnx', action='store_true', help='infer: fp32 and the exported model in onnxruntime')
     model.add_argument('--parts', action='store_true', help='also the times of backbone, neck, head and optimizer')
     model.add_argument('--compile-backend', default='inductor', metavar='NAME', help='of torch.compile [inductor]')
     model.add_argument('--device', help='[the GPU if there is one]')
@@ -54,49 +51,27 @@ def parse_args() -> argparse.Namespace:
     data.add_argument('--images', metavar='DIR', help='folder of images [smooth random JPEG files, in a temporary one]')
     data.add_argument('--size', type=int, default=100, help='side of the generated images in pixels [100]')
     args = parser.parse_args()
-    if args.compare and (args.amp or args.compile or args.onnx):
-        parser.error('--compare names the settings itself: --compare fp32 bf16+compile fp32+onnx')
     if args.against and args.mode in ('data', 'list'):
         parser.error('--against compares models: --mode infer, train or all')
     return args
 
 
 def run_data(args: argparse.Namespace) -> dict:
-    from mmfer.benchmark.data import benchmark_data
-    from mmfer.utils.tables import render_table
+    from image_pipeline import benchmark_pipeline
+    from report import pipeline_report
 
-    result = benchmark_data(
-        args.config, args.images, num=args.num, size=args.size, repeat=args.repeat, batch_size=args.batch_size
-    )
-    sides = [
-        (name, f'{side["ms_per_image"]:.3f}', f'{side["images_per_second"]:.0f}')
-        for name, side in (
-            ('mmfer', result['ours']),
-            ('mmfer, decoded images kept', result['kept']),
-            ('torchvision + PIL', result['torchvision']),
-        )
-    ]
-    title = f'{result["num"]} images, one core, median of {result["repeat"]} runs each'
-    print(render_table(('', 'ms an image', 'images/s'), sides, title=title))
-    low, high = min(result['all_ratios']), max(result['all_ratios'])
-    print(f'mmfer is {result["ratio"]:.2f} times as fast ({low:.2f} to {high:.2f})')
-    print(f'with decoded images kept (cache=...) {result["kept_ratio"]:.2f} times\n')
-    steps = [(step['name'], f'{step["ms_per_image"]:.3f}') for step in result['steps']]
-    print(render_table(('step of mmfer', 'ms an image'), steps))
+    result = benchmark_pipeline(args.config, args.images, args.num, args.size, args.repeat, args.batch_size)
+    print(pipeline_report(result))
     return result
 
 
 def run_model(args: argparse.Namespace, mode: str) -> dict:
-    from mmfer.benchmark.model import benchmark_model
-    from mmfer.benchmark.tables import benchmark_report
+    from model_steps import benchmark_model
+    from report import model_report
 
     settings = args.compare
-    if settings is None and (args.amp or args.compile or (args.onnx and mode == 'infer')):
-        precision = {None: 'fp32', 'bfloat16': 'bf16', 'float16': 'fp16'}[args.amp]
-        settings = ['fp32', *([precision + '+compile' * args.compile] if args.amp or args.compile else [])]
-        settings += ['fp32+optimized', 'fp32+onnx'] if args.onnx and mode == 'infer' else []
     if args.mode == 'all' and mode == 'train' and settings:
-        settings = [text for text in settings if not {'optimized', 'onnx'} & set(text.split('+'))] or None
+        settings = [text for text in settings if not {'optimized', 'onnx'} & set(text.split('+'))]
     result = benchmark_model(
         args.config,
         mode,
@@ -111,16 +86,16 @@ def run_model(args: argparse.Namespace, mode: str) -> dict:
         against=args.against,
         parts=args.parts or args.mode == 'all',
     )
-    print(benchmark_report(result))
+    print(model_report(result))
     return result
 
 
 def run_list(args: argparse.Namespace) -> dict:
-    from mmfer.benchmark.image_list import benchmark_list
+    from image_list import benchmark_list
+    from report import list_report
 
     result = benchmark_list(repeat=args.repeat)
-    print(f'{result["num"]} entries: open in {result["seconds"]:.2f} s; ', end='')
-    print(f'{result["list_mb"]:.0f} MB with {result["workers"]} workers')
+    print(list_report(result))
     return result
 
 
@@ -146,21 +121,13 @@ MODES = dict(
 
 
 def run(args: argparse.Namespace) -> None:
-    from mmfer.utils.checkpoint import replace_synced
+    from mmfer.utils.checkpoint import write_text
 
-    if args.out:
-        if args.out.suffix != '.json':
-            raise ValueError(f'--out {args.out}: the result is JSON, name a file that ends in .json')
-        if not args.out.absolute().parent.is_dir():
-            raise ValueError(f'--out {args.out}: there is no such folder')
+    if args.out and (args.out.suffix != '.json' or not args.out.absolute().parent.is_dir()):
+        raise ValueError(f'--out {args.out}: name a file that ends in .json, in a folder that is there')
     result = MODES[args.mode](args)
     if args.out:
-        part = args.out.with_name(args.out.name + '.part')
-        try:
-            part.write_text(json.dumps(result, indent=2) + '\n', encoding='utf-8')
-            replace_synced(part, args.out)
-        finally:
-            part.unlink(missing_ok=True)
+        write_text(args.out, json.dumps(result, indent=2) + '\n')
     for part in (result, *(value for value in result.values() if isinstance(value, dict))):
         rows = part.get('rows')
         if rows and all(row['error'] for row in rows):
