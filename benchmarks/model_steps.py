@@ -22,9 +22,9 @@ from mmfer.utils.provenance import git_state, machine, versions
 SETTINGS = dict(
     cuda=dict(
         train=('fp32', 'tf32', 'bf16', 'bf16+compile', 'fp32+compile'),
-        infer=('fp32', 'tf32', 'bf16', 'bf16+compile', 'fp32+compile', 'bf16+optimized', 'bf16+optimized+compile'),
+        infer=('fp32', 'tf32', 'bf16', 'bf16+compile', 'fp32+compile'),
     ),
-    cpu=dict(train=('fp32',), infer=('fp32', 'fp32+optimized')),
+    cpu=dict(train=('fp32',), infer=('fp32',)),
 )
 # The parameters of POSTER-Var's backbone and neck here, and the operations an image of the authors' code at 224x224
 POSTER_VAR = (43_752_398, 17.19e9)

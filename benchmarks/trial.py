@@ -22,7 +22,6 @@ from part_times import PartTimes
 from torch import Tensor, nn
 
 from mmfer.apis.train import set_amp
-from mmfer.deploy.optimize import OptimizedClassifier
 from mmfer.engine.compiling import compile_features
 from mmfer.engine.hooks.sam_hook import SAMHook
 from mmfer.engine.recompute import recompute_activations
@@ -31,7 +30,7 @@ from mmfer.registry import MODELS
 from mmfer.visualization.optional import require
 
 AMP = dict(bf16='bfloat16', fp16='float16')  # names of precisions here to those of torch
-EXTRAS = ('channels_last', 'recompute', 'compile', 'cudagraphs', 'optimized', 'onnx')
+EXTRAS = ('channels_last', 'recompute', 'compile', 'cudagraphs', 'onnx')
 BLOCK_SECONDS = 1.0  # what a round of one setting takes about where the number of steps is not given
 
 
@@ -51,18 +50,15 @@ class Setting(NamedTuple):
             ValueError: If a word is unknown, or the device or the mode cannot do it.
         """
         precision, *words = text.split('+')
-        extras, gpu, fp32 = frozenset(words), device.type == 'cuda', precision == 'fp32'
+        extras, gpu = frozenset(words), device.type == 'cuda'
         compiled = bool(extras & {'compile', 'cudagraphs'})
         known = precision in ('fp32', 'tf32', *AMP) and extras <= set(EXTRAS)
         reasons = {
             f'one of fp32, tf32, bf16 and fp16, then what is wanted of {", ".join(EXTRAS)}, joined by +': not known,
             'tf32 and cudagraphs are for GPUs': not gpu and (precision == 'tf32' or 'cudagraphs' in extras),
-            'optimized and onnx are for inference': mode == 'train' and extras & {'optimized', 'onnx'},
+            'onnx is for inference': mode == 'train' and 'onnx' in extras,
             'recompute is for training': mode == 'infer' and 'recompute' in extras,
             'recompute and compile do not go together': 'recompute' in extras and compiled,
-            'an optimized model on a CPU computes in fp32 and is not compiled': 'optimized' in extras
-            and not gpu
-            and (not fp32 or compiled),
             'onnxruntime is measured on the CPU, as fp32+onnx': 'onnx' in extras and (gpu or text != 'fp32+onnx'),
         }
         for reason, wrong in reasons.items():
@@ -148,8 +144,6 @@ class Trial:
         model = model.to(self.device)
         if 'recompute' in extras:
             recompute_activations(model, self.config.recompute)
-        if 'optimized' in extras:
-            model = OptimizedClassifier(model.eval())
         if 'onnx' in extras:
             return onnx_session(model.eval(), self.data)
         if not self.setting.compiled:

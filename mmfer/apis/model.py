@@ -26,7 +26,6 @@ def init_model(
     config: str | Path | Config,
     checkpoint: str | Path | None = None,
     device: str | torch.device = 'cpu',
-    optimize: bool = False,
 ) -> nn.Module:
     """The model of a config in eval mode, with its weights.
 
@@ -40,8 +39,6 @@ def init_model(
         config: Config file or object, of which only ``model`` is used, or a name of :func:`mmfer.apis.list_models`.
         checkpoint: A checkpoint that mmfer trained or converted. None leaves random weights, with a warning.
         device: Where the model goes.
-        optimize: Give a copy that only predicts, faster, with the same outputs to about 1e-6 of their scale; see
-            :class:`mmfer.deploy.OptimizedClassifier`.
 
     Raises:
         FileNotFoundError: If the config or the checkpoint does not exist; the message says what there is, and how to
@@ -70,12 +67,7 @@ def init_model(
         check_num_classes(model, model.classes or (), f'the weights of {checkpoint}')
         model.abstention = meta.get('abstention') or None
     model.to(device)
-    model.eval()
-    if optimize:
-        from mmfer.deploy import OptimizedClassifier
-
-        return OptimizedClassifier(model)
-    return model
+    return model.eval()
 
 
 def _path_of(config: str | Path) -> str | Path:

@@ -1,4 +1,4 @@
-"""Models for use: a faster copy, export, and running what was exported. Nothing is imported before it is used."""
+"""Models for use: export, and running what was exported. Nothing is imported before it is used."""
 
 from importlib import import_module
 
@@ -6,7 +6,6 @@ _HOMES = dict(
     ExportModel='export_model',
     ExportReport='export',
     OnnxClassifier='onnx_classifier',
-    OptimizedClassifier='optimize',
     compare_speed='speed',
     export_onnx='export',
     export_program='export',

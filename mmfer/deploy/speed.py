@@ -52,7 +52,7 @@ def compare_speed(
     if rounds < 1 or not batches or min(batches) < 1:
         raise ValueError(f'rounds={rounds} and batches={tuple(batches)}: numbers from 1 on')
     onnx = OnnxClassifier(path, threads=torch.get_num_threads())
-    classifiers = dict(pytorch=TorchClassifier(config, checkpoint, 'cpu', optimize=False), onnx=onnx)
+    classifiers = dict(pytorch=TorchClassifier(config, checkpoint, 'cpu'), onnx=onnx)
     rng = np.random.default_rng(0)
     inputs = {size: rng.integers(0, 256, (size, 3, *onnx.size), dtype=np.uint8) for size in batches}
     times: dict[tuple, list[float]] = {(size, name): [] for size in batches for name in classifiers}

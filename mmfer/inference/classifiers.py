@@ -44,7 +44,6 @@ class TorchClassifier:
         config: Config file or object.
         checkpoint: A checkpoint that mmfer trained or converted; None leaves random weights, with a warning.
         device: Where the model goes; a GPU where there is one, by default.
-        optimize: Run the faster copy of ``init_model(..., optimize=True)``, which predicts the same.
 
     Raises:
         FileNotFoundError: If the config or the checkpoint does not exist.
@@ -52,15 +51,13 @@ class TorchClassifier:
             device.
     """
 
-    def __init__(
-        self, config: Any, checkpoint: str | Path | None = None, device: Any = None, optimize: bool = True
-    ) -> None:
+    def __init__(self, config: Any, checkpoint: str | Path | None = None, device: Any = None) -> None:
         from mmfer.apis.model import init_model
         from mmfer.apis.run import config_classes, load_config
 
         config = config if hasattr(config, 'merge_from_dict') else load_config(config)
         self.face_crop, self.pipeline = test_steps(config)
-        self.model = init_model(config, checkpoint, find_device(device), optimize)
+        self.model = init_model(config, checkpoint, find_device(device))
         self.source = str(checkpoint or config.filename)
         head = self.model.head
         if not hasattr(head, 'predictions'):

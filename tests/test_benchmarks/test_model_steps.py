@@ -78,11 +78,11 @@ def test_training_in_several_settings(stem):
         assert text in report
 
 
-def test_inference_optimized_and_in_onnxruntime():
+def test_inference_in_pytorch_and_in_onnxruntime():
     pytest.importorskip('onnx')
     pytest.importorskip('onnxruntime')
     config = load_config(CONFIGS / 'poster_var/synth.py')
-    settings = ['fp32', 'fp32+optimized', 'fp32+onnx']
+    settings = ['fp32', 'fp32+channels_last', 'fp32+onnx']
     result = benchmark_model(config, 'infer', settings=settings, parts=True, **SMALL)
     assert json.loads(json.dumps(result)) == result
     assert [(row['setting'], row['error']) for row in result['rows']] == [(text, None) for text in settings]
@@ -93,7 +93,7 @@ def test_inference_optimized_and_in_onnxruntime():
         assert [part['name'] for part in row['parts']] == names
         assert all(part['forward_ms'] > 0 and part['backward_ms'] == 0 for part in row['parts'])
     assert result['rows'][2]['parts'] is None
-    assert 'parts of fp32+optimized' in model_report(result)
+    assert 'parts of fp32+channels_last' in model_report(result)
 
 
 def test_onnxruntime_is_given_the_images_that_the_model_is():
@@ -231,8 +231,6 @@ def test_precisions_of_the_optimizer_wrapper():
         ('fp32+fast', 'channels_last, recompute, compile, cudagraphs'),
         ('tf32', 'for GPUs'),
         ('bf16+cudagraphs', 'for GPUs'),
-        ('bf16+optimized', 'computes in fp32'),
-        ('fp32+optimized+compile', 'not compiled'),
         ('bf16+onnx', r'as fp32\+onnx'),
     ],
 )
@@ -242,9 +240,8 @@ def test_settings_that_cannot_be(text, message):
 
 
 def test_settings_of_inference_alone():
-    for text in ('fp32+optimized', 'fp32+onnx'):
-        with pytest.raises(ValueError, match='for inference'):
-            Setting.parse(text, CPU, 'train')
+    with pytest.raises(ValueError, match='for inference'):
+        Setting.parse('fp32+onnx', CPU, 'train')
 
 
 def test_settings_of_training_alone():

@@ -159,15 +159,15 @@ def test_everything_in_one_run(call_tool, root, tmp_path):
     config.train_dataloader = load_config(root / 'configs/poster_var/raf.py').train_dataloader
     config.dump(tmp_path / 'config.py')
     out = tmp_path / 'times.json'
-    options = ('--mode', 'all', '--batch', 2, *ONE_STEP, '--compare', 'fp32', 'fp32+optimized', 'fp32+onnx')
+    options = ('--mode', 'all', '--batch', 2, *ONE_STEP, '--compare', 'fp32', 'fp32+channels_last', 'fp32+onnx')
     data = ('--num', 3, '--repeat', 1, '--size', 40, '--out', out)
     code, printed, error = call_tool(TOOL, tmp_path / 'config.py', *options, *data)
     assert code == 0, error
-    for text in ('parts of fp32+optimized', 'the rest', 'step of mmfer'):
+    for text in ('parts of fp32+channels_last', 'the rest', 'step of mmfer'):
         assert text in printed
     result = json.loads(out.read_text())
     settings = {mode: [row['setting'] for row in result[mode]['rows']] for mode in ('infer', 'train')}
-    assert settings == dict(infer=['fp32', 'fp32+optimized', 'fp32+onnx'], train=['fp32'])
+    assert settings == dict(infer=['fp32', 'fp32+channels_last', 'fp32+onnx'], train=['fp32', 'fp32+channels_last'])
     assert result['data']['num'] == 3
 
 

@@ -8,7 +8,6 @@ from small_runs import small_config, small_model
 from torch import nn
 
 from mmfer.apis import build_runner
-from mmfer.deploy import OptimizedClassifier
 from mmfer.engine.recompute import recompute_activations
 from mmfer.registry import MODELS
 
@@ -71,9 +70,6 @@ def test_a_copy_recomputes_with_its_own_weights(model):
     images = torch.randn(2, 3, 32, 32)
     model.eval()
     assert not torch.equal(other.eval()(images, mode='tensor'), model(images, mode='tensor'))
-    with torch.no_grad():
-        expected = model(images, mode='tensor')
-    assert torch.allclose(OptimizedClassifier(model)(images), expected, atol=1e-5 * float(expected.abs().max()))
 
 
 def test_training_with_recomputation_ends_with_the_same_weights(tmp_path):

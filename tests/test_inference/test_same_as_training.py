@@ -123,7 +123,7 @@ def test_the_tensors_are_identical(photos, steps, detector):
     ):
         found, answers = seen_in_inference(infer, inputs, **options)
         assert torch.equal(found, expected)
-        torch.testing.assert_close(answers, scores, rtol=0, atol=1e-6)  # the inferencer runs an optimized copy
+        torch.testing.assert_close(answers, scores, rtol=0, atol=1e-6)
 
 
 def test_prepared_faces_are_not_cut_again(photos):
