@@ -25,6 +25,7 @@ from mmfer.apis.run import load_config
 from mmfer.datasets import stack_images
 from mmfer.datasets.image_cache import open_cache
 from mmfer.registry import MODELS
+from mmfer.utils.image_files import list_images
 from mmfer.utils.progress import track
 
 from .torchvision_recipe import torchvision_recipe
@@ -70,7 +71,7 @@ def find_images(folder: str | Path, num: int) -> list[str]:
     """
     if not Path(folder).is_dir():
         raise NotADirectoryError(f'no such folder of images: {folder}')
-    paths = sorted(str(path) for path in Path(folder).rglob('*') if path.suffix.lower() in _SUFFIXES)
+    paths = sorted(list_images(folder, _SUFFIXES).images)
     if not paths:
         raise ValueError(f'{folder} holds no images ({", ".join(_SUFFIXES)})')
     return paths[:num]

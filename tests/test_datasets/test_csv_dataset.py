@@ -245,7 +245,8 @@ def test_wrong_arguments(tmp_path):
         (dict(delimiter='tab'), "delimiter='tab'"),
         (dict(box_columns=['x1']), 'box_columns'),
         (dict(classes=['fear', 'Fear']), 'each expression once'),
-        (dict(classes=['sleepy']), 'unknown expression'),
+        (dict(classes=['sleepy']), r"4 labels that are not in classes=\('sleepy',\)"),
+        (dict(label_map=dict(fear='sleepy')), 'unknown expression'),
         (dict(metainfo=dict(classes=('fear',))), 'option `classes`'),
     ):
         with pytest.raises(ValueError, match=message):
