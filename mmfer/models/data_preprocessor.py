@@ -75,8 +75,13 @@ class FERDataPreprocessor(ClsDataPreprocessor):
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Normalise ``data['inputs']``; labels go to the device as in ClsDataPreprocessor."""
-        augments = training and self.batch_augments is not None
-        if augments and self.num_classes is None and any('gt_score' not in s for s in data.get('data_samples') or ()):
+        soft = ['gt_score' in sample for sample in data.get('data_samples') or ()]
+        if any(soft) and not all(soft):
+            raise ValueError(
+                'some samples of the batch have gt_score and some have not: set soft_label alike in the pipelines of '
+                'all data sets'
+            )
+        if training and self.batch_augments is not None and self.num_classes is None and not all(soft):
             raise ValueError(
                 f'{type(self).__name__}: batch_augments mix labels, for which the number of classes is missing. Set '
                 'model.data_preprocessor.num_classes to that of model.head'

@@ -63,6 +63,13 @@ def test_batch_augmentation_without_the_number_of_classes(kind):
         MODELS.build(dict(type=kind, to_onehot=True))
 
 
+def test_soft_and_hard_labels_in_one_batch():
+    samples = [DataSample().set_gt_label(0).set_gt_score(torch.eye(5)[0]), DataSample().set_gt_label(1)]
+    for each in (samples, samples[::-1]):
+        with pytest.raises(ValueError, match='some samples of the batch have gt_score and some have not'):
+            FERDataPreprocessor()(dict(inputs=images(2), data_samples=each), training=True)
+
+
 def test_images_that_do_not_fit_together():
     with pytest.raises(ValueError, match=r'one size, got \(3, 8, 8\), \(3, 9, 9\); the pipeline has to end'):
         FERDataPreprocessor()(dict(inputs=images(1, 8) + images(1, 9)))
