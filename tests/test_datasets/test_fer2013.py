@@ -129,7 +129,7 @@ def test_linked_folders_are_read(tmp_path, monkeypatch):
     (tmp_path / 'train' / 'angry' / 'up').symlink_to('..')
     assert set(FER2013(str(tmp_path)).class_counts().values()) == {4}
     assert lines == []
-    (tmp_path / 'train' / 'angry' / 'a.heic').touch()
+    (tmp_path / 'train' / 'angry' / 'a.jxl').touch()
     (tmp_path / 'train' / 'b.gif').touch()
     FER2013(str(tmp_path))
     [line] = lines

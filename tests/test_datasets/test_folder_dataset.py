@@ -154,7 +154,7 @@ def test_linked_folders_are_searched_but_not_in_circles(tmp_path, left_out):
 
 
 def test_image_files_that_are_left_out_are_counted_in_one_line(tmp_path, left_out):
-    root = make_tree(tmp_path, 'sad/a.jpg', 'sad/.b.jpg', '.cache/c.jpg', 'sad/d.heic', 'e.gif', 'junk/f.jpg', 'g.txt')
+    root = make_tree(tmp_path, 'sad/a.jpg', 'sad/.b.jpg', '.cache/c.jpg', 'sad/d.jxl', 'e.gif', 'junk/f.jpg', 'g.txt')
     dataset = FolderDataset(root, class_map=dict(junk=None))
     assert len(dataset) == 1
     [line] = left_out

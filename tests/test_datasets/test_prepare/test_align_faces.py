@@ -342,7 +342,7 @@ def test_linked_folders_are_aligned_and_image_files_left_out_counted(tmp_path, r
     save(tmp_path / 'far' / 'd.png', picture(seed=4))
     (raw / 'happy' / 'more').symlink_to(tmp_path / 'far')
     (raw / 'happy' / 'round').symlink_to(raw)
-    (raw / 'e.heic').touch()
+    (raw / 'e.jxl').touch()
     run()
     assert files(tmp_path / 'out') == sorted([*FILES, 'happy/more/d.png'])
     assert any(f'1 image files under {raw} were left out: 1 with endings that' in line for line in run.said)
