@@ -37,9 +37,7 @@ def test_no_link_leads_to_a_folder_around_the_first_one(tmp_path):
 
 
 def test_what_is_left_out(tmp_path):
-    make(
-        tmp_path, 'a.JPG', 'b.jxl', 'c.GIF', 'd.jpg?size=large', 'e.txt', 'f.jpg.txt', 'g', '.h.png', '.i/j.jpg', '.k'
-    )
+    make(tmp_path, 'a.JPG', 'b.jxl', 'c.GIF', 'd.jpg?size=large', 'e.txt', 'f.jpg.txt', 'g', '.h.png', '.i/j.jpg', '.k')
     make(tmp_path, '__MACOSX/l.jpg', '._a.JPG', 'm/.n/o/p.png')
     found = list_images(tmp_path)
     assert below(tmp_path, found.images) == ['a.JPG']
