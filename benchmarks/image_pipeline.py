@@ -25,6 +25,7 @@ from mmfer.apis.run import load_config
 from mmfer.datasets import stack_images
 from mmfer.datasets.image_cache import open_cache
 from mmfer.registry import MODELS
+from mmfer.utils.image_files import list_images
 from mmfer.utils.nesting import shared_pipeline
 from mmfer.utils.progress import track
 from mmfer.utils.provenance import versions
@@ -63,7 +64,9 @@ def find_images(folder: str | Path, num: int) -> list[str]:
     Raises:
         ValueError: It holds no images, or is no folder.
     """
-    paths = sorted(str(path) for path in Path(folder).rglob('*') if path.suffix.lower() in _SUFFIXES)
+    if not Path(folder).is_dir():
+        raise NotADirectoryError(f'no such folder of images: {folder}')
+    paths = sorted(list_images(folder, _SUFFIXES).images)
     if not paths:
         raise ValueError(f'{folder} holds no images ({", ".join(_SUFFIXES)})')
     return paths[:num]

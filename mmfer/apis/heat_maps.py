@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
-from mmfer.datasets.expressions import class_key
+from mmfer.datasets.expressions import find_class
 from mmfer.visualization.curves import save_figure
 from mmfer.visualization.heat_map import METHODS, UNCERTAINTY, attention_rollout, grad_cam
 from mmfer.visualization.heat_map_panel import draw_heat_map
@@ -119,9 +119,9 @@ def _target(target: str | None, classes: tuple[str, ...] | None) -> int | str | 
     if target is None or target == UNCERTAINTY:
         return target
     names = list(classes or ())
-    for name in (target, class_key(target)):
-        if name in names:
-            return names.index(name)
+    found = find_class(target, names)
+    if found is not None:
+        return names.index(found)
     raise ValueError(f'target={target!r}: {UNCERTAINTY!r}, or a class of the model: {", ".join(names) or "unknown"}')
 
 

@@ -11,7 +11,7 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from mmfer.datasets import SynthFER
-from mmfer.datasets.expressions import class_key
+from mmfer.datasets.expressions import find_class
 from mmfer.datasets.synth.annotators import label_distribution
 from mmfer.inference.results import score_interval
 from mmfer.registry import DATASETS
@@ -137,9 +137,9 @@ def look(
 
 
 def _class(name: str, classes: Sequence[str]) -> str:
-    for each in (name, class_key(name)):
-        if each in classes:
-            return each
+    found = find_class(name, classes)
+    if found is not None:
+        return found
     raise ValueError(f'{name!r} is not a class of the model, which has {", ".join(classes)}')
 
 

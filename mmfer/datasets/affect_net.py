@@ -17,8 +17,9 @@ from mmfer.registry import DATASETS
 from mmfer.utils.progress import track
 
 from .base_fer_dataset import FERDataset, first_names
-from .csv_table import read_table
+from .csv_table import column_name, read_table
 from .expressions import EXPRESSIONS
+from .left_out import LeftOut
 
 _UNUSED = ('none', 'uncertain', 'non-face')  # labels 8, 9, 10
 _NAMES = EXPRESSIONS + _UNUSED
@@ -177,7 +178,7 @@ or
 
     def load_data_list(self) -> list:
         """Read the list or the annotations; labels that are not used are left out and counted."""
-        self.left_out = Counter()
+        self.left_out, self.unused = Counter(), LeftOut('faces of', logging.INFO)
         if self.ann_file.endswith('.json'):
             return [info for info in super().load_data_list() if self._used(info.get('gt_label'))]
         return self._read_csv() if self.ann_file else self._read_npy()
@@ -208,6 +209,7 @@ or
         """Whether the label is one of the classes; those that are none but known are counted."""
         if type(label) is int and len(self.METAINFO['classes']) <= label < len(_NAMES):
             self.left_out[_NAMES[label]] += 1
+            self.unused.add(f'of {_NAMES[label]}', f'label {label}')
             return False
         return True
 
@@ -216,7 +218,7 @@ or
         required = ('subDirectory_filePath', 'expression')
         if not self._prepared:
             required += (*_BOX, *_AFFECTS)
-        elif set(_BOX) & set(self._header()):  # a part of the box is as good as none
+        elif self._has_box():  # a part of the box is as good as none
             required += _BOX
         optional = tuple(name for name in (*_BOX, *_AFFECTS) if name not in required)
         table = read_table(
@@ -239,9 +241,10 @@ or
                 data_list.append(dict(img_path=path, gt_label=int(text), **numbers))
         return data_list
 
-    def _header(self) -> list:
+    def _has_box(self) -> bool:
         with open(self.ann_file, encoding='utf-8-sig', errors='replace', newline='') as file:
-            return [name.strip() for name in next(csv.reader(file), [])]
+            header = [name.strip() for name in next(csv.reader(file), [])]
+        return any(column_name(header, name) is not None for name in _BOX)
 
     def _numbers(self, row: int, info: dict) -> dict:
         """The face box, valence and arousal of a row, those that it has."""

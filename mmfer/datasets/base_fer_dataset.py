@@ -4,7 +4,7 @@ import logging
 import os
 import pickle
 from collections.abc import Mapping, Sequence
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
@@ -12,20 +12,20 @@ from mmengine.fileio import load
 from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
-from mmfer.utils.progress import track
 
-from .decoded import decode_all
+from .decoded import decode_all, find_unreadable
 from .entry_list import (
     SharesArrays,
     first_names,
     is_remote,
     label_problems,
+    lost_file,
     missing_files,
     no_garbage_search,
     serialize,
 )
 from .image_cache import MODES, ImageCache
-from .transforms.loading import read_image
+from .left_out import LeftOut
 
 __all__ = ['FERDataset', 'first_names']
 
@@ -42,7 +42,8 @@ class FERDataset(SharesArrays, BaseDataset):
     - ``gt_score`` (optional): (K,) float32 soft label, not negative; it may sum to less than one.
 
     Whatever is wrong with a line or row it notes with ``self.report(kind, text)`` and goes on, so that all problems
-    of the whole list come in one error. This class then looks for missing files (each folder is listed once) and bad
+    of the whole list come in one error; what it leaves out it counts with ``self.unused.add(reason, example)``, which
+    comes in one line of the log. This class then looks for missing files (each folder is listed once) and bad
     labels, and raises one error with the count and the first ten names of each kind.
 
     A subclass with options of its own takes the rest as ``**options`` and hands them to this class, which refuses
@@ -135,6 +136,7 @@ class FERDataset(SharesArrays, BaseDataset):
         self._decoded: Optional[ImageCache] = None
         self.skipped: list = []
         self._problems: dict = {}
+        self.unused = LeftOut()
         super().__init__(
             ann_file=os.path.expanduser(ann_file),
             metainfo=metainfo,
@@ -240,6 +242,13 @@ class FERDataset(SharesArrays, BaseDataset):
             info['img'] = self._decoded[row]
         return info
 
+    def prepare_data(self, idx: int) -> Any:
+        """MMEngine's; the OSError for a file that cannot be opened names it, the index and ``data_root``."""
+        try:
+            return super().prepare_data(idx)
+        except OSError as error:
+            raise lost_file(type(self).__name__, self.data_root, idx, self.entry(idx), error) from error
+
     def __repr__(self) -> str:
         size = f'{len(self)} samples' if self._fully_initialized else 'not read yet'
         return f'{type(self).__name__}(split={self.split!r}, data_root={self.data_root!r}, {size}, {self.classes})'
@@ -298,9 +307,10 @@ class FERDataset(SharesArrays, BaseDataset):
         if self._fully_initialized:
             return
         self.check_source()
-        self._problems = {}
+        self._problems, self.unused = {}, LeftOut()
         with no_garbage_search():
             super().full_init()
+        self.unused.log(type(self).__name__, self.describe_source())
 
     def _serialize_data(self) -> tuple:
         """As MMEngine's, in a quarter of the time."""
@@ -352,17 +362,9 @@ class FERDataset(SharesArrays, BaseDataset):
         return self.data_list
 
     def _readable(self, data_list: list) -> list:
-        kept = []
-        for info in track(data_list, len(data_list), f'Looking for unreadable images ({self.split or "all"})'):
-            try:
-                if 'img_path' in info:
-                    read_image(info['img_path'])
-                kept.append(info)
-            except ValueError:
-                self.skipped.append(info['img_path'])
-        if self.skipped:
-            text = f'{type(self).__name__}: {len(self.skipped)} of {len(data_list)} images cannot be decoded and are '
-            print_log(f'{text}left out: {first_names(self.skipped)}', logger='current', level=logging.WARNING)
+        self.skipped += find_unreadable(data_list, type(self).__name__, self.split)
+        gone = set(self.skipped)
+        kept = [info for info in data_list if info.get('img_path') not in gone]
         if not kept:
             raise ValueError(f'{type(self).__name__}: none of the images in {self.describe_source()} can be decoded')
         return kept

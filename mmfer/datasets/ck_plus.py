@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Optional
 
 from mmfer.registry import DATASETS
+from mmfer.utils.image_files import is_image_name, list_images
 
-from .folder_dataset import list_images
 from .tree_dataset import TreeDataset, find_below
 
 LABEL_NAME = re.compile(r'(S\d+)_(\d+)_(\d+)_emotion\.txt', re.IGNORECASE)
@@ -130,9 +130,8 @@ class CKPlus(TreeDataset):
 
     def load_data_list(self) -> list:
         """Read the label files, and list the frames of their sequences."""
-        paths, _ = list_images(self.label_dir, ('_emotion.txt',))
         data_list, seen = [], {}
-        for path in paths:
+        for path in list_images(self.label_dir, ('_emotion.txt',)).images:
             name = os.path.basename(path)
             match = LABEL_NAME.fullmatch(name)
             if not match:
@@ -171,6 +170,8 @@ class CKPlus(TreeDataset):
             match = FRAME_NAME.fullmatch(name)
             if match:
                 frames[int(match.group(1))] = os.path.join(folder, name)
+            elif is_image_name(name):
+                self.unused.add('with other names than such as S005_001_00000011.png', os.path.join(folder, name))
         if int(peak) not in frames:  # the search for missing files names it
             return [(os.path.join(folder, f'{sequence}_{peak}.png'), None)]
         ordered = [frames[number] for number in sorted(frames) if number <= int(peak)]

@@ -15,7 +15,9 @@ from mmengine.logging import print_log
 from mmfer.registry import DATASETS
 
 from .base_fer_dataset import FERDataset, first_names
-from .expressions import EXPRESSIONS, canonical_name
+from .csv_table import column_name
+from .expressions import EXPRESSIONS, class_or_expression, find_class, own_classes
+from .left_out import LeftOut
 
 DELIMITERS = (',', '\t', ';')
 WHOLE_NUMBER = re.compile(r'\d{1,9}(\.0*)?')  # tables that went through pandas may say 3.0
@@ -25,7 +27,9 @@ WHOLE_NUMBER = re.compile(r'\d{1,9}(\.0*)?')  # tables that went through pandas 
 class CSVDataset(FERDataset):
     """Images listed in a table with a header, such as ``path,label,split,fold,subject``.
 
-    Labels are names of expressions in any case, synonyms of them, or numbers that count ``classes``. Instead there may
+    Labels are names of ``classes``, expressions or synonyms of them, or numbers that count ``classes``. Case and blanks
+    around a cell do not matter in labels, splits, folds and names of columns. Rows that are left out are counted in a
+    line of the log. Instead there may
     be one column of votes a class: ``gt_label`` is then the class with the most votes, and ``gt_score`` (K,) float32
     the votes divided by their sum. Entries have ``subject`` (str), ``fold`` (str) and ``face_box`` (x1, y1, x2, y2) in
     pixels where the table has them; the same image may have several faces.
@@ -38,15 +42,16 @@ class CSVDataset(FERDataset):
         data_root (str): Folder of the table. Defaults to ''.
         ann_file (str): The table, UTF-8. Defaults to 'metadata.csv'.
         split (str): Take the rows with this in ``split_column``. Defaults to '': all rows.
-        classes (Sequence[str], optional): Expressions in label order (synonyms allowed). Defaults to None: those of
-            the vote columns in their order, or those that the whole table names, in the canonical order.
+        classes (Sequence[str], optional): Classes in label order: expressions (synonyms allowed), or any other names.
+            Defaults to None: the expressions of the vote columns in their order, or those that the whole table names,
+            in the canonical order.
         path_column (str): Column of the image files, absolute or below ``img_prefix``. Defaults to 'path'.
         label_column (str): Column of the labels. Defaults to 'label'; not read where there are vote columns.
-        vote_columns (Sequence[str] | Mapping, optional): Columns of the votes, named as expressions, or column ->
-            expression. Defaults to None: no votes.
+        vote_columns (Sequence[str] | Mapping, optional): Columns of the votes, named as classes, or column ->
+            class. Defaults to None: no votes.
         ties (str): Of several classes with the most votes 'first' takes the first in label order, 'drop' leaves the
             row out. Defaults to 'first'.
-        label_map (Mapping, optional): Label as in the table -> expression, or -> None to leave its rows out. Defaults
+        label_map (Mapping, optional): Label as in the table -> class, or -> None to leave its rows out. Defaults
             to None.
         split_column (str): Column of the splits. Defaults to 'split'.
         fold_column (str): Column of the folds. Defaults to 'fold'.
@@ -119,13 +124,15 @@ class CSVDataset(FERDataset):
         self.box_columns = tuple(box_columns or ())
         self.folds = None if folds is None else tuple(map(_plain, folds))
         self.exclude_folds = None if exclude_folds is None else tuple(map(_plain, exclude_folds))
+        self._given = () if classes is None else own_classes(classes)
         self.label_map = {
-            str(label): None if name is None else canonical_name(name) for label, name in dict(label_map or {}).items()
+            _key(label): None if name is None else class_or_expression(name, self._given)
+            for label, name in dict(label_map or {}).items()
         }
         votes = vote_columns if isinstance(vote_columns, Mapping) else {name: name for name in vote_columns or ()}
-        self.vote_columns = {column: canonical_name(name) for column, name in votes.items()}
+        self.vote_columns = {column: class_or_expression(name, self._given) for column, name in votes.items()}
         if classes is not None:
-            names = tuple(map(canonical_name, classes))
+            names = self._given
         elif votes:
             names = tuple(self.vote_columns.values())
         else:
@@ -169,8 +176,7 @@ class CSVDataset(FERDataset):
                 file.seek(0)
             reader = csv.reader(file, delimiter=delimiter)
             try:
-                header = [name.strip() for name in next(reader, [])]
-                self._check_columns(header)
+                header = self._header(next(reader, []))
                 for cells in reader:
                     if not cells:
                         continue
@@ -181,6 +187,16 @@ class CSVDataset(FERDataset):
             except csv.Error as error:
                 text = f'CSVDataset: {self.ann_file} is no table, line {reader.line_num}: {error}'
                 raise ValueError(text) from None
+
+    def _header(self, cells: list) -> list:
+        """The names of the columns, those that the options name as spelt there."""
+        header = list(map(str.strip, cells))
+        wanted = (self.path_column, self.label_column, *self.vote_columns, *self.box_columns)
+        for name in (*wanted, self.split_column, self.fold_column, self.subject_column):
+            if own := column_name(header, name):
+                header[header.index(own)] = name
+        self._check_columns(header)
+        return header
 
     def _check_columns(self, header: list) -> None:
         needed = [self.path_column, *(self.vote_columns or [self.label_column])]
@@ -201,10 +217,13 @@ class CSVDataset(FERDataset):
 
     def _expression(self, text: str) -> Union[str, int, None]:
         """Expression or number that a label stands for, None for one to leave out; ValueError for an unknown one."""
-        for key in (text, _plain(text)):
-            if key in self.label_map:
-                return self.label_map[key]
-        return int(float(text)) if WHOLE_NUMBER.fullmatch(text) else canonical_name(text)
+        key = _key(text)
+        if key in self.label_map:
+            return self.label_map[key]
+        found = find_class(key, self._given)
+        if found is None and WHOLE_NUMBER.fullmatch(text):
+            return int(key)
+        return class_or_expression(text) if found is None else found
 
     def _find_classes(self) -> tuple:
         found, labels = set(), Counter(cells[self.label_column] for _, cells in self._rows())
@@ -229,13 +248,18 @@ class CSVDataset(FERDataset):
     # ---- the entries ----------------------------------------------------------------------------------------------
     def load_data_list(self) -> list:
         """Read the table; every bad row of the split and folds is reported."""
+        self.unused = LeftOut('rows of', logging.INFO)
         data_list, faces, splits, folds, tied = [], Counter(), {}, {}, 0
+        wanted, excluded = (set(map(_key, names or ())) for names in (self.folds, self.exclude_folds))
         for row, cells in self._rows():
             faces[(cells[self.path_column], *(cells.get(name) for name in self.box_columns))] += 1
             split, fold = cells.get(self.split_column, ''), _plain(cells.get(self.fold_column, ''))
-            splits[split] = folds[fold] = True
-            chosen = fold in (folds if self.folds is None else self.folds) and fold not in (self.exclude_folds or ())
-            if not chosen or (self.split and split != self.split):
+            splits[_key(split)], folds[_key(fold)] = split, fold
+            if self.split and _key(split) != _key(self.split):
+                self.unused.add(f'of split {split!r}', f'row {row}')
+                continue
+            if _key(fold) in excluded or (self.folds is not None and _key(fold) not in wanted):
+                self.unused.add(f'of fold {fold!r}', f'row {row}')
                 continue
             entry = self._entry(row, cells)
             if entry is None:
@@ -244,15 +268,14 @@ class CSVDataset(FERDataset):
                 tied += 1
                 continue
             data_list.append(dict(entry, fold=fold) if fold else entry)
-        if self.split and splits and self.split not in splits:
+        if self.split and splits and _key(self.split) not in splits:
             raise ValueError(
-                f'CSVDataset: no split {self.split!r} in {self.ann_file}, which has {first_names(list(splits))}'
+                f'CSVDataset: no split {self.split!r} in {self.ann_file}, which has {first_names([*splits.values()])}'
             )
-        absent = [fold for fold in (self.folds or self.exclude_folds or ()) if fold not in folds]
+        absent = [fold for fold in (self.folds or self.exclude_folds or ()) if _key(fold) not in folds]
         if absent and folds:
-            raise ValueError(
-                f'CSVDataset: {self.ann_file} has no folds {", ".join(absent)}; there are {first_names(sorted(folds))}'
-            )
+            there = first_names(sorted(folds.values()))
+            raise ValueError(f'CSVDataset: {self.ann_file} has no folds {", ".join(absent)}; there are {there}')
         doubles = [face[0] for face, count in faces.items() if count > 1]
         if doubles:
             self._warn(f'{len(doubles)} images are listed several times, over all splits: {first_names(doubles)}')
@@ -300,7 +323,9 @@ class CSVDataset(FERDataset):
             self.report(f'labels that are not in 0..{self.num_classes - 1}', f'row {row} {text!r}')
         elif name in self.classes:
             return dict(gt_label=self.classes.index(name))
-        elif name is not None:
+        elif name is None:
+            self.unused.add(f'labelled {text!r}, by label_map', f'row {row}')
+        else:
             kind = f'labels that are not in classes={self.classes} (label_map to None leaves them out)'
             self.report(kind, f'row {row} {text!r}')
         return None
@@ -325,3 +350,8 @@ def _plain(cell: object) -> str:
     """Text of a cell, whole numbers without a fraction."""
     text = str(cell).strip()
     return str(int(float(text))) if WHOLE_NUMBER.fullmatch(text) else text
+
+
+def _key(cell: object) -> str:
+    """By what cells are compared: :func:`_plain` in lower case."""
+    return _plain(cell).casefold()

@@ -18,8 +18,8 @@ def read_table(
     """Yield ``(row, cells)`` of each row that is not blank; ``row`` counts from 1 for the header.
 
     Cells are stripped, in the order of ``columns`` and then of ``optional``, None for an optional column that is not
-    there. A row with another number of cells than the header is reported and yields ``cells=None``, so that rows can
-    still be counted.
+    there; case does not matter in the names of those. A row with another number of cells than the header is
+    reported and yields ``cells=None``, so that rows can still be counted.
 
     Args:
         path (str): The file, UTF-8 with or without a byte order mark.
@@ -37,7 +37,7 @@ def read_table(
         reader = csv.reader(file)
         try:
             first = [cell.strip() for cell in next(reader, [])]
-            bare = bool(headerless) and len(first) == len(headerless) and not set(first) & set(headerless)
+            bare = len(first) == len(headerless) > 0 and all(_place(first, name) is None for name in headerless)
             header = list(headerless) if bare else first
             places = _places(path, header, columns, owner) + [_place(header, name) for name in optional]
             if bare:
@@ -54,8 +54,14 @@ def read_table(
             raise ValueError(f'{owner}: {path} is no csv file, line {reader.line_num}: {error}') from None
 
 
+def column_name(header: Sequence, name: str) -> Optional[str]:
+    """How ``header`` spells the column ``name``: as it is, or in another case; None where it has none."""
+    return name if name in header else next((own for own in header if own.casefold() == name.casefold()), None)
+
+
 def _place(header: list, name: str) -> Optional[int]:
-    return header.index(name) if name in header else None
+    own = column_name(header, name)
+    return None if own is None else header.index(own)
 
 
 def _places(path: str, header: list, columns: Sequence, owner: str) -> list:

@@ -1,4 +1,4 @@
-"""The decoded images of a data set, or a warning that they cannot be kept."""
+"""The decoded images of a data set: those that cannot be decoded, or a warning that they cannot be kept."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 from mmengine.logging import print_log
 
+from mmfer.utils.progress import track
+
 from .entry_list import first_names, is_remote, missing_files
 from .image_cache import ImageCache, open_cache
-from .transforms.loading import LoadImageFromFile
+from .transforms.loading import LoadImageFromFile, read_image
 
 _REMEDY = dict(
     memory="Use cache='disk', or give the container more shared memory (docker run --shm-size).",
@@ -66,3 +68,18 @@ def decode_all(entries: Sequence[dict], pipeline: Sequence, mode: str, owner: st
     for entry, row in zip(entries, rows):
         entry['cache_row'] = row
     return decoded
+
+
+def find_unreadable(entries: Sequence[dict], owner: str, split: str = '') -> list[str]:
+    """Paths of the images that cannot be decoded, one for each entry that names one; a warning tells them."""
+    found = []
+    for entry in track(entries, len(entries), f'Looking for unreadable images ({split or "all"})'):
+        try:
+            if 'img_path' in entry:
+                read_image(entry['img_path'])
+        except ValueError:
+            found.append(entry['img_path'])
+    if found:
+        text = f'{owner}: {len(found)} of {len(entries)} images cannot be decoded and are left out: '
+        print_log(text + first_names(found), logger='current', level=logging.WARNING)
+    return found

@@ -99,9 +99,21 @@ def missing_files(paths: Sequence) -> list:
 
 def _listing(folder: str) -> set:
     try:
-        return set(os.listdir(folder or '.'))
+        with os.scandir(folder or '.') as entries:  # a link may be broken
+            return {entry.name for entry in entries if not entry.is_symlink() or os.path.exists(entry.path)}
     except (FileNotFoundError, NotADirectoryError):
         return set()
+
+
+def lost_file(owner: str, data_root: str, index: int, info: dict, error: OSError) -> OSError:
+    """The error for a file of a sample that cannot be opened any more, with its data root and index in the list."""
+    path = error.filename or info.get('img_path', 'its file')
+    reason = error.strerror or str(error)
+    kind = FileNotFoundError if isinstance(error, FileNotFoundError) else OSError
+    return kind(
+        f'{owner}: cannot open {path} (sample {index}, data_root={data_root!r}): {reason}. The list was read before: '
+        'restore the file, or start anew, so that the list is read again'
+    )
 
 
 def label_problems(data_list: Sequence, num_classes: int) -> list[str]:

@@ -1,5 +1,6 @@
 """ExpW: faces in pictures from the web, with their boxes."""
 
+import logging
 import math
 import os
 from typing import Optional
@@ -7,6 +8,7 @@ from typing import Optional
 from mmfer.registry import DATASETS
 
 from .base_fer_dataset import FERDataset
+from .left_out import LeftOut
 from .tree_dataset import find_below
 
 
@@ -76,6 +78,7 @@ class ExpW(FERDataset):
         with open(self.ann_file, encoding='utf-8-sig', errors='replace') as file:
             lines = file.read().splitlines()
         labels = {str(i): i for i in range(self.num_classes)}
+        self.unused = LeftOut('faces of', logging.INFO)
         data_list = []
         for number, line in enumerate(lines, 1):
             fields = line.rsplit(None, 7)  # a name may have spaces
@@ -91,7 +94,9 @@ class ExpW(FERDataset):
                 self.report(f'labels that are not in 0..{self.num_classes - 1}', shown)
             elif not (face['face_box'][0] < face['face_box'][2] and face['face_box'][1] < face['face_box'][3]):
                 self.report('face boxes without area (the order is top, left, right, bottom)', shown)
-            elif self.min_confidence is None or face['face_confidence'] >= self.min_confidence:
+            elif self.min_confidence is not None and face['face_confidence'] < self.min_confidence:
+                self.unused.add('of lower confidence', f'line {number}')
+            else:
                 path = os.path.join(self.img_prefix, fields[0])
                 data_list.append(dict(img_path=path, gt_label=labels[fields[7]], **face))
         return data_list

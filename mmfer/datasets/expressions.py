@@ -1,6 +1,7 @@
 """Canonical names of the expressions. Results and models cross data sets by these names, never by index."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Optional
 
 EXPRESSIONS = ('neutral', 'happiness', 'sadness', 'surprise', 'fear', 'disgust', 'anger', 'contempt')
@@ -55,6 +56,58 @@ def class_key(name: str) -> str:
     key = name.strip().lower()
     key = SYNONYMS.get(key, key)
     return key if key in EXPRESSIONS else name
+
+
+def find_class(name: object, classes: Sequence) -> Optional[str]:
+    """The one of ``classes`` that ``name`` means: a synonym of it or itself, in any case, blanks around it left out.
+
+    Args:
+        name (str): Such as ``'Happy'``; a number counts as its digits.
+        classes (Sequence[str]): Class names, expressions or any others.
+
+    Returns:
+        str: As in ``classes``; None where they lack it.
+
+    Examples:
+        >>> find_class('Happy ', ('happiness', 'Bored')), find_class('bored', ('happiness', 'Bored'))
+        ('happiness', 'Bored')
+    """
+    return _by_key(tuple(classes)).get(_folded(name))
+
+
+def _folded(name: object) -> str:
+    return class_key(str(name)).strip().casefold()
+
+
+@lru_cache(maxsize=64)
+def _by_key(classes: tuple) -> dict:
+    return {_folded(name): name for name in classes}
+
+
+def own_classes(names: Sequence) -> tuple:
+    """Class names given by a user: canonical for expressions, others as they are without blanks around them.
+
+    Raises:
+        ValueError: Two of them are the same class, or one is empty.
+
+    Examples:
+        >>> own_classes(['Happy', ' Bored'])
+        ('happiness', 'Bored')
+    """
+    classes = tuple(class_key(str(name)).strip() for name in names)
+    if '' in classes or len(_by_key(classes)) < len(classes):
+        raise ValueError(f'classes={tuple(names)} must name each expression once, none twice, and none may be empty')
+    return classes
+
+
+def class_or_expression(name: object, classes: Sequence = ()) -> str:
+    """:func:`find_class`, or the expression that is none of ``classes``.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    found = find_class(name, classes)
+    return canonical_name(name) if found is None else found
 
 
 def canonical_name(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections.abc import Mapping
 from typing import Optional
 
 import numpy as np
@@ -27,6 +28,11 @@ def parse_pixels(text: str) -> Optional[np.ndarray]:
     if values.size != SIZE * SIZE or values.min() < 0 or values.max() > 255:
         return None
     return values.astype(np.uint8).reshape(SIZE, SIZE)
+
+
+def find_split(usage: str, usages: Mapping) -> Optional[str]:
+    """The split that ``usages`` has for a cell of the column Usage, in any case; None for an unknown one."""
+    return usages.get(usage) or next((s for name, s in usages.items() if name.casefold() == usage.casefold()), None)
 
 
 class PixelRowsDataset(FERDataset):
@@ -138,11 +144,12 @@ or
             if cells is None:
                 continue
             emotion, pixels, usage = cells
-            if usage not in self.USAGES:
+            split = find_split(usage, self.USAGES)
+            if split is None:
                 self.report(f'unknown usages (known: {", ".join(self.USAGES)})', f'row {row} {usage!r}')
             if emotion not in labels:
                 self.report(f'emotions that are not in 0..{self.num_classes - 1}', f'row {row} {emotion!r}')
-            wanted = self.USAGES.get(usage) == self.split
+            wanted = split == self.split
             # Rows of other splits are only counted, which is far faster.
             img = parse_pixels(pixels) if wanted else None
             if img is None and (wanted or pixels.count(' ') != SIZE * SIZE - 1):

@@ -1,5 +1,6 @@
 """FER+: the images of FER2013 with the votes of ten annotators."""
 
+import logging
 import os
 from typing import Optional, Union
 
@@ -8,8 +9,9 @@ import numpy as np
 from mmfer.registry import DATASETS
 
 from .csv_table import read_table
-from .fer2013 import CSV_NAME, SIZE, PixelRowsDataset, parse_pixels
+from .fer2013 import CSV_NAME, SIZE, PixelRowsDataset, find_split, parse_pixels
 from .fer_plus_rules import RULES
+from .left_out import LeftOut
 
 _TRIED = 20  # images looked for to tell which folder holds them
 
@@ -156,13 +158,15 @@ or instead of the latter
         usages: list = []
         entries: dict = {}
         rule = RULES[self.rule]
+        self.unused = LeftOut('rows of', logging.INFO)
         columns = ('Usage', 'Image name', *self.VOTES)
         for row, cells in read_table(self.ann_file, columns, type(self).__name__, self.report):
             usage = cells[0] if cells else ''
             usages.append(usage)
             if cells is None:
                 continue
-            if usage not in self.USAGES:
+            split = find_split(usage, self.USAGES)
+            if split is None:
                 self.report(f'unknown usages (known: {", ".join(self.USAGES)})', f'row {row} {usage!r}')
             if not all(cell.isascii() and cell.isdigit() for cell in cells[2:]):
                 self.report('malformed votes (expected integers)', f'row {row} {",".join(cells[2:])[:60]!r}')
@@ -170,10 +174,12 @@ or instead of the latter
             numbers = [int(cell) for cell in cells[2:]]
             if not 0 < sum(numbers) <= 10:
                 self.report('rows without 1 to 10 votes', f'row {row} ({sum(numbers)} votes)')
-            elif self.USAGES.get(usage) == self.split and cells[1]:
+            elif split == self.split:
                 votes = np.array(numbers, dtype=np.int64)
-                kept = rule(votes)
-                if kept is not None:
+                kept = rule(votes) if cells[1] else None
+                if kept is None:
+                    self.unused.add(f'by the {self.rule} rule' if cells[1] else 'without an image name', f'row {row}')
+                else:
                     label, score = kept
                     entries[len(usages) - 1] = dict(image_name=cells[1], gt_label=label, gt_score=score, votes=votes)
         return usages, entries
@@ -191,7 +197,7 @@ or instead of the latter
             if cells is None or index >= len(usages):
                 continue
             pixels, usage = cells
-            if usage != usages[index]:
+            if usage.casefold() != usages[index].casefold():
                 text = f'row {row} ({usage!r} instead of {usages[index]!r})'
                 report(f'usages that differ from those of {os.path.basename(self.ann_file)}', text)
             elif index in entries:

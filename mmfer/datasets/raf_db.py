@@ -67,7 +67,7 @@ class RAFDB(FERDataset):
             if not fields:
                 continue
             name = fields[0]
-            part = name.partition('_')[0]
+            part = name.partition('_')[0].lower()
             if len(fields) != 2 or part not in self.SPLITS:
                 self.report('malformed lines (expected such as "train_00001.jpg 5")', f'line {number} {line[:60]!r}')
             elif fields[1] not in labels:

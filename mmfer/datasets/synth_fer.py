@@ -53,6 +53,8 @@ class SynthFER(FERDataset):
             loading workers start), and keeps them: num_samples * size * size * 3 bytes of memory. 'disk' keeps them in
             a file, in the folder of ``mmfer.utils.cache``, which later runs read and all processes share. Defaults to
             False.
+        allow_empty_classes (bool): Warn of classes without samples, as a small set need not show all, instead of
+            raising an error. Defaults to True.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
 
     Raises:
@@ -80,6 +82,7 @@ class SynthFER(FERDataset):
         num_annotators: int = 10,
         cache: Union[bool, str] = False,
         metainfo: Optional[Mapping] = None,
+        allow_empty_classes: bool = True,
         **options,
     ):
         if num_classes not in (7, 8):
@@ -103,7 +106,7 @@ class SynthFER(FERDataset):
         super().__init__(
             split=split,
             metainfo=dict(metainfo or {}, classes=self._checked_classes(metainfo)),
-            allow_empty_classes=True,  # a small set need not show all
+            allow_empty_classes=allow_empty_classes,
             cache=cache,
             **options,
         )

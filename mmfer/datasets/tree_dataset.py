@@ -5,9 +5,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Optional
 
+from mmfer.utils.image_files import list_images
+
 from .base_fer_dataset import FERDataset
-from .expressions import canonical_name
-from .folder_dataset import class_folders, list_images
+from .expressions import find_class
+from .folder_dataset import class_folders, folder_samples
 
 
 def find_below(root: str, *candidates: str, default: Optional[str] = None) -> str:
@@ -46,21 +48,17 @@ def class_samples(dataset: FERDataset, root: str, ignored: Sequence = ()) -> lis
         root (str): Folder of the class folders.
         ignored (Sequence[str]): Beginnings, lower case, of the names of folders that are left out. Defaults to ().
     """
-    data_list = []
-    for folder in class_folders(root):
+    labels = {}
+    for folder in class_folders(root, dataset.unused):
         if folder.lower().startswith(tuple(ignored)):
             continue
-        try:
-            label = dataset.classes.index(canonical_name(folder))
-        except ValueError:
+        name = find_class(folder, dataset.classes)
+        if name is None:
             kind = f'folders that are no class of {type(dataset).__name__} ({", ".join(dataset.classes)})'
             dataset.report(kind, folder)
-            continue
-        images, _ = list_images(os.path.join(root, folder))
-        if not images:
-            dataset.report('folders without images', folder)
-        data_list += [dict(img_path=path, gt_label=label) for path in images]
-    return data_list
+        else:
+            labels[folder] = dataset.classes.index(name)
+    return folder_samples(dataset, root, labels)[0]
 
 
 class TreeDataset(FERDataset):
@@ -95,10 +93,11 @@ class TreeDataset(FERDataset):
         Raises:
             FileNotFoundError: There are no images.
         """
-        images, _ = list_images(self.img_prefix)
-        if not images:
+        found = list_images(self.img_prefix)
+        if not found.images:
             raise self.source_error('images', os.path.join(self.img_prefix, example), 'data_root')
-        for path in images:
+        self.unused.add_all(found.left_out)
+        for path in found.images:
             stem = os.path.splitext(os.path.basename(path))[0].upper()
             match = pattern.fullmatch(self.MISNAMED.get(stem, stem))
             if match:

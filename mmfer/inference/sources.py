@@ -11,6 +11,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mmfer.utils.image_files import walk
+
 from .images import MAX_PIXELS, DamagedImage, load_image
 from .videos import read_video
 
@@ -136,38 +138,23 @@ def _open_path(item: str | os.PathLike, stride: int, max_pixels: int, max_frames
         yield _try_image(path, text, max_pixels)
 
 
-def folder_files(folder: Path, seen: frozenset = frozenset()) -> Iterator[Path | Source]:
+def folder_files(folder: Path) -> Iterator[Path | Source]:
     """Files in and below a folder, by name, and a :class:`Source` with the error for a folder that cannot be read.
 
-    Hidden files and folders (``.name``) are left out. Links are followed, but not to a folder around them.
+    Hidden files and folders (``.name``) are left out. Links are followed, each folder once and not in circles.
     """
-    try:
-        info = folder.stat()
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        yield Source(str(folder), error=f'the folder {folder} cannot be read: {error.strerror}')
-        return
-    own = (info.st_dev, info.st_ino)
-    if own in seen:
-        return
-    folders = []
-    for entry in entries:
-        if entry.name.startswith('.'):
-            continue
-        path = Path(entry.path)
-        if _is_folder(entry):
-            folders.append(path)
-        else:
-            yield path
-    for path in folders:
-        yield from folder_files(path, seen | {own})
+    errors: list = []
+    for place, names in walk(folder, lambda name: name.startswith('.'), errors.append):
+        yield from map(_unreadable, errors)
+        errors.clear()
+        for name in names:
+            yield Path(place, name)
+    yield from map(_unreadable, errors)
 
 
-def _is_folder(entry: os.DirEntry) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
+def _unreadable(error: OSError) -> Source:
+    name = str(error.filename)
+    return Source(name, error=f'the folder {name} cannot be read: {error.strerror}')
 
 
 def _try_image(item: Any, name: str, max_pixels: int) -> Source:

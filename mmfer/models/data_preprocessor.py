@@ -21,8 +21,12 @@ class FERDataPreprocessor(ClsDataPreprocessor):
         std: Standard deviation, likewise.
         to_rgb: Whether the images come as BGR and the model wants RGB.
         to_onehot: See ClsDataPreprocessor.
-        num_classes: See ClsDataPreprocessor.
+        num_classes: Number of classes, which ``to_onehot`` and ``batch_augments`` need unless all samples have
+            ``gt_score``.
         batch_augments: See ClsDataPreprocessor; for training.
+
+    Raises:
+        ValueError: If ``num_classes`` is missing, or ``mean`` and ``std`` are not one number a channel.
     """
 
     def __init__(
@@ -34,7 +38,10 @@ class FERDataPreprocessor(ClsDataPreprocessor):
         num_classes: int | None = None,
         batch_augments: dict | None = None,
     ) -> None:
+        if to_onehot and num_classes is None:
+            raise ValueError(f'{type(self).__name__}: to_onehot=True needs num_classes')
         super().__init__(to_onehot=to_onehot, num_classes=num_classes, batch_augments=batch_augments)
+        self.to_onehot = num_classes is not None and self.to_onehot  # else samples bring their distributions
         if len(mean) != 3 or len(std) != 3:
             raise ValueError(f'mean={tuple(mean)} and std={tuple(std)} must have one number a channel')
         self.rgb = to_rgb
@@ -74,4 +81,15 @@ class FERDataPreprocessor(ClsDataPreprocessor):
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Normalise ``data['inputs']``; labels go to the device as in ClsDataPreprocessor."""
+        soft = ['gt_score' in sample for sample in data.get('data_samples') or ()]
+        if any(soft) and not all(soft):
+            raise ValueError(
+                'some samples of the batch have gt_score and some have not: set soft_label alike in the pipelines of '
+                'all data sets'
+            )
+        if training and self.batch_augments is not None and self.num_classes is None and not all(soft):
+            raise ValueError(
+                f'{type(self).__name__}: batch_augments mix labels, for which the number of classes is missing. Set '
+                'model.data_preprocessor.num_classes to that of model.head'
+            )
         return super().forward(dict(data, inputs=self.normalise(data['inputs'])), training)

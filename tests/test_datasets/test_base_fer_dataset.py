@@ -4,9 +4,13 @@ import pickle
 import cv2
 import numpy as np
 import pytest
+from mmengine.dataset import ConcatDataset
+from torch.utils.data import DataLoader
 
-from mmfer.datasets import FER2013, RAFDB, FERDataset, FolderDataset, SynthFER
+from mmfer.datasets import FER2013, RAFDB, FERDataset, FolderDataset, KFold, LoadImageFromFile, SynthFER
 from mmfer.datasets.base_fer_dataset import first_names
+from mmfer.engine.seeding import SeededDataset
+from mmfer.engine.worker_watch import SampleError
 from mmfer.registry import DATASETS
 
 CLASSES = ('neutral', 'happiness', 'anger')
@@ -242,3 +246,46 @@ def test_wrong_arguments():
 def test_first_names():
     assert first_names(['a', 'b']) == 'a, b'
     assert first_names(list('abc'), limit=2) == 'a, b, ... (1 more)'
+
+
+@pytest.mark.parametrize('wrap', ['plain', 'fold', 'joined'])
+@pytest.mark.parametrize('workers', [0, 1])
+def test_a_file_that_vanishes_is_named_with_its_data_root_and_index(tmp_path, wrap, workers):
+    dataset = FERDataset(**write_list(tmp_path, samples(0, 1, 2, 0, 1, 2)), pipeline=[LoadImageFromFile()])
+    if wrap == 'fold':
+        dataset = KFold(dataset, fold=0, num_folds=2)
+    victim = dataset.entry(2)['img_path']
+    if wrap == 'joined':
+        other = FERDataset(**write_list(tmp_path / 'other', samples(0, 1, 2)), pipeline=[LoadImageFromFile()])
+        dataset = ConcatDataset([other, dataset])
+    (tmp_path / 'imgs' / victim.rpartition('/')[2]).unlink()
+    loader = DataLoader(SeededDataset(dataset), batch_size=1, num_workers=workers, collate_fn=list)
+    with pytest.raises(SampleError) as error:
+        list(loader)
+    text = str(error.value)
+    assert text.startswith(f'FERDataset: cannot open {victim} (sample 2, data_root={str(tmp_path)!r}): No such file')
+    assert 'restore the file' in text
+    assert 'Traceback' not in text
+
+
+def test_a_broken_link_is_a_missing_file(tmp_path):
+    cfg = write_list(tmp_path, samples(0, 1, 2))
+    (tmp_path / 'imgs' / '1.png').rename(tmp_path / 'moved.png')
+    (tmp_path / 'imgs' / '1.png').symlink_to(tmp_path / 'moved.png')
+    assert len(FERDataset(**cfg)) == 3
+    (tmp_path / 'moved.png').unlink()
+    with pytest.raises(FileNotFoundError, match=r'1 image files that do not exist: .*1\.png'):
+        FERDataset(**cfg)
+
+
+@pytest.mark.parametrize('name', [name for name in sorted(DATASETS.module_dict) if 'mmfer' in str(DATASETS.get(name))])
+def test_options_of_the_base_class_reach_it_from_every_data_set(name):
+    cls = DATASETS.get(name)
+    if not issubclass(cls, FERDataset):
+        pytest.skip('a wrapper')
+    own = dict(data_root='absent') if cls is not SynthFER else {}
+    if cls.__name__ in ('FolderDataset', 'CSVDataset'):
+        own['classes'] = ('fear', 'anger')
+    options = dict(lazy_init=True, validate=False, unreadable='skip', indices=[0], test_mode=True, max_refetch=3)
+    for allowed in (True, False):
+        assert cls(**own, **options, allow_empty_classes=allowed, cache=False).allow_empty_classes is allowed

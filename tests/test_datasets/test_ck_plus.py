@@ -133,3 +133,16 @@ def test_wrong_arguments(option):
         CKPlus(lazy_init=True, **{option: 0})
     with pytest.raises(ValueError, match='cannot change the classes'):
         CKPlus(lazy_init=True, metainfo=dict(classes=('anger',)))
+
+
+def test_linked_label_folders_are_read_and_other_frames_counted(tmp_path, monkeypatch):
+    lines = []
+    monkeypatch.setattr('mmfer.datasets.left_out.print_log', lambda text, **kwargs: lines.append(text))
+    root = make_tree(tmp_path / 'own')
+    (tmp_path / 'own' / LABELS / 'S001').rename(tmp_path / 'S001')
+    (tmp_path / 'own' / LABELS / 'S001').symlink_to(tmp_path / 'S001')
+    write_image(tmp_path / 'own' / IMAGES / 'S001' / '001' / 'S001_001_00000001.jpg')
+    assert list(CKPlus(root).class_counts().values()) == [7] + [3] * 7
+    [line] = lines
+    assert '1 image files under' in line
+    assert 'S001_001_00000001.jpg' in line

@@ -245,8 +245,68 @@ def test_wrong_arguments(tmp_path):
         (dict(delimiter='tab'), "delimiter='tab'"),
         (dict(box_columns=['x1']), 'box_columns'),
         (dict(classes=['fear', 'Fear']), 'each expression once'),
-        (dict(classes=['sleepy']), 'unknown expression'),
+        (dict(classes=['sleepy']), r"4 labels that are not in classes=\('sleepy',\)"),
+        (dict(label_map=dict(fear='sleepy')), 'unknown expression'),
         (dict(metainfo=dict(classes=('fear',))), 'option `classes`'),
     ):
         with pytest.raises(ValueError, match=message):
             CSVDataset(root, **options)
+
+
+@pytest.fixture
+def left_out(monkeypatch):
+    """The lines on rows that are left out."""
+    texts = []
+    monkeypatch.setattr('mmfer.datasets.left_out.print_log', lambda text, **kwargs: texts.append(text))
+    return texts
+
+
+def test_case_and_blanks_of_splits_and_folds_do_not_matter(tmp_path, left_out):
+    rows = ['a.png,fear,Train,A', 'b.png,joy, train ,a', 'c.png,fear,TRAIN,b', 'd.png,joy,Test,B', 'e.png,joy,,b']
+    root = make_table(tmp_path, rows, 'path,label,split,fold')
+    assert stems(CSVDataset(root, split='train')) == 'abc'
+    assert left_out == [
+        f"CSVDataset: 2 rows of {tmp_path}/metadata.csv (split 'train') were left out: 1 of split 'Test' (row 5), "
+        "1 of split '' (row 6)"
+    ]
+    assert stems(CSVDataset(root, split=' Train')) == 'abc'
+    assert stems(CSVDataset(root, folds=['a '])) == 'ab'
+    assert stems(CSVDataset(root, exclude_folds=['A'])) == 'cde'
+    assert left_out[-1].endswith("were left out: 1 of fold 'A' (row 2), 1 of fold 'a' (row 3)")
+    assert CSVDataset(root, classes=['joy'], label_map={' Fear': None}).class_counts() == dict(happiness=3)
+    assert "2 labelled 'fear', by label_map (row 2)" in left_out[-1]
+    left_out.clear()
+    assert len(CSVDataset(root)) == 5
+    assert left_out == []
+    with pytest.raises(ValueError, match="no split 'val' .*, which has TRAIN, Test, "):
+        CSVDataset(root, split='val')
+
+
+def test_case_of_column_names_does_not_matter(tmp_path):
+    rows = ['a.png,fear,train,anna,1,2,3,4', 'b.png,joy,test,bert,1,2,3,4']
+    root = make_table(tmp_path, rows, ' Path,LABEL,Split,Subject,X1,Y1,X2,Y2')
+    dataset = CSVDataset(root)
+    assert dataset.column('subject') == ['anna', 'bert']
+    assert dataset.column('face_box') == [(1, 2, 3, 4)] * 2
+    assert stems(CSVDataset(root, split='train', allow_empty_classes=True)) == 'a'
+    exact = make_table(tmp_path, ['b.png,a.png,fear'], 'Path,path,label')
+    assert stems(CSVDataset(exact)) == 'a'  # the exact name comes first
+
+
+def test_classes_of_any_name(tmp_path):
+    root = make_table(tmp_path, ['a.png,Bored', 'b.png, engaged', 'c.png,joy', 'd.png,meh', 'e.png,1'], 'path,label')
+    classes = ['engaged', 'bored', 'happy']
+    dataset = CSVDataset(root, classes=classes, label_map=dict(MEH='Bored'))
+    assert dataset.classes == ('engaged', 'bored', 'happiness')
+    assert dataset.get_gt_labels().tolist() == [1, 0, 2, 1, 1]  # the last one counts the classes
+    with pytest.raises(ValueError, match="1 unknown labels .*: row 5 'meh'"):
+        CSVDataset(root, classes=classes)
+    votes = make_table(tmp_path, ['a.png,3,1', 'b.png,0,2'], 'path,Bored,engaged')
+    assert CSVDataset(votes, classes=classes[:2], vote_columns=['bored', 'engaged']).get_gt_labels().tolist() == [1, 0]
+    with pytest.raises(ValueError, match='unknown expression'):
+        CSVDataset(votes, vote_columns=['bored', 'engaged'])
+
+
+def test_classes_named_by_digits_are_names_first(tmp_path):
+    root = make_table(tmp_path, ['a.png,1', 'b.png,2.0', 'c.png,3'], 'path,label')
+    assert CSVDataset(root, classes=('1', 2, '3')).get_gt_labels().tolist() == [0, 1, 2]

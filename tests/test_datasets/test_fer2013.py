@@ -112,6 +112,31 @@ def test_class_folders(tmp_path, folder, split):
     assert LoadImageFromFile()(dataset[0])['img'].shape == (48, 48, 3)
 
 
+def test_case_and_blanks_of_usages_do_not_matter(tmp_path):
+    rows = [f'{i % 7}, {text(img)} , {usage.upper()} ' for i, (img, usage) in enumerate(zip(IMAGES, USAGES))]
+    path = write_csv(tmp_path / 'fer2013.csv', rows)
+    sizes = [len(FER2013(path, split=split, allow_empty_classes=True)) for split in ('train', 'val', 'test')]
+    assert sizes == [7, 1, 1]
+
+
+def test_linked_folders_are_read(tmp_path, monkeypatch):
+    lines = []
+    monkeypatch.setattr('mmfer.datasets.left_out.print_log', lambda text, **kwargs: lines.append(text))
+    make_folders(tmp_path, 'train')
+    make_folders(tmp_path / 'elsewhere', 'train')
+    for folder in FOLDERS:
+        (tmp_path / 'train' / folder / 'more').symlink_to(tmp_path / 'elsewhere' / 'train' / folder)
+    (tmp_path / 'train' / 'angry' / 'up').symlink_to('..')
+    assert set(FER2013(str(tmp_path)).class_counts().values()) == {4}
+    assert lines == []
+    (tmp_path / 'train' / 'angry' / 'a.jxl').touch()
+    (tmp_path / 'train' / 'b.gif').touch()
+    FER2013(str(tmp_path))
+    [line] = lines
+    assert '2 image files under' in line
+    assert 'endings that are not read' in line
+
+
 def test_form_is_chosen_by_what_is_there_and_can_be_forced(tmp_path):
     make_folders(tmp_path, 'train')
     assert len(FER2013(str(tmp_path))) == 14

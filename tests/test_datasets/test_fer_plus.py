@@ -251,3 +251,12 @@ def test_counts_of_the_real_list(rule, counts):
         if rule != 'votes':
             entries = [dataset.entry(i) for i in range(0, count, 100)]
             np.testing.assert_allclose([entry['gt_score'].sum() for entry in entries], 1, rtol=1e-5)
+
+
+def test_case_of_usages_does_not_matter_and_dropped_rows_are_counted(tmp_path, monkeypatch):
+    lines = []
+    monkeypatch.setattr('mmfer.datasets.left_out.print_log', lambda text, **kwargs: lines.append(text))
+    path = write_list(tmp_path, [row.replace('Training', ' TRAINING ') for row in list_rows()])
+    assert len(FERPlus(ann_file=path, validate=False)) == 8
+    assert len(FERPlus(write_pixels(tmp_path))) == 8  # whose Usage is spelt as published
+    assert [line.endswith('were left out: 1 without an image name (row 10)') for line in lines] == [True, True]

@@ -1,6 +1,9 @@
+from argparse import ArgumentParser
+
 import cv2
 import numpy as np
 import pytest
+from mmengine.config import Config, DictAction
 
 from mmfer.datasets import FolderDataset
 from mmfer.registry import DATASETS
@@ -130,3 +133,72 @@ def test_wrong_arguments(tmp_path):
         FolderDataset(root, classes=['sad', 'sadness'])
     with pytest.raises(ValueError, match='option `classes`'):
         FolderDataset(root, metainfo=dict(classes=('sadness',)))
+
+
+@pytest.fixture
+def left_out(monkeypatch):
+    """The lines on what is left out."""
+    texts = []
+    monkeypatch.setattr('mmfer.datasets.left_out.print_log', lambda text, **kwargs: texts.append(text))
+    return texts
+
+
+def test_linked_folders_are_searched_but_not_in_circles(tmp_path, left_out):
+    root = make_tree(tmp_path / 'own', 'happy/a.jpg', 'sad/a.jpg')
+    make_tree(tmp_path, 'far/happy/b.jpg', 'far/happy/deep/c.jpg', 'far/anger/d.jpg')
+    (tmp_path / 'own/happy/more').symlink_to(tmp_path / 'far/happy')
+    (tmp_path / 'own/happy/all').symlink_to('..')  # the images of other classes are not happy
+    (tmp_path / 'own/anger').symlink_to(tmp_path / 'far/anger')
+    assert FolderDataset(root).class_counts() == dict(happiness=3, sadness=1, anger=1)
+    assert left_out == []
+
+
+def test_image_files_that_are_left_out_are_counted_in_one_line(tmp_path, left_out):
+    root = make_tree(tmp_path, 'sad/a.jpg', 'sad/.b.jpg', '.cache/c.jpg', 'sad/d.jxl', 'e.gif', 'junk/f.jpg', 'g.txt')
+    dataset = FolderDataset(root, class_map=dict(junk=None))
+    assert len(dataset) == 1
+    [line] = left_out
+    assert line.startswith(f'FolderDataset: 5 image files under {root} were left out: ')
+    assert f'2 with endings that are not read ({root}/e.gif)' in line
+    assert f'2 in hidden files and folders ({root}/.cache/c.jpg)' in line
+    assert f'1 by class_map ({root}/junk/f.jpg)' in line
+    dataset.full_init()
+    assert len(left_out) == 1
+
+
+def test_integer_keys_of_class_map(tmp_path):
+    root = make_tree(tmp_path, '1/a.jpg', '2/a.jpg', '3/a.jpg')
+    by_number = FolderDataset(root, class_map={1: 'surprise', 2: 'fear', 3: None})
+    by_text = FolderDataset(root, class_map={'1': 'surprise', '2': 'fear', '3': None})
+    assert by_number.class_counts() == by_text.class_counts() == dict(surprise=1, fear=1)
+
+
+def test_the_message_shows_what_works_on_the_command_line(tmp_path):
+    root = make_tree(tmp_path, '1/a.jpg', '2/a.jpg')
+    with pytest.raises(ValueError, match='2 folders') as error:
+        FolderDataset(root)
+    assert "class_map={'1': 'surprise'}" in str(error.value)
+    example = 'train_dataloader.dataset.class_map.1=surprise'
+    assert f'--cfg-options {example};' in str(error.value)
+    parser = ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    given = parser.parse_args(['--cfg-options', example, 'train_dataloader.dataset.class_map.2=None']).cfg_options
+    config = Config(dict(train_dataloader=dict(dataset=dict(type='FolderDataset', data_root=root))))
+    config.merge_from_dict(given)
+    assert DATASETS.build(config.train_dataloader.dataset).class_counts() == dict(surprise=1)
+    with pytest.raises(ValueError, match='is no mapping. Map a folder with class_map='):
+        FolderDataset(root, class_map="{'1':'surprise'}")
+
+
+def test_classes_of_any_name(tmp_path):
+    root = make_tree(tmp_path, 'Bored/a.jpg', ' engaged/a.jpg', 'joy/a.jpg', 'grin/a.jpg', '7/a.jpg')
+    classes = ('engaged', 'bored', 'happy', 7)
+    dataset = FolderDataset(root, classes=classes, class_map=dict(grin='Engaged'))
+    assert dataset.classes == ('engaged', 'bored', 'happiness', '7')
+    assert dataset.class_counts() == {'engaged': 2, 'bored': 1, 'happiness': 1, '7': 1}
+    with pytest.raises(ValueError, match='1 folders .*: grin. Known are engaged, bored, happiness, 7'):
+        FolderDataset(root, classes=classes)
+    with pytest.raises(ValueError, match='unknown expression'):
+        FolderDataset(root, classes=classes, class_map=dict(grin='calm'))
+    with pytest.raises(ValueError, match='once'):
+        FolderDataset(root, classes=('bored', 'Bored '))

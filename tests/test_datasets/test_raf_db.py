@@ -32,6 +32,11 @@ def test_published_layout(tmp_path):
     assert (train.protocol, test.metainfo['protocol']) == ('RAFDB train', 'RAFDB test')
 
 
+def test_case_of_the_names_does_not_matter(tmp_path):
+    root = make_tree(tmp_path / 'raf', ['Train_00001.jpg 5', 'train_00002.jpg 1', 'TEST_0001.jpg 4'])
+    assert len(RAFDB(root, allow_empty_classes=True)) == 2
+
+
 def test_original_images_have_no_suffix(tmp_path):
     root = make_tree(tmp_path / 'raf', ['train_00001.jpg 5'])
     dataset = RAFDB(root, img_prefix='Image/original', img_suffix='', validate=False)

@@ -197,3 +197,11 @@ def test_wrong_arguments(arguments, message):
 def test_unknown_argument():
     with pytest.raises(TypeError, match='sizes'):
         SynthFER(sizes=3)
+
+
+def test_classes_without_samples_are_allowed_unless_refused():
+    few = dict(split='train', num_samples=3, size=16)
+    assert len(SynthFER(**few)) == len(SynthFER(**few, allow_empty_classes=True)) == 3
+    with pytest.raises(ValueError, match='SynthFER: no samples of .* in the generator'):
+        SynthFER(**few, allow_empty_classes=False)
+    assert len(SynthFER(split='train', num_samples=60, size=16, allow_empty_classes=False)) == 60

@@ -1,7 +1,24 @@
 import pytest
 from dataset_trees import write_images
 
-from mmfer.datasets.tree_dataset import find_below
+from mmfer.datasets.tree_dataset import TreeDataset, class_samples, find_below
+
+
+class Attention(TreeDataset):
+    METAINFO = dict(classes=('bored', 'engaged', 'happiness'))
+
+    def load_data_list(self):
+        return class_samples(self, self.img_prefix)
+
+
+def test_classes_of_any_name(tmp_path):
+    root = write_images(tmp_path, 'Bored/x.png', 'engaged/x.png', 'Joy/x.png', 'Joy/y.png')
+    assert Attention(root).class_counts() == dict(bored=1, engaged=1, happiness=2)
+    write_images(tmp_path, 'sad/x.png')
+    with pytest.raises(
+        ValueError, match=r'1 folders that are no class of Attention \(bored, engaged, happiness\): sad'
+    ):
+        Attention(root)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.hooks import EarlyStoppingHook
 from mmpretrain.structures import DataSample
 from processes import python
 from small_runs import small_config
@@ -169,6 +170,13 @@ def missing_file():
 
 def bug():
     raise KeyError('scale')
+
+
+def test_early_stopping_cannot_watch_a_list(tmp_path):
+    runner = fake_runner(tmp_path, hooks=[EarlyStoppingHook(monitor='recall', rule='greater')])
+    GuardHook().after_val_epoch(runner, dict(recall=0.5))
+    with pytest.raises(TrainingError, match="monitor='recall' is not one number. Watch one that is: accuracy$"):
+        GuardHook().after_val_epoch(runner, dict(recall=[0.5, 0.7], accuracy=0.6))
 
 
 @pytest.mark.parametrize('workers', [0, 2])

@@ -49,6 +49,27 @@ def test_batch_augmentation_and_one_hot():
     torch.testing.assert_close(scores.sum(1), torch.ones(3))
 
 
+@pytest.mark.parametrize('kind', ['FERDataPreprocessor', 'TwoViewPreprocessor'])
+def test_batch_augmentation_without_the_number_of_classes(kind):
+    preprocessor = MODELS.build(dict(type=kind, batch_augments=dict(augments=dict(type='CutMix', alpha=0.8))))
+    soft = [DataSample().set_gt_label(i).set_gt_score(torch.eye(5)[i]) for i in range(3)]
+    out = preprocessor(dict(inputs=images(), data_samples=soft), training=True)
+    assert out['data_samples'][0].gt_score.shape == (5,)
+    hard = [DataSample().set_gt_label(i) for i in range(3)]
+    with pytest.raises(ValueError, match=r'number of classes is missing. Set model\.data_preprocessor\.num_classes'):
+        preprocessor(dict(inputs=images(), data_samples=hard), training=True)
+    assert 'gt_score' not in preprocessor(dict(inputs=images(), data_samples=hard))['data_samples'][0]  # validation
+    with pytest.raises(ValueError, match='to_onehot=True needs num_classes'):
+        MODELS.build(dict(type=kind, to_onehot=True))
+
+
+def test_soft_and_hard_labels_in_one_batch():
+    samples = [DataSample().set_gt_label(0).set_gt_score(torch.eye(5)[0]), DataSample().set_gt_label(1)]
+    for each in (samples, samples[::-1]):
+        with pytest.raises(ValueError, match='some samples of the batch have gt_score and some have not'):
+            FERDataPreprocessor()(dict(inputs=images(2), data_samples=each), training=True)
+
+
 def test_images_that_do_not_fit_together():
     with pytest.raises(ValueError, match=r'one size, got \(3, 8, 8\), \(3, 9, 9\); the pipeline has to end'):
         FERDataPreprocessor()(dict(inputs=images(1, 8) + images(1, 9)))

@@ -15,14 +15,15 @@ import cv2
 import numpy as np
 
 from mmfer.datasets.base_fer_dataset import first_names
-from mmfer.datasets.folder_dataset import list_images
+from mmfer.datasets.left_out import LeftOut
 from mmfer.datasets.transforms.loading import read_image
 from mmfer.faces import Face, Haar, YuNet, align_by_box, align_face
 from mmfer.faces.alignment import check_output_size
 from mmfer.faces.cropping import check_margin, check_pad
+from mmfer.utils.image_files import list_images
 from mmfer.utils.progress import track
 
-from .output import Output, check_folders
+from .output import Output, check_folders, check_linked
 from .parallel import in_threads
 
 DETECTORS = ('yunet', 'haar')
@@ -97,10 +98,11 @@ def align_faces(
     if not raw.is_dir():
         raise FileNotFoundError(f'RAW_DIR is no folder: {raw}')
     check_folders(raw, out)
-    images, others = list_images(str(raw))
-    if not images:
+    found = list_images(raw)
+    if not found.images:
         raise ValueError(f'no images in RAW_DIR {raw}')
-    names = [Path(path).relative_to(raw).as_posix() for path in images]
+    check_linked(raw, out, map(os.path.realpath, found.folders))
+    names = [Path(path).relative_to(raw).as_posix() for path in found.images]
     find = Haar() if detector == 'haar' else YuNet(model)
     made_from = dict(
         tool='align_faces',
@@ -134,9 +136,13 @@ def align_faces(
         _write_report(output, problems)
     several = sum(result.faces > 1 for result in done)
     say(f'  {len(todo) - len(problems)} faces written' + (f', {several} of several in the image' if several else ''))
-    if others:
-        left = first_names([Path(path).relative_to(raw).as_posix() for path in others])
-        say(f'  {len(others)} other files are not copied: {left}')
+    unused = LeftOut()
+    unused.add_all(found.left_out)
+    if text := unused.describe(str(raw)):
+        say(f'  {text}')
+    if found.others:
+        left = first_names([Path(path).relative_to(raw).as_posix() for path in found.others])
+        say(f'  {len(found.others)} other files are not copied: {left}')
     if problems:
         _report(problems, missing, out, say)
     kind = f"'AlignFace', size={size[0] if size[0] == size[1] else size}" if crop == 'align' else "'CropFace'"

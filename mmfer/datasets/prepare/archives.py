@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from mmfer.datasets.base_fer_dataset import first_names
-from mmfer.datasets.folder_dataset import is_hidden
+from mmfer.utils.image_files import is_hidden
 
 SUFFIX = re.compile(r'\.(zip|tar|tgz|tbz2|txz|tar\.(gz|bz2|xz))$', re.IGNORECASE)
 FOREIGN = re.compile(r'(\.(7z|rar)(\.\d+)?|\.z\d\d|\.zip\.\d+)$', re.IGNORECASE)

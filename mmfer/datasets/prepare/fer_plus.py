@@ -4,7 +4,7 @@ import cv2
 
 from mmfer.datasets.base_fer_dataset import first_names
 from mmfer.datasets.csv_table import read_table
-from mmfer.datasets.fer2013 import CSV_NAME, SIZE, parse_pixels
+from mmfer.datasets.fer2013 import CSV_NAME, SIZE, find_split, parse_pixels
 from mmfer.datasets.fer_plus import FERPlus
 from mmfer.utils.progress import track
 
@@ -40,7 +40,6 @@ def build_images(job) -> list:
     def report(kind: str, text: str) -> None:
         problems.setdefault(kind, []).append(text)
 
-    folders = {usage: FERPlus.FOLDERS[split] for usage, split in FERPlus.USAGES.items()}
     names = [cells or ('', '') for _, cells in read_table(str(job.output.root / LIST), _LISTED, 'FERPlus', report)]
     pixels_path = str(job.output.unpacked(job.inputs[CSV_NAME]))
     images: dict = {}  # path -> image, None where it is finished
@@ -51,7 +50,8 @@ def build_images(job) -> list:
         if cells is None or index >= len(names):
             continue
         usage, name = names[index]
-        if cells[1] != usage or usage not in folders:
+        split = find_split(usage, FERPlus.USAGES)
+        if split is None or find_split(cells[1], FERPlus.USAGES) != split:
             report(f'rows whose Usage differs from that in {LIST}', f'row {row} ({cells[1]!r}, {usage!r})')
             continue
         image = parse_pixels(cells[0])
@@ -61,7 +61,7 @@ def build_images(job) -> list:
             unnamed += 1
         elif not name.endswith('.png') or '/' in name or name.startswith('.'):
             report('image names that are not such as fer0000000.png', f'row {row} {name!r}')
-        elif (target := f'{folders[usage]}/{name}') in images:
+        elif (target := f'{FERPlus.FOLDERS[split]}/{name}') in images:
             repeated += 1  # the list gives four photographs, which FER2013 has twice, one name: the first is taken
         else:
             images[target] = None if job.output.has_image(target) else image

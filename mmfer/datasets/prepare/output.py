@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Optional
 
 from mmfer.datasets.base_fer_dataset import first_names
-from mmfer.datasets.folder_dataset import is_hidden
 from mmfer.utils.checkpoint import replace_synced
+from mmfer.utils.image_files import is_hidden
 
 from .raw import Source
 
@@ -32,6 +32,13 @@ def check_folders(raw: Path, out: Path) -> None:
         raise ValueError(f'OUT_DIR {out} holds RAW_DIR {raw}: name a folder beside it, such as {out / "prepared"}')
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(f'OUT_DIR {out} is a file: name a folder')
+
+
+def check_linked(raw: Path, out: Path, folders: Iterable) -> None:
+    """Raise ValueError where OUT_DIR lies in one of ``folders``, the real paths of those walked in RAW_DIR."""
+    real = out.resolve()
+    if not {str(real), *map(str, real.parents)}.isdisjoint(folders):
+        raise ValueError(f'OUT_DIR {out} lies in a folder that RAW_DIR {raw} links to: name another one')
 
 
 def free_space(path: Path) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Optional
 
 from mmfer.datasets.base_fer_dataset import first_names
-from mmfer.datasets.folder_dataset import IMG_EXTENSIONS
+from mmfer.utils.image_files import IMG_EXTENSIONS
 
 from .archives import remedy
 from .raw import RawData, Source

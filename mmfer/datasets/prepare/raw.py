@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from mmfer.datasets.folder_dataset import is_hidden
+from mmfer.utils.image_files import walk
 from mmfer.utils.progress import track
 
 from .archives import FOREIGN, SUFFIX, Archive, Member, damage_named
@@ -109,19 +109,11 @@ class RawData:
             yield Source(self.root.name, self.root.stat().st_size, self.root)
             return
 
-        def refuse(error: OSError):
-            raise error
-
-        for folder, folders, names in os.walk(self.root, followlinks=True, onerror=refuse):
-            real = os.path.realpath(folder)
-            if real in self.folders:  # a link back up, or a second way to the same folder
-                folders.clear()
-                continue
-            self.folders.add(real)
-            folders[:] = sorted(name for name in folders if not is_hidden(name))
-            for name in sorted(names):
+        for folder, names in walk(self.root):
+            self.folders.add(os.path.realpath(folder))
+            for name in names:
                 path = Path(folder, name)
-                if not is_hidden(name) and path.is_file():
+                if path.is_file():
                     yield Source(path.relative_to(self.root).as_posix(), path.stat().st_size, path)
 
     def _add_archive(self, source: Source, origin: Source) -> None:

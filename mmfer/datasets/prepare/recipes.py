@@ -6,12 +6,12 @@ from mmfer.datasets.ck_plus import CKPlus
 from mmfer.datasets.exp_w import ExpW
 from mmfer.datasets.fer2013 import CSV_NAME, FER2013
 from mmfer.datasets.fer_plus import FERPlus
-from mmfer.datasets.folder_dataset import IMG_EXTENSIONS
 from mmfer.datasets.jaffe import JAFFE
 from mmfer.datasets.kdef import KDEF
 from mmfer.datasets.raf_db import RAFDB
 from mmfer.datasets.raf_db_compound import RAFDBCompound
 from mmfer.datasets.sfew import SFEW
+from mmfer.utils.image_files import IMG_EXTENSIONS
 
 from .affect_net import CROP_OPTIONS, build_crops, build_lists, check_crop_options, estimate_crops
 from .fer_plus import LIST, build_images, estimate_images

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from mmfer.utils.progress import track
 from mmfer.utils.tables import render_table
 
-from .output import Output, check_folders, free_space, human, size_on_disk
+from .output import Output, check_folders, check_linked, free_space, human, size_on_disk
 from .plan import Plan, folder_links, make_plan
 from .raw import RawData, in_reading_order
 from .recipes import RECIPES
@@ -76,9 +76,7 @@ def prepare(
     raw_path, out = (Path(os.path.expanduser(path)) for path in (raw_dir, out_dir))
     check_folders(raw_path, out)
     with RawData(raw_path) as raw:
-        real = out.resolve()
-        if not raw.folders.isdisjoint(map(str, (real, *real.parents))):
-            raise ValueError(f'OUT_DIR {out} lies in a folder that RAW_DIR {raw_path} links to: name another one')
+        check_linked(raw_path, out, raw.folders)
         plan = make_plan(RECIPES[dataset], raw)
         settings = _settings(plan, options)
         output = Output(out, _made_from(dataset, plan, raw, settings))

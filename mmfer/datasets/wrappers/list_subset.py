@@ -10,10 +10,10 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
+from mmfer.utils.image_files import IMG_EXTENSIONS
 
 from ..base_fer_dataset import first_names
-from ..expressions import canonical_name
-from ..folder_dataset import IMG_EXTENSIONS
+from ..expressions import EXPRESSIONS, find_class
 from .base import DatasetWrapper, check_choice
 
 RAN_REPOSITORY = 'https://github.com/kaiwang960112/Challenge-condition-FER-dataset'
@@ -75,6 +75,7 @@ class _Finder:
             if path is None:
                 paths[i] = dataset.get_data_info(i).get('img_path', '')
         self.parts = [name_parts(path) for path in paths]
+        self.known = dataset.classes
         self.classes = [dataset.classes[label] for label in dataset.get_gt_labels()]
         self.by_stem: dict = {}
         for i, parts in enumerate(self.parts):
@@ -88,19 +89,12 @@ class _Finder:
             parts = parts[: hashes[-1] + 1]
         found = self.by_stem.get(parts[-1]) or self.by_stem.get(_CLASS_PREFIX.sub('', parts[-1]), [])
         if len(parts) > 1:
-            expression = _expression(parts[-2])
-            if expression:
-                found = [i for i in found if self.classes[i] == expression]
+            name = find_class(parts[-2], self.known) or find_class(parts[-2], EXPRESSIONS)
+            if name:
+                found = [i for i in found if self.classes[i] == name]
         if len(found) > 1:
             found = [i for i in found if self.parts[i][-len(parts) :] == parts] or found
         return found
-
-
-def _expression(folder: str) -> Optional[str]:
-    try:
-        return canonical_name(folder)
-    except ValueError:
-        return None
 
 
 @DATASETS.register_module()

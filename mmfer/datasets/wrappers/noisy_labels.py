@@ -11,7 +11,7 @@ from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
 
-from ..expressions import canonical_name
+from ..expressions import class_or_expression
 from .base import DatasetWrapper, check_choice, check_integer
 
 
@@ -197,7 +197,7 @@ class NoisyLabels(DatasetWrapper):
         return [f'{a} to {b} {p:g}' for a, targets in self.transitions.items() for b, p in targets.items()]
 
     def _label(self, name: str) -> int:
-        known = name if name in self.classes else canonical_name(name)
+        known = class_or_expression(name, self.classes)
         if known not in self.classes:
             raise ValueError(f'{name!r} is no class of the data set ({", ".join(self.classes)})')
         return self.classes.index(known)

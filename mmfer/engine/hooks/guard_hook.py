@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.dist import all_gather_object, all_reduce
-from mmengine.hooks import Hook
+from mmengine.hooks import EarlyStoppingHook, Hook
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, Runner
@@ -84,6 +85,7 @@ class GuardHook(Hook):
     - Weights that are not finite are never saved.
     - A data loader that yields nothing.
     - Metrics that read more than scores behind mmpretrain's ``AverageClsScoreTTA``, which merges nothing else.
+    - A metric that is not one number, where early stopping watches it.
 
     Raises:
         TrainingError: In all of these cases. The first process has the details of all.
@@ -192,3 +194,13 @@ class GuardHook(Hook):
     def after_train_epoch(self, runner: Runner) -> None:
         if runner.iter == 0:  # the length of a loader over a stream is only a promise
             raise TrainingError('train_dataloader yielded no batch in an epoch. Look at train_dataloader.dataset.')
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, Any] | None = None) -> None:
+        for hook in runner.hooks:
+            watched = getattr(hook, 'monitor', None) if isinstance(hook, EarlyStoppingHook) else None
+            value = (metrics or {}).get(watched)
+            if value is not None and np.ndim(value):
+                single = ', '.join(name for name, other in metrics.items() if not np.ndim(other))
+                raise TrainingError(
+                    f'EarlyStoppingHook: monitor={watched!r} is not one number. Watch one that is: {single or "none"}'
+                )

@@ -164,3 +164,11 @@ def test_name_parts():
     assert name_parts('a\\b/c_aligned.JPG') == ['a', 'b', 'c']
     assert name_parts('person.01') == ['person.01']
     assert name_parts('./x/y/') == ['x', 'y']
+
+
+def test_folders_of_classes_of_any_name_tell_samples_apart(tmp_path, subset):
+    for folder in ('bored', 'engaged'):
+        (tmp_path / 'data' / folder).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / 'data' / folder / 'a.png'), np.zeros((4, 4, 3), np.uint8))
+    dataset = FolderDataset(str(tmp_path / 'data'), classes=('engaged', 'bored'))
+    assert subset(dataset, ['x/Engaged/a.png']) == [1]
