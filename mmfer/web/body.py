@@ -12,13 +12,8 @@ from starlette.formparsers import MultiPartException
 class TimedBody:
     """ASGI middleware: the body of a request arrives within a time, and is not longer than allowed.
 
-    Where it is not so, what reads the body gets the error of a malformed form: gradio deletes what it has written of
-    the file, which it leaves behind after any other error, and answers with the sentence.
-
-    Args:
-        app: The application behind it.
-        max_bytes: Of a body.
-        seconds: From the first to the last byte.
+    Otherwise what reads the body gets the error of a malformed form, after which gradio deletes what it has written of
+    the file; after any other error it would leave that behind.
     """
 
     def __init__(self, app: Any, max_bytes: int, seconds: float) -> None:

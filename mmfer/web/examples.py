@@ -41,15 +41,10 @@ def draw_examples(classes: Sequence[str], num_samples: int = 300, blends: int = 
     names = faces.metainfo['classes']
     scores = np.stack([faces.entry(i)['gt_score'] for i in range(num_samples)])
     best, top = scores.argmax(1), scores.max(1)
-    taken = [
-        int(np.flatnonzero((best == k) & (top > 0.9))[0])
-        for k, name in enumerate(names)
-        if name in classes and ((best == k) & (top > 0.9)).any()
-    ]
-    taken += np.flatnonzero((top < 0.55) & np.isin(best, [names.index(n) for n in names if n in classes]))[
-        :blends
-    ].tolist()
-    return [_example(faces, index, names, scores[index]) for index in taken]
+    known = [k for k, name in enumerate(names) if name in classes]
+    clear = [np.flatnonzero((best == k) & (top > 0.9))[:1] for k in known]
+    unclear = np.flatnonzero((top < 0.55) & np.isin(best, known))[:blends]
+    return [_example(faces, index, names, scores[index]) for index in np.concatenate([*clear, unclear]).tolist()]
 
 
 def _example(faces, index: int, names: Sequence[str], score: np.ndarray) -> Example:

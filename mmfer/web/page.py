@@ -33,19 +33,12 @@ CHOOSE = """element.addEventListener('click', (event) => {
   if (button) trigger('click', { index: Number(button.value) });
 });"""
 GONE = 'The picture is no longer kept: choose it again.'
-FITTED = 'That of this model, {value:.2f} nats, was fitted on a validation split.'
-GIVEN = 'It starts at {value:.2f} nats, as whoever started this page chose.'
+GIVEN = 'It starts at {:.2f} nats, which was fitted on a validation split or chosen by whoever started this page.'
 NO_THRESHOLD = 'None was fitted for this model (`tools/analysis/calibrate.py --coverage`), so it starts at its maximum.'
 
 
 def build_page(inferencer: Any, examples: Sequence[Example] = (), max_waiting: int = 64) -> gr.Blocks:
-    """The page; nothing is served yet.
-
-    Args:
-        inferencer: A :class:`mmfer.inference.ExpressionInferencer`.
-        examples: Drawn faces to try.
-        max_waiting: Questions that may wait at a time; who comes later is asked to try again.
-    """
+    """The page, not served yet; arguments as of :func:`serve`."""
     most = math.ceil(100 * math.log(max(2, len(inferencer.classes)))) / 100
     start = most if inferencer.threshold is None else min(max(inferencer.threshold, 0.0), most)
 
@@ -58,10 +51,10 @@ def build_page(inferencer: Any, examples: Sequence[Example] = (), max_waiting: i
 
     def ask(picture: dict | None, one_face: bool, threshold: float) -> tuple:
         """The answer for an uploaded file, which comes unread: what is no picture gets a sentence as well."""
-        answer = None
+        if not picture:
+            return 4 * (gr.skip(),)  # what is shown of an example stays when the box is ticked
         try:
-            if picture is not None:
-                answer = look(inferencer, _read_upload(picture['path']), bool(one_face))
+            answer = look(inferencer, _read_upload(picture['path']), bool(one_face))
         except PictureError as error:
             answer = str(error)
         except FileNotFoundError:
@@ -70,9 +63,6 @@ def build_page(inferencer: Any, examples: Sequence[Example] = (), max_waiting: i
             traceback.print_exc()
             answer = FAULT
         return show(answer, float(threshold))
-
-    def ask_again(picture: dict | None, *others: Any) -> tuple:
-        return ask(picture, *others) if picture else 4 * (gr.skip(),)  # which leaves the answer for an example
 
     def ask_example(threshold: float, chosen: gr.EventData) -> tuple:
         return None, *show(look_at_example(inferencer, examples[chosen.index]), threshold)
@@ -112,7 +102,8 @@ def build_page(inferencer: Any, examples: Sequence[Example] = (), max_waiting: i
         once = dict(concurrency_id='network', concurrency_limit=1, show_progress_on=[summary])
         upload = dict(inputs=[picture, one_face, threshold], outputs=shown, preprocess=False, **once)
         picture.input(ask, **upload, api_name='look')
-        one_face.input(ask_again, **upload, api_visibility='private')
+        one_face.input(ask, **upload, api_visibility='private')
+        picture.clear(lambda: show(None, 0), None, shown, api_visibility='private')
         drawn.click(ask_example, threshold, [picture, *shown], api_visibility='private', **once)
         threshold.change(
             show, [answer, threshold], shown, api_name='judge', trigger_mode='always_last', show_progress='hidden'
@@ -139,7 +130,7 @@ def serve(
         port: The port; 0 takes a free one.
         share: Whether gradio makes a public address, through servers of others.
         max_bytes: Larger files are refused; of larger pictures, the ``max_pixels`` of the inferencer say so.
-        max_waiting: Questions that may wait at a time.
+        max_waiting: Questions that may wait at a time; who comes later is asked to try again.
         block: Whether to stay until Ctrl-C.
 
     Returns:
@@ -166,11 +157,7 @@ def serve(
         css=_read('page.css'),
         footer_links=[],
         run_history=False,  # which would keep what was asked in the browser
-        ssr_mode=False,
-        mcp_server=False,
-        pwa=False,
         enable_monitoring=False,
-        show_error=False,
         state_session_capacity=200,
         quiet=True,
     )
@@ -184,14 +171,13 @@ def serve(
 
 def _port(host: str, port: int) -> int:
     """``port``, or a free one for 0, if it can be listened on."""
-    with socket.socket(socket.AF_INET6 if ':' in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, 'strerror', None) or error
-            raise OSError(f'port {port} of {host} cannot be used ({reason}): choose another --port or --host') from None
-        return probe.getsockname()[1]
+    family = socket.AF_INET6 if ':' in host else socket.AF_INET
+    try:
+        with socket.create_server((host, port), family=family) as probe:
+            return probe.getsockname()[1]
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, 'strerror', None) or error
+        raise OSError(f'port {port} of {host} cannot be used ({reason}): choose another --port or --host') from None
 
 
 def _read_upload(name: str) -> bytes:
@@ -207,8 +193,7 @@ def _read(name: str) -> str:
 
 
 def _explanation(inferencer: Any) -> str:
-    count, value = len(inferencer.classes), inferencer.threshold
-    fitted = (inferencer.classifier.abstention or {}).get('threshold')
-    text = NO_THRESHOLD if value is None else (FITTED if value == fitted else GIVEN).format(value=value)
+    count, threshold = len(inferencer.classes), inferencer.threshold
+    text = NO_THRESHOLD if threshold is None else GIVEN.format(threshold)
     most = math.log(max(2, count))
     return _read('explanation.md').format(count=count, most=most, threshold=text, minutes=KEPT // 60)

@@ -15,7 +15,7 @@ def served(monkeypatch):
     calls = []
     page = SimpleNamespace(serve=lambda *args: calls.append(args))
     monkeypatch.setitem(sys.modules, 'mmfer.web.page', page)
-    monkeypatch.setattr('importlib.util.find_spec', lambda name: name)
+    monkeypatch.setattr('mmfer.web.check_gradio', lambda: None)
     return calls
 
 

@@ -1,6 +1,4 @@
 import io
-import struct
-import zlib
 
 import cv2
 import numpy as np
@@ -8,20 +6,13 @@ import pytest
 from PIL import Image
 
 from mmfer.inference import ExpressionInferencer
-from mmfer.web.look import DAMAGED, NO_PICTURE, PictureError, judge, look, look_at_example
+from mmfer.web.look import REFUSED, PictureError, judge, look, look_at_example
 
 
 def encoded(width=40, height=20, kind='PNG', **options):
     file = io.BytesIO()
     Image.new('RGB', (width, height)).save(file, kind, **options)
     return file.getvalue()
-
-
-def bomb():
-    """The header of a PNG of 900 million pixels."""
-    size = struct.pack('>2I5B', 30_000, 30_000, 8, 2, 0, 0, 0)
-    header = b'\x89PNG\r\n\x1a\n' + struct.pack('>I', 13) + b'IHDR' + size
-    return header + struct.pack('>2I', zlib.crc32(b'IHDR' + size), 4) + b'IDAT'
 
 
 def test_a_picture_is_looked_at_once_and_judged_by_any_threshold(inferencer, wide):
@@ -54,22 +45,15 @@ def test_large_pictures_are_kept_smaller(inferencer):
 
 @pytest.mark.parametrize('one_face', [False, True])
 @pytest.mark.parametrize(
-    ('data', 'message'),
-    [
-        (b'', 'The file is empty.'),
-        (b'not a picture', NO_PICTURE),
-        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', NO_PICTURE),
-        (encoded()[:-20], DAMAGED),
-        (encoded(kind='JPEG')[:-2], DAMAGED),
-        (encoded(201, 100), 'The picture has 201 x 100 pixels and the limit is 0.02 million: make it smaller.'),
-        (bomb(), 'The picture has 900000000 pixels and the limit is 0.02 million: make it smaller.'),
-    ],
+    'data',
+    [b'', b'not a picture', b'<svg/>', encoded()[:-20], encoded(kind='JPEG')[:-2], encoded(201, 100)],
+    ids=['empty', 'text', 'svg', 'png cut off', 'jpeg cut off', 'many pixels'],
 )
-def test_what_is_refused_gets_one_sentence(inferencer, data, message, one_face, monkeypatch):
+def test_what_is_refused_gets_one_sentence(inferencer, data, one_face, monkeypatch):
     monkeypatch.setattr(inferencer, 'max_pixels', 20_000)
     with pytest.raises(PictureError) as caught:
         look(inferencer, data, one_face)
-    assert str(caught.value) == message
+    assert str(caught.value) == REFUSED.format(millions=0.02)
 
 
 @pytest.mark.parametrize('kind', ['GIF', 'WebP', 'PNG'])
