@@ -7,7 +7,6 @@ python demo/app.py model.onnx --port 8000
 
 import argparse
 import sys
-from pathlib import Path
 
 
 def parse_args(argv: list = None) -> argparse.Namespace:
@@ -21,28 +20,24 @@ def parse_args(argv: list = None) -> argparse.Namespace:
     parser.add_argument('--share', action='store_true', help='a public address: pictures pass servers of gradio')
     parser.add_argument('--max-mb', type=float, default=16, metavar='MB', help='largest file that is taken [16]')
     parser.add_argument('--max-megapixels', type=float, default=40, metavar='M', help='largest picture [40]')
-    parser.add_argument('--max-waiting', type=int, default=16, metavar='N', help='pictures that may wait [16]')
+    parser.add_argument('--max-waiting', type=int, default=64, metavar='N', help='questions that may wait [64]')
     return parser.parse_args(argv)
 
 
 def run(args: argparse.Namespace) -> int:
-    from mmfer.web.page import check_gradio
-
     for name in ('max_mb', 'max_megapixels', 'max_waiting'):
         if not getattr(args, name) > 0:
             raise ValueError(f'--{name.replace("_", "-")} {getattr(args, name)}: a number above 0')
+    from mmfer.web import check_gradio
+
     check_gradio()
     from mmfer.inference.cli import open_inferencer
     from mmfer.web.examples import draw_examples
-    from mmfer.web.looker import Looker
     from mmfer.web.page import serve
-    from mmfer.web.pictures import Limits
 
-    inferencer = open_inferencer(args, args.checkpoint)
-    limits = Limits(max_bytes=round(args.max_mb * 1e6), max_pixels=round(args.max_megapixels * 1e6))
-    looker = Looker(inferencer, limits, draw_examples(inferencer.classes))
-    docs = Path(__file__).resolve().parents[1] / 'docs'
-    serve(looker, args.host, args.port, args.share, docs, args.max_waiting)
+    inferencer = open_inferencer(args, args.checkpoint, max_pixels=round(args.max_megapixels * 1e6))
+    examples = draw_examples(inferencer.classes)
+    serve(inferencer, examples, args.host, args.port, args.share, round(args.max_mb * 1e6), args.max_waiting)
     return 0
 
 

@@ -2,87 +2,98 @@
 
 from __future__ import annotations
 
+import base64
 import math
+from collections.abc import Sequence
 from html import escape
+
+import cv2
+import numpy as np
 
 from mmfer.inference import FaceResult
 from mmfer.visualization.contact_sheet import class_colors
 from mmfer.visualization.face_label import ink_on
+from mmfer.visualization.faces import draw_faces
 
-from .looker import Answer
-from .pictures import overlay, png_url
+from .examples import Example
+from .look import SHOWN, Answer, jpeg
 
 INTRO = 'Choose a picture, take one with the camera, or try a drawn face.'
-GONE = 'This answer is no longer kept: choose the picture again.'
+FIRST_FRAME = ' It is the first frame of an animation.'
 NO_FACE = (
     'No face was found. If the picture is a single face that fills it, tick “the picture is one face, cut out already”.'
 )
 
 
-def stage_html(answer: Answer | None, token: str = '') -> str:
-    """Boxes and labels; the browser puts the picture, which it alone has, behind them.
+def examples_html(examples: Sequence[Example]) -> str:
+    """A button for each drawn face, whose value is its number."""
+    buttons = ''.join(
+        f'<button type="button" value="{i}"><img src="{_url(jpeg(example.image, SHOWN))}" alt="">'
+        f'<span>{escape(example.name)}</span></button>'
+        for i, example in enumerate(examples)
+    )
+    return buttons and f'<fieldset><legend>or a drawn face of SynthFER</legend><div>{buttons}</div></fieldset>'
 
-    It finds the place of the picture, and on cards those of the faces, by the ``token`` of the answer.
-    """
-    if answer is None:
+
+def stage_html(answer: Answer) -> str:
+    """The picture with boxes and labels, if there are faces."""
+    faces = answer.result.faces
+    if not faces:
         return ''
-    result = answer.result
-    what = ', '.join(f'{i + 1} {_said(face)}' for i, face in enumerate(result.faces)) or 'no face'
-    count = f'{len(result.faces)} face{"" if len(result.faces) == 1 else "s"}'
-    alt = f'Your picture with {count} in boxes: {what}' if result.faces else 'Your picture, without a face'
-    width, height = result.width, result.height
+    picture = cv2.imdecode(np.frombuffer(answer.picture, np.uint8), cv2.IMREAD_COLOR)
+    scale = SHOWN / max(picture.shape[:2])
+    height, width = (max(1, round(scale * length)) for length in picture.shape[:2])
+    picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    drawn = draw_faces(picture, answer.result.resized(width, height), numbers=len(faces) > 1, size=SHOWN // 40)
+    what = ', '.join(f'{i + 1} {_said(face)}' for i, face in enumerate(faces))
+    alt = f'The picture with {_count(faces)} in boxes: {what}'
     return (
-        f'<div data-answer="{escape(token)}"><img class="mm-picture" style="--ratio: {width / height:.4f}" '
-        f'src="{png_url(overlay(result))}" alt="{escape(alt)}"></div>'
+        f'<img class="mm-picture" style="--ratio: {width / height:.4f}" src="{_url(jpeg(drawn, SHOWN))}" '
+        f'alt="{escape(alt)}">'
     )
 
 
-def summary_html(answer: Answer | None, threshold: float, was_asked: bool = True) -> str:
-    """One sentence on all faces."""
-    if answer is None:
-        return f'<p class="mm-summary">{GONE if was_asked else INTRO}</p>'
+def summary_html(answer: Answer | str, threshold: float = 0.0) -> str:
+    """One sentence on all faces; a string is a sentence that says why there is no answer."""
+    if isinstance(answer, str):
+        return f'<p class="mm-summary{"" if answer == INTRO else " mm-error"}">{escape(answer)}</p>'
     faces = answer.result.faces
-    if not faces:
-        return f'<p class="mm-summary">{NO_FACE}</p>'
     unsure = sum(face.abstain for face in faces)
-    if len(faces) == 1:
-        face = faces[0]
-        text = f'<b>{escape(face.label)}</b> with probability {face.score:.2f}'
-        if face.abstain:
-            text = f'<b>No answer</b>: the uncertainty, {face.uncertainty:.2f} nats, is above {threshold:.2f}'
+    if not faces:
+        text = NO_FACE
+    elif len(faces) > 1:
+        share = f': {len(faces) - unsure} answered, {unsure} too uncertain' if unsure else ', all answered'
+        text = f'<b>{_count(faces)}</b>{share}.'
+    elif unsure:
+        text = f'<b>No answer</b>: the uncertainty, {faces[0].uncertainty:.2f} nats, is above {threshold:.2f}.'
     else:
-        text = f'<b>{len(faces)} faces</b>: {len(faces) - unsure} answered, {unsure} too uncertain'
-        text = text if unsure else f'<b>{len(faces)} faces</b>, all answered'
-    return f'<p class="mm-summary">{text}.</p>'
+        text = f'<b>{escape(faces[0].label)}</b> with probability {faces[0].score:.2f}.'
+    return f'<p class="mm-summary">{text}{FIRST_FRAME if answer.moves else ""}</p>'
 
 
-def cards_html(answer: Answer | None, threshold: float, level: float | None = None, token: str = '') -> str:
+def cards_html(answer: Answer, threshold: float, level: float | None = None) -> str:
     """A card for each face: label, uncertainty with its parts, and a bar a class with its interval.
 
     Args:
-        answer: None for nothing.
+        answer: What is known of a picture.
         threshold: Nats above which it abstains, marked on the scale of the uncertainty.
         level: Mass of the intervals, to name it.
-        token: As in :func:`stage_html`.
     """
-    if answer is None:
-        return ''
-    faces = answer.result.faces
-    cards = ''.join(_card(face, i, len(faces) > 1, threshold, level, answer.truth) for i, face in enumerate(faces))
-    return f'<div data-answer="{escape(token)}">{cards}</div>'
+    return ''.join(_card(answer, i, threshold, level) for i in range(len(answer.result.faces)))
 
 
-def _card(face: FaceResult, i: int, several: bool, threshold: float, level: float | None, truth: dict | None) -> str:
+def _card(answer: Answer, i: int, threshold: float, level: float | None) -> str:
+    face = answer.result.faces[i]
     b, g, r = dict(zip(face.classes, class_colors(face.classes)))[face.label]
     ink = 'rgb({2} {1} {0})'.format(*ink_on((b, g, r)))
-    number = f'{i + 1} ' if several else ''
+    number = f'{i + 1} ' if len(answer.result.faces) > 1 else ''
     label = f'{number}{"unsure: " if face.abstain else ""}{escape(face.label)}'
     chip = f'<span class="mm-chip{" mm-unsure" if face.abstain else ""}" style="--own: rgb({r} {g} {b}); --ink: {ink}">'
     return (
         f'<article class="mm-card" aria-label="Face {i + 1}: {escape(_said(face))}">'
-        f'<div class="mm-head"><div class="mm-thumb mm-face-{i}" role="img" aria-label="Face {i + 1}"></div>'
+        f'<div class="mm-head"><img class="mm-thumb" src="{_url(answer.thumbnails[i])}" alt="Face {i + 1}">'
         f'<div class="mm-what"><h3>{chip}{label}</span><span class="mm-score">{face.score:.2f}</span></h3>'
-        f'{_meter(face, threshold)}</div></div>{_bars(face, level, truth)}</article>'
+        f'{_meter(face, threshold)}</div></div>{_bars(face, level, answer.truth)}</article>'
     )
 
 
@@ -140,3 +151,11 @@ def _nats(value: float) -> str:
 
 def _said(face: FaceResult) -> str:
     return f'{"unsure, " if face.abstain else ""}{face.label} {face.score:.2f}'
+
+
+def _count(faces: tuple) -> str:
+    return f'{len(faces)} face{"" if len(faces) == 1 else "s"}'
+
+
+def _url(data: bytes) -> str:
+    return f'data:image/jpeg;base64,{base64.b64encode(data).decode()}'

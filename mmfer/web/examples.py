@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 SIZE = 128  # pixels a side: enough to look at, and near to the 64 on which models for SynthFER are trained
@@ -17,12 +16,12 @@ class Example:
 
     Attributes:
         name: What it shows, in words.
-        data: The bytes of a PNG file.
+        image: uint8 BGR (H, W, 3).
         truth: Probability of each expression by name, of the annotators who are simulated.
     """
 
     name: str
-    data: bytes
+    image: np.ndarray
     truth: dict[str, float]
 
 
@@ -42,19 +41,13 @@ def draw_examples(classes: Sequence[str], num_samples: int = 300, blends: int = 
     names = faces.metainfo['classes']
     scores = np.stack([faces.entry(i)['gt_score'] for i in range(num_samples)])
     best, top = scores.argmax(1), scores.max(1)
-    taken = [
-        int(np.flatnonzero((best == k) & (top > 0.9))[0])
-        for k, name in enumerate(names)
-        if name in classes and ((best == k) & (top > 0.9)).any()
-    ]
-    taken += np.flatnonzero((top < 0.55) & np.isin(best, [names.index(n) for n in names if n in classes]))[
-        :blends
-    ].tolist()
-    return [_example(faces, index, names, scores[index]) for index in taken]
+    known = [k for k, name in enumerate(names) if name in classes]
+    clear = [np.flatnonzero((best == k) & (top > 0.9))[:1] for k in known]
+    unclear = np.flatnonzero((top < 0.55) & np.isin(best, known))[:blends]
+    return [_example(faces, index, names, scores[index]) for index in np.concatenate([*clear, unclear]).tolist()]
 
 
 def _example(faces, index: int, names: Sequence[str], score: np.ndarray) -> Example:
     first, second = (names[k] for k in np.argsort(-score, kind='stable')[:2])
     name = first if score.max() > 0.9 else f'{first} or {second}'
-    data = cv2.imencode('.png', faces[index]['img'])[1].tobytes()
-    return Example(name, data, {name: float(value) for name, value in zip(names, score)})
+    return Example(name, faces[index]['img'], {name: float(value) for name, value in zip(names, score)})

@@ -5,14 +5,15 @@ import pytest
 from face_results import make_face
 
 from mmfer.inference import ImageResult
-from mmfer.web.answer import GONE, INTRO, NO_FACE, cards_html, stage_html, summary_html
-from mmfer.web.looker import Answer
+from mmfer.web.answer import FIRST_FRAME, NO_FACE, cards_html, examples_html, stage_html, summary_html
+from mmfer.web.look import Answer, jpeg
 
 VOID = ('img', 'br', 'input', 'meta')
 
 
 def answer_of(*faces, **changes):
-    return Answer(ImageResult('a', 100, 50, faces), **changes)
+    picture = jpeg(np.zeros((50, 100, 3), np.uint8), 100)
+    return Answer(ImageResult('a', 100, 50, faces), picture, len(faces) * (b'face',), **changes)
 
 
 def parse(html):
@@ -43,14 +44,14 @@ def full_face(**changes):
 
 
 def test_a_card_says_what_is_known():
-    elements, text = parse(cards_html(answer_of(full_face()), 0.5, 0.9, 'token'))
+    elements, text = parse(cards_html(answer_of(full_face()), 0.5, 0.9))
     styles = [attributes.get('style', '') for _, attributes in elements]
     assert 'happiness 0.70' in text
     for part in ('0.80 of 1.10 nats', 'aleatoric 0.60', 'epistemic 0.20', '90 % interval', '0.65–0.80'):
         assert part in text
     assert 'left: 65.00%; width: 15.00%' in styles
     assert f'left: {100 * 0.5 / np.log(3):.2f}%' in styles  # the threshold on the scale of the uncertainty
-    assert ('div', {'data-answer': 'token'}) in elements
+    assert ('img', {'class': 'mm-thumb', 'src': 'data:image/jpeg;base64,ZmFjZQ==', 'alt': 'Face 1'}) in elements
     assert [a.get('aria-label') for tag, a in elements if tag == 'article'] == ['Face 1: happiness 0.70']
     rows = [a for tag, a in elements if tag == 'th' and a.get('scope') == 'row']
     assert len(rows) == 3
@@ -80,35 +81,47 @@ def test_what_is_true_of_an_example():
 def test_abstention_is_said_in_words():
     answer = answer_of(make_face(abstain=True), make_face(label='sadness'))
     assert '1 unsure: happiness' in parse(cards_html(answer, 0.5))[1]
-    elements, _ = parse(stage_html(answer, 't'))
+    elements, _ = parse(stage_html(answer))
     image = next(attributes for tag, attributes in elements if tag == 'img')
-    assert image['alt'] == 'Your picture with 2 faces in boxes: 1 unsure, happiness 0.70, 2 sadness 0.10'
-    assert image['src'].startswith('data:image/png;base64,')
+    assert image['alt'] == 'The picture with 2 faces in boxes: 1 unsure, happiness 0.70, 2 sadness 0.10'
+    assert image['src'].startswith('data:image/jpeg;base64,')
 
 
 @pytest.mark.parametrize(
-    ('answer', 'threshold', 'was_asked', 'expected'),
+    ('answer', 'threshold', 'expected'),
     [
-        (None, 1, False, INTRO),
-        (None, 1, True, GONE),
-        (answer_of(), 1, True, NO_FACE),
-        (answer_of(make_face()), 1, True, 'happiness with probability 0.70.'),
-        (answer_of(make_face(abstain=True)), 0.5, True, 'No answer: the uncertainty, 0.80 nats, is above 0.50.'),
-        (answer_of(make_face(), make_face()), 1, True, '2 faces, all answered.'),
-        (answer_of(make_face(abstain=True), make_face()), 1, True, '2 faces: 1 answered, 1 too uncertain.'),
+        ('The file is empty.', 1, 'The file is empty.'),
+        (answer_of(), 1, NO_FACE),
+        (answer_of(make_face()), 1, 'happiness with probability 0.70.'),
+        (answer_of(make_face(), moves=True), 1, 'happiness with probability 0.70.' + FIRST_FRAME),
+        (answer_of(make_face(abstain=True)), 0.5, 'No answer: the uncertainty, 0.80 nats, is above 0.50.'),
+        (answer_of(make_face(), make_face()), 1, '2 faces, all answered.'),
+        (answer_of(make_face(abstain=True), make_face()), 1, '2 faces: 1 answered, 1 too uncertain.'),
     ],
 )
-def test_the_summary_is_one_sentence(answer, threshold, was_asked, expected):
-    _, text = parse(summary_html(answer, threshold, was_asked))
+def test_the_summary_is_one_sentence(answer, threshold, expected):
+    _, text = parse(summary_html(answer, threshold))
     assert ' '.join(text.split()).replace(' :', ':').replace(' ,', ',').replace(' .', '.') == expected
 
 
+@pytest.mark.parametrize(('width', 'height'), [(1, 1), (1, 20_000), (12_000, 3)])
+def test_odd_pictures(width, height):
+    face = make_face(box=(0, 0, width, height), landmarks=np.zeros((5, 2)))
+    picture = jpeg(np.zeros((height, width, 3), np.uint8), 960)
+    assert '1 face in boxes' in stage_html(Answer(ImageResult('a', width, height, (face,)), picture, (b'',)))
+
+
 def test_nothing_is_shown_of_nothing():
-    assert stage_html(None) == cards_html(None, 1) == ''
-    assert 'without a face' in stage_html(answer_of())
+    assert stage_html(answer_of()) == cards_html(answer_of(), 1) == examples_html([]) == ''
 
 
-def test_names_of_classes_and_tokens_are_text():
-    face = make_face(classes=('<script>', 'happiness', 'a"b'), label='<script>')
-    elements, _ = parse(cards_html(answer_of(face), 1, token='"><script>') + stage_html(answer_of(face), '"><script>'))
+def test_examples_are_buttons_with_names(example):
+    elements, text = parse(examples_html([example, example]))
+    assert [a['value'] for tag, a in elements if tag == 'button'] == ['0', '1']
+    assert text.split()[-2:] == ['red', 'red']
+
+
+def test_names_of_classes_are_text():
+    answer = answer_of(make_face(classes=('<script>', 'happiness', 'a"b'), label='<script>'))
+    elements, _ = parse(cards_html(answer, 1) + stage_html(answer) + summary_html(answer, 1) + summary_html('<script>'))
     assert all(tag != 'script' for tag, _ in elements)

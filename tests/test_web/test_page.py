@@ -1,178 +1,186 @@
-"""The page on a real server, asked by plain HTTP, as a browser would."""
+"""The page on a real server, asked by gradio's own client and by plain HTTP (httpx comes with gradio)."""
 
-import importlib.util
 import json
 import os
 import re
 import socket
-import sys
 import threading
-import urllib.error
-import urllib.request
+import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from mmfer.inference import ExpressionInferencer
-from mmfer.web.page import _explanation, check_gradio, serve
+gradio = pytest.importorskip('gradio', reason='gradio is not installed: python -m pip install -r requirements/demo.txt')
+import httpx  # noqa: E402
+from gradio_client import Client, handle_file  # noqa: E402
 
-HAS_GRADIO = pytest.mark.skipif(
-    importlib.util.find_spec('gradio') is None,
-    reason='gradio is not installed: python -m pip install -r requirements/demo.txt',
-)
-WRITTEN = []  # paths of files that were opened for writing while somebody listens
-LISTENING = threading.Event()
-
-
-def note_writing(event, arguments):
-    """An audit hook: hooks cannot be taken away, so this one listens only when asked."""
-    if LISTENING.is_set() and event == 'open':
-        path, _, flags = arguments
-        if isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
-            WRITTEN.append(path)
+from mmfer.inference import ExpressionInferencer  # noqa: E402
+from mmfer.web.page import GONE, _explanation, build_page, serve  # noqa: E402
 
 
 @pytest.fixture(scope='module')
-def page(make_looker, tmp_path_factory):
-    """The page of the tiny model on a free port, its temporary files in a folder of its own."""
+def page(inferencer, example):
+    """The page on a free port; uploads must arrive within 2 seconds."""
     with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp('temporary')
-        patch.setenv('GRADIO_TEMP_DIR', str(folder))
-        patch.setenv('GRADIO_ANALYTICS_ENABLED', 'True')
-        page = serve(make_looker(), port=0, docs=folder.parent, block=False)
-        page.temporary = folder
+        for name in ('GRADIO_TEMP_DIR', 'GRADIO_ANALYTICS_ENABLED'):
+            patch.setenv(name, '')  # and back afterwards
+        patch.setattr('mmfer.web.page.ARRIVES', 2)
+        page = serve(inferencer, [example], port=0, max_bytes=10_000, block=False)
         yield page
         page.close()
 
 
-def ask(page, path, data=None, headers=()):
-    request = urllib.request.Request(page.local_url + path, data, dict(headers))
-    try:
-        with urllib.request.urlopen(request, timeout=60) as response:
-            return response.status, response.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read()
+@pytest.fixture
+def file(wide, tmp_path):
+    path = tmp_path / 'wide.png'
+    path.write_bytes(wide)
+    return handle_file(str(path))
 
 
-def judge(page, token, threshold):
-    """Summary, stage and cards, by gradio's own way of asking."""
-    data = json.dumps(dict(data=[token, threshold])).encode()
-    status, body = ask(page, 'gradio_api/call/judge', data, {'Content-Type': 'application/json'})
-    assert status == 200, body
-    _, stream = ask(page, f'gradio_api/call/judge/{json.loads(body)["event_id"]}')
-    assert b'event: complete' in stream, stream
-    return json.loads(stream.decode().split('event: complete\ndata: ')[1].split('\n')[0])
+def upload(page, data, files=1):
+    """(status, text) of an upload."""
+    parts = files * [('files', ('a.png', data))]
+    answer = httpx.post(page.local_url + 'gradio_api/upload', files=parts)
+    return answer.status_code, answer.text
 
 
-@HAS_GRADIO
-def test_from_a_picture_to_an_answer(page, wide, square):
-    told = json.loads(ask(page, 'look', wide)[1])
-    summary, stage, cards = judge(page, told['token'], 1.1)
+def call(page, picture, one_face=False):
+    """What is sent back for the form of a page: summary, stage and cards."""
+    url = page.local_url + 'gradio_api/call/look'
+    event = httpx.post(url, json=dict(data=[picture, one_face, 1.39])).json()['event_id']
+    stream = httpx.get(f'{url}/{event}', timeout=60).text
+    return json.loads(stream.split('event: complete\ndata: ')[1].split('\n')[0])[1:] if 'complete' in stream else None
+
+
+def send(page, data, one_face=False):
+    """The same for a file, which is uploaded."""
+    path = json.loads(upload(page, data)[1])[0]
+    return call(page, dict(path=path, meta=dict(_type='gradio.FileData')), one_face)
+
+
+def stall(page):
+    """An upload of which half arrives."""
+    connection = socket.create_connection(('127.0.0.1', page.server_port), timeout=30)
+    head = 'POST /gradio_api/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 8000\r\n'
+    form = 'Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n'
+    file = 'Content-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+    connection.sendall((head + form + file).encode() + bytes(3000))
+    return connection
+
+
+def written(page):
+    """Names of files of uploads: of a picture, or as gradio calls what has not yet arrived."""
+    return [path.name for path in Path(page.folder.name).rglob('*') if path.is_file()]
+
+
+def test_from_a_picture_to_an_answer_and_another_threshold(page, inferencer, file):
+    client = Client(page.local_url, verbose=False)
+    summary, stage, cards = client.predict(file, False, 1.39, api_name='/look')
     assert '2 faces</b>, all answered' in summary
-    assert 'happiness' in cards
-    assert told['token'] in stage
-    assert told['token'] in cards
-    assert '1 answered, 1 too uncertain' in judge(page, told['token'], 0.5)[0]
-    assert 'no longer kept' in judge(page, 'unknown', 0.5)[0]
-    assert judge(page, '', 0.5)[2] == ''
-    assert judge(page, 7, 0.5)[2] == ''
-    told = json.loads(ask(page, 'look?example=0', b'')[1])
-    assert 'mm-truth' in judge(page, told['token'], 1.1)[2]
+    assert '2 faces in boxes' in stage
+    assert 'green' in cards
+    calls = len(inferencer.classifier.batches)
+    assert '1 answered, 1 too uncertain' in client.predict(1.0, api_name='/judge')[0]
+    assert len(inferencer.classifier.batches) == calls
+    assert 'with probability' in client.predict(file, True, 1.39, api_name='/look')[0]
 
 
-@HAS_GRADIO
-def test_nothing_is_written_to_disk(page, wide, square):
-    sys.addaudithook(note_writing)
-    LISTENING.set()
-    try:
-        for data in (wide, square, b'no image', wide[:-20], 300 * wide):
-            body = json.loads(ask(page, 'look', data)[1])
-            if 'token' in body:
-                judge(page, body['token'], 0.5)
-        form = (
-            b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n' + wide + b'\r\n--x--\r\n'
-        )
-        kind = {'Content-Type': 'multipart/form-data; boundary=x'}
-        assert ask(page, 'gradio_api/upload', form, kind)[0] == 404
-        open(os.devnull, 'w').close()  # the hook does notice
-    finally:
-        LISTENING.clear()
-    assert WRITTEN.pop() == os.devnull
-    assert WRITTEN == []
-    assert [path for path in page.temporary.rglob('*') if path.is_file()] == []
+def test_what_is_no_picture_gets_a_sentence_that_stays(page, tmp_path):
+    (tmp_path / 'a.png').write_text('no picture')
+    client = Client(page.local_url, verbose=False)
+    for values, api in ((handle_file(str(tmp_path / 'a.png')), False, 1.0), '/look'), ((1.1,), '/judge'):
+        summary, *others = client.predict(*values, api_name=api)
+        assert 'mm-error' in summary
+        assert 'This file cannot be read' in summary
+        assert others == ['', '']
 
 
-@HAS_GRADIO
-def test_several_people_at_a_time(page, wide, square):
-    answers = {}
+def test_faults_are_told_to_the_terminal_and_not_to_the_browser(page, inferencer, wide, monkeypatch, capfd):
+    monkeypatch.setattr(inferencer, 'detector', lambda image: 1 / 0)
+    summary, *_ = send(page, wide)
+    assert 'could not be looked at' in summary
+    assert 'division' not in summary
+    assert 'ZeroDivisionError' in capfd.readouterr().err
+
+
+def test_twenty_people_are_answered_while_uploads_stall_and_nothing_of_those_stays(page, wide):
+    stalled, answers = [stall(page) for _ in range(16)], []
 
     def visit(number):
-        told = json.loads(ask(page, 'look?one_face=1', square if number % 2 else wide)[1])
-        answers[number] = judge(page, told['token'], 1.1)[0]
+        answers.append((number % 2, '2 faces' in send(page, wide, one_face=number % 2 == 0)[0]))
 
-    threads = [threading.Thread(target=visit, args=(number,)) for number in range(6)]
+    threads = [threading.Thread(target=visit, args=(number,)) for number in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [('sadness' in answers[number]) for number in range(6)] == [False, True] * 3
+    assert sorted(answers) == 10 * [(0, False)] + 10 * [(1, True)]
+    ends = [connection.recv(4096).split(b'\r\n')[0] for connection in stalled]
+    assert set(ends) == {b'HTTP/1.1 400 Bad Request'}
+    stall(page).close()  # who hangs up
+    time.sleep(0.3)
+    assert set(written(page)) <= {'wide.png', 'a.png'}
 
 
-@HAS_GRADIO
+def test_large_files_and_large_forms_are_refused(page):
+    for size, files in ((10_001, 1), (100_000, 1), (9_000, 9)):
+        status, text = upload(page, bytes(size), files)
+        assert status == 413, text
+        assert 'maximum allowed size' in text
+
+
+@pytest.mark.parametrize('meta', [{}, dict(meta=dict(_type='gradio.FileData'))])
+def test_only_uploaded_files_are_read(page, meta, root):
+    answer = call(page, dict(path=str(root / 'docs/images/app.png'), **meta))
+    assert answer is None or GONE in answer[0]
+
+
+def test_pictures_are_deleted(page):
+    assert page.delete_cache == (60, 600)
+    look = next(fn.fn for fn in page.fns.values() if fn.api_name == 'look')
+    assert GONE in look(dict(path=page.folder.name + '/gone.png'), False, 1.0)[1]
+    assert os.stat(page.folder.name).st_mode & 0o077 == 0
+
+
+def test_an_example_is_answered_and_the_box_leaves_it(inferencer, example):
+    functions = {fn.name: fn.fn for fn in build_page(inferencer, [example]).fns.values()}
+    picture, answer, summary, _, cards = functions['ask_example'](1.39, SimpleNamespace(index=0))
+    assert picture is None
+    assert answer.truth == example.truth
+    assert 'red' in summary
+    assert 'mm-truth' in cards
+    assert functions['ask'](None, True, 1.39) == 4 * (gradio.skip(),)
+
+
 def test_the_page_asks_no_other_host_and_counts_nobody(page):
-    status, body = ask(page, '')
-    html = body.decode()
-    assert status == 200
-    config = json.loads(ask(page, 'config')[1])
-    assert config['analytics_enabled'] is False
-    assert config['run_history'] is False
+    html, config, style = (httpx.get(page.local_url + path).text for path in ('', 'config', 'theme.css'))
+    config = json.loads(config)
+    assert (config['analytics_enabled'], config['run_history']) == (False, False)
     assert os.environ['GRADIO_ANALYTICS_ENABLED'] == 'False'
     assert not re.search(r'(src|href)="(https?:)?//', html)
-    assert 'googleapis' not in html + json.dumps(config) + ask(page, 'theme.css')[1].decode()
-    assert page.share_url is None
-
-
-@HAS_GRADIO
-def test_only_this_computer_is_served(page):
-    assert page.local_url.startswith('http://127.0.0.1:')
-    assert page.server_name == '127.0.0.1'
-
-
-@HAS_GRADIO
-def test_controls_have_names(page):
-    config = json.loads(ask(page, 'config')[1])
-    picker = next(c['props']['html_template'] for c in config['components'] if c['props'].get('elem_id') == 'mm-picker')
-    assert picker.count('<button type="button"') == 4  # open, take, close, and the example
-    assert 'role="status"' in picker
+    assert 'googleapis' not in html + json.dumps(config) + style
+    assert (page.share_url, page.server_name) == (None, '127.0.0.1')
     slider = next(c['props'] for c in config['components'] if c['type'] == 'slider')
-    assert (slider['value'], slider['minimum'], slider['maximum']) == (0.5, 0, 1.1)
-    assert 'Abstain' in slider['label']
+    assert (slider['value'], slider['minimum'], slider['maximum']) == (0.9, 0, 1.39)
 
 
 @pytest.mark.parametrize(('host', 'port'), [('127.0.0.1', None), ('127.0.0.1', 70_000), ('203.0.113.1', 0)])
-def test_ports_and_addresses_that_cannot_be_used(looker, host, port):
+def test_ports_and_addresses_that_cannot_be_used(inferencer, host, port):
     with socket.socket() as other:
         other.bind(('127.0.0.1', 0))
         other.listen()
         port = other.getsockname()[1] if port is None else port
-        with pytest.raises(
-            OSError, match=rf'^port {port} of {host} cannot be used \(.+\): choose another --port or --host$'
-        ):
-            serve(looker, host, port, block=False)
+        expected = rf'^port {port} of {host} cannot be used \(.+\): choose another --port or --host$'
+        with pytest.raises(OSError, match=expected):
+            serve(inferencer, host=host, port=port, block=False)
 
 
-def test_without_gradio_the_remedy_is_named(monkeypatch):
-    monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
-    monkeypatch.setenv('GRADIO_ANALYTICS_ENABLED', 'True')
-    with pytest.raises(ValueError, match='pip install -r requirements/demo.txt'):
-        check_gradio()
-
-
-def test_where_the_threshold_comes_from(classifier):
-    for threshold, expected in (
-        ('auto', 'fitted on a validation'),
-        (0.3, 'started this page chose'),
-        (None, 'None was'),
-    ):
-        text = _explanation(ExpressionInferencer(classifier, detector=None, threshold=threshold))
-        assert expected in text
-    assert '1.10 nats (log 3)' in text
+@pytest.mark.parametrize(
+    ('threshold', 'expected'), [('auto', 'starts at 0.90 nats'), (0.3, 'starts at 0.30 nats'), (None, 'None was')]
+)
+def test_where_the_threshold_comes_from(inferencer, threshold, expected):
+    text = _explanation(ExpressionInferencer(inferencer.classifier, detector=None, threshold=threshold))
+    assert expected in text
+    assert '1.39 nats (log 4)' in text
+    assert 'deleted 10 minutes later' in text
