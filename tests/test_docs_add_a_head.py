@@ -110,7 +110,7 @@ def test_the_comparison_takes_the_head(at_the_top, tmp_path):
     """All of the page's command but the trainings of the others."""
     parser = argparse.ArgumentParser()
     compare.add_arguments(parser)
-    args = parser.parse_args(words('mmfer compare'))
+    args = parser.parse_args(words('python tools/compare_heads.py'))
     assert args.heads[-1] == FRAGMENT
     options = dict(option.split('=') for option in SMALL)
     options = {name: int(value) for name, value in options.items()}

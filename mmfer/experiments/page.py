@@ -160,7 +160,7 @@ def terminal_table(result: Comparison, changes: Sequence[Changes] = ()) -> str:
             [m, *(_cell('accuracy', each.summary('accuracy', m, c), True) for c in each.conditions)] for m in methods
         ]
         tables.append(render_table([f'{each.kind}: accuracy %', *each.conditions], rows))
-    return '\n'.join(table.rstrip('\n') for table in tables)
+    return '\n\n'.join(table.rstrip('\n') for table in tables)
 
 
 # ---- the page --------------------------------------------------------------------------------------------------------
