@@ -86,7 +86,8 @@ def test_everything_reaches_the_comparison(monkeypatch):
     assert (dirs, str(output.folder), tests, methods, jobs) == (['d', 'e'], 'd', [], ['vich'], 1)
 
 
-def test_finished_runs_are_reported(tmp_path, capsys):
+def test_finished_runs_are_reported(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr('mmfer.experiments.report._draw', lambda *args: {})  # plots take seconds
     root = write_methods(tmp_path / 'runs', dict(vich={}, linear={}), num=20)
     assert main(['compare', '--from', str(root), '--work-dir', str(tmp_path / 'out')]) == 0
     assert 'share the highest accuracy' in (out := capsys.readouterr().out) or 'has the highest accuracy' in out

@@ -4,7 +4,7 @@ from comparison_runs import runs_in, write_methods
 
 from mmfer.evaluation import functional as F
 from mmfer.experiments.figures import run_figures
-from mmfer.experiments.replicates import RESAMPLED, _running, figure_replicates
+from mmfer.experiments.replicates import RESAMPLED, figure_replicates
 
 
 @pytest.fixture
@@ -56,9 +56,3 @@ def test_constant_values_have_no_correlation(runs):
     found = figure_replicates(runs, 20)[1]
     assert np.isnan(found['epistemic_spearman']).all()
     assert np.isfinite(found['uncertainty_spearman']).all()
-
-
-@pytest.mark.parametrize('size', [1, 5, 64, 65, 200])
-def test_running_sums(size):
-    counts = np.random.default_rng(0).integers(0, 5, (size, 3)).astype(float)
-    assert (_running(counts.copy()) == np.cumsum(counts, axis=0)).all()

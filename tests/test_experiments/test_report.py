@@ -152,7 +152,7 @@ def test_the_verdict_on_conditions_says_what_tests_support(under_conditions):
 
 
 @pytest.mark.parametrize('right', [True, False])
-def test_one_run_of_one_class_all_right_or_all_wrong(tmp_path, right):
+def test_one_run_of_one_class_all_right_or_all_wrong(tmp_path, right):  # plots, too
     truth, labels = make_images(12)
     truth[:] = 0.02
     truth[:, 0] = 1
