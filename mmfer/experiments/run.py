@@ -157,9 +157,10 @@ def report_finished(
 def _task(folder: Path, tests: Sequence[Condition], finished: Mapping | None) -> Task:
     """A training that is there; with the checkpoint that was tested, if one was."""
     method, seed = name_of(folder)
-    header = {}
-    if (folder / PREDICTIONS).is_file():
+    try:
         header = json.loads((folder / PREDICTIONS).read_text())
+    except (FileNotFoundError, ValueError):  # a broken file is named when the table is read
+        header = {}
     seed = next((s for s in (seed, (finished or {}).get('seed'), header.get('seed')) if s is not None), None)
     configs = [folder.resolve().parent / CONFIG, Path(header.get('config') or '-'), *sorted(folder.glob('*.py'))]
     config = next((file for file in configs if file.is_file()), configs[0])
