@@ -36,6 +36,7 @@ setup(
     python_requires='>=3.9',
     packages=find_packages(include=['mmfer', 'mmfer.*']),
     package_data={'mmfer.web': ['static/*']},
+    entry_points=dict(console_scripts=['mmfer = mmfer.cli:main']),
     install_requires=requirements('runtime'),
     extras_require={name: requirements(name) for name in ('demo', 'deploy', 'docs', 'optional', 'tests')},
     classifiers=[

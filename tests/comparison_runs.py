@@ -41,13 +41,13 @@ def make_predictions(truth, labels, noise=1.0, sharpness=1.0, seed=0, deviation=
     return records
 
 
-def write_run(folder, records, seed=0, classes=CLASSES, finished=True, **header):
-    """Write the files of one run into ``folder``."""
+def write_run(folder, records, seed=0, classes=CLASSES, finished=True, name='predictions', **header):
+    """Write the files of one run into ``folder``; ``name`` is that of its predictions."""
     folder.mkdir(parents=True, exist_ok=True)
     content = dict(config='configs/poster_var/synth.py', checkpoint=str(folder / 'epoch_7.pth'), seed=seed, metrics={})
     content.update(protocol='SynthFER test', class_rule=None, classes=list(classes))
     content.update(header, predictions=records)
-    (folder / 'predictions.json').write_text(json.dumps(content))
+    (folder / f'{name}.json').write_text(json.dumps(content))
     if finished:
         facts = dict(last={}, best={}, settings={}, seed=seed, epochs=7, iterations=70, config_hash='abc')
         (folder / 'finished.json').write_text(json.dumps(facts))
@@ -62,3 +62,10 @@ def write_methods(root, methods, seeds=(0, 1), num=60):
             records = make_predictions(truth, labels, seed=100 * i + seed, **options)
             write_run(root / method / f'seed_{seed}', records, seed)
     return root
+
+
+def runs_in(*dirs):
+    """The runs below folders, under the first condition."""
+    from mmfer.experiments import load_table
+
+    return next(iter(load_table(dirs).values()))

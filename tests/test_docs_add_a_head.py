@@ -1,5 +1,6 @@
 """docs/add_a_head.md: its files, written into a folder of a user, do what the page says."""
 
+import argparse
 import ast
 import importlib
 import sys
@@ -7,13 +8,14 @@ import sys
 import book
 import pytest
 import torch
-from processes import ROOT, load_tool, python
+from processes import ROOT, python
 from small_runs import small_config
 
 from mmfer.apis import swap_head
 from mmfer.apis.train import train
-from mmfer.comparison.methods import plan_methods, write_configs
+from mmfer.cli import compare
 from mmfer.datasets import SynthFER
+from mmfer.experiments.methods import plan_methods, write_configs
 from mmfer.registry import MODELS
 
 BLOCKS = book.blocks('add_a_head.md')
@@ -107,7 +109,9 @@ def test_the_config_trains_under_its_name(at_the_top, tmp_path, call_tool):
 
 def test_the_comparison_takes_the_head(at_the_top, tmp_path):
     """All of the page's command but the trainings of the others."""
-    args = load_tool('tools/compare_heads.py').parse_args(words('python tools/compare_heads.py'))
+    parser = argparse.ArgumentParser()
+    compare.add_arguments(parser)
+    args = parser.parse_args(words('python tools/compare_heads.py'))
     assert args.heads[-1] == FRAGMENT
     options = dict(option.split('=') for option in SMALL)
     options = {name: int(value) for name, value in options.items()}

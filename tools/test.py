@@ -1,75 +1,13 @@
 #!/usr/bin/env python
-"""Test a checkpoint on the test data of a config."""
+"""Test a checkpoint: the same as `mmfer test`."""
 
-import argparse
-import os
 import sys
 
-# Threads that spin long while they wait starve other processes where cores are few; read when PyTorch is imported.
-os.environ.setdefault('GOMP_SPINCOUNT', '1000')
-
-from mmfer.options import DictAction, add_tta  # noqa: E402
-
-
-def pair(text: str) -> tuple:
-    name, equals, other = text.partition('=')
-    if not (name and equals and other):
-        raise argparse.ArgumentTypeError(f'{text!r} is not of the form NAME=NAME')
-    return name, other
-
-
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file the checkpoint was trained with')
-    parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted')
-    parser.add_argument('--out', metavar='FILE.json', help='write the metrics and the scores of each image')
-    parser.add_argument(
-        '--data', metavar='CONFIG', help='test on the test data of this config instead; classes are matched by name'
-    )
-    parser.add_argument(
-        '--class-map',
-        nargs='+',
-        type=pair,
-        default=[],
-        metavar='NAME=NAME',
-        help='a class of the model or of the data, and the class that it counts as, e.g. contempt=disgust',
-    )
-    parser.add_argument(
-        '--missing',
-        choices=['keep', 'drop', 'error'],
-        help='classes that only the model or only the data have: keep all answers of the model (its own data), leave '
-        'these classes out of both sides (--data, --class-map), or stop',
-    )
-    add_tta(parser)
-    parser.add_argument('--work-dir', help='folder of the logs [work_dirs/<folder>/<config>]')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
-    )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    return parser.parse_args()
-
-
-def run(args: argparse.Namespace) -> None:
-    from mmfer.apis import evaluate
-
-    evaluate(
-        args.config,
-        args.checkpoint,
-        out=args.out,
-        work_dir=args.work_dir,
-        launcher=args.launcher,
-        cfg_options=args.cfg_options,
-        data=args.data,
-        class_map=dict(args.class_map),
-        missing=args.missing,
-        tta=args.tta,
-    )
+from mmfer.cli import main as mmfer
 
 
 def main() -> int:
-    from mmfer.utils.errors import run_tool
-
-    return run_tool(lambda: run(parse_args()))
+    return mmfer(['test', *sys.argv[1:]])
 
 
 if __name__ == '__main__':

@@ -2,7 +2,7 @@
 
 The block of a face follows from its name and the seed of Occlude: it is the same for every model. A part of the face
 instead: --cfg-options test_dataloader.dataset.pipeline.1.region=eyes test_dataloader.dataset.pipeline.1.share=None.
-tools/analysis/robustness.py does this to the finished runs of a comparison.
+tools/compare_heads.py --occlusion SHARE does this to the runs of a comparison.
 
 Expected: not measured yet.
 Labels: those of synth.py.

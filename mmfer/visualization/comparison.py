@@ -1,22 +1,45 @@
-"""Plots of a comparison with a line or a dot a method; those with a panel a method are in ``comparison_panels``."""
+"""Plots of a comparison of methods: accuracy, calibration, selective prediction, confusion, uncertainty, conditions."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from .curves import COLORS, STYLES
+from mmfer.evaluation.functional.calibration import CalibrationBins
 
-INK, GREY, PALE = '#333333', '#8a8a8a', '#c4c4c4'
+from .contact_sheet import abbreviations
+from .curves import COLORS
+from .panels import (
+    GREY,
+    INK,
+    PALE,
+    dress,
+    label_edges,
+    legend_above,
+    method_style,
+    new_figure,
+    panel_titles,
+    panels,
+)
+
 LEGEND = 8  # methods up to which one panel with a legend shows all curves
-DPI = 120
+FEW = 10  # answers below which the accuracy of a bin means little
+HISTOGRAM = 24
 _GRID = np.linspace(0.01, 1, 100)
+_BLUES = LinearSegmentedColormap.from_list('blues', ['#ffffff', '#c6dcec', COLORS[0], '#00314f'])
+_BIG = 12  # methods from which on the cells of confusion matrices show their numbers only where they matter
+_FAINT = 0.35
+_MARKERS = 'osD^vPX*'
+_SPREAD = 0.5  # of the distance between conditions, which the methods share where these have no order
+Point = tuple  # mean, low, high; the ends are NaN where there is no interval
 
 
 class Dot(NamedTuple):
@@ -33,69 +56,6 @@ class Dot(NamedTuple):
     low: float
     high: float
     seeds: Sequence[float] = ()
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, in inches, that lays itself out."""
-    figure = Figure(figsize=(width, height), dpi=DPI, layout='constrained')
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def method_style(index: int) -> dict[str, str]:
-    """Colour and line style of a method by its place."""
-    return dict(color=COLORS[index % len(COLORS)], linestyle=STYLES[index // len(COLORS) % len(STYLES)])
-
-
-def dress(axes, grid: str = 'both') -> None:
-    """The looks that all panels share."""
-    axes.tick_params(labelsize=9, color=GREY)
-    axes.grid(color='0.9', axis=grid)
-    axes.set_axisbelow(True)
-    axes.spines[['top', 'right']].set_visible(False)
-    axes.spines[['left', 'bottom']].set_color(GREY)
-
-
-def panels(number: int, width: float, height: float, head: float, columns: int | None = None) -> tuple[Figure, list]:
-    """A figure with ``number`` panels of ``width`` x ``height`` inches in rows, ``head`` inches left above them."""
-    columns = columns or min(number, {1: 1, 2: 2, 3: 3, 4: 4}.get(number, 6 if number > 12 else 4))
-    rows = math.ceil(number / columns)
-    figure = new_figure(max(width * columns, 5.2), height * rows + head)
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    axes = list(grid.ravel())
-    for spare in axes[number:]:
-        spare.set_visible(False)
-    for i, each in enumerate(axes[:number]):
-        dress(each)
-        each.tick_params(labelbottom=i + columns >= number, labelleft=i % columns == 0)
-    return figure, axes[:number]
-
-
-def label_edges(axes: Sequence, x: str, y: str) -> None:
-    """Name the axes of panels at the outer edges alone."""
-    for each in axes:
-        # not get_tick_params(), whose names before matplotlib 3.10 are those of the other axis
-        if each.xaxis.get_major_ticks()[0].label1.get_visible():
-            each.set_xlabel(x, fontsize=9)
-        if each.yaxis.get_major_ticks()[0].label1.get_visible():
-            each.set_ylabel(y, fontsize=9)
-
-
-def panel_titles(every: Iterable, names: Iterable[str]) -> None:
-    """The names of methods above their panels, all smaller where one is long."""
-    names = list(names)
-    size = 10 if max(map(len, names), default=0) <= 18 else 8
-    for axes, name in zip(every, names):
-        axes.set_title(name, fontsize=size, color=INK, pad=4)
-
-
-def legend_above(figure: Figure, handles: Sequence, names: Sequence[str], columns: int) -> None:
-    """A legend above everything, in at most so many columns and no more than the figure has room for."""
-    for count in range(min(columns, len(names)), 0, -1):
-        legend = figure.legend(handles, names, loc='outside upper center', ncols=count, frameon=False, fontsize=9.5)
-        if count == 1 or legend.get_window_extent(figure.canvas.get_renderer()).width <= figure.bbox.width:
-            break
-        legend.remove()
 
 
 def draw_dots(dots: Sequence[Dot], label: str, level: float, mark: float = math.nan, mark_name: str = '') -> Figure:
@@ -178,3 +138,223 @@ def draw_risk_coverage(curves: Mapping[str, Sequence[tuple[np.ndarray, np.ndarra
 
 def _mean_curve(seeds: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     return np.mean([np.interp(_GRID, coverage, risk) for coverage, risk in seeds], axis=0)
+
+
+def draw_reliability(bins: Mapping[str, CalibrationBins], ece: Mapping[str, float]) -> Figure:
+    """Accuracy over confidence, a panel a method, with the number of answers in each bin below.
+
+    Bins with fewer than ``FEW`` answers are faint.
+
+    Args:
+        bins: Method -> bins of the answers of all its seeds together, uniform.
+        ece: Method -> calibration error (%) that is written into its panel.
+    """
+    number = len(bins)
+    columns = number if number <= 4 else 6 if number > 12 else 4
+    rows = math.ceil(number / columns)
+    figure = new_figure(max(2.1 * columns, 5.2), 2.75 * rows + (0.45 if columns > 3 else 0.65))
+    grid = figure.subplots(
+        2 * rows, columns, squeeze=False, sharex=True, gridspec_kw=dict(height_ratios=[3, 1.15] * rows)
+    )
+    most = max(float(own.count.max()) for own in bins.values())
+    for i in range(rows * columns):
+        upper, lower = grid[2 * (i // columns)][i % columns], grid[2 * (i // columns) + 1][i % columns]
+        if i >= number:
+            upper.set_visible(False)
+            lower.set_visible(False)
+            continue
+        method = list(bins)[i]
+        _reliability(upper, lower, bins[method], ece[method], most)
+        left, bottom = i % columns == 0, i + columns >= number
+        upper.tick_params(labelleft=left, labelbottom=False)
+        lower.tick_params(labelleft=left, labelbottom=bottom)
+        if left:
+            upper.set_ylabel('accuracy (%)', fontsize=9)
+            lower.set_ylabel('answers', fontsize=9)
+        if bottom:
+            lower.set_xlabel('confidence (%)', fontsize=9)
+    panel_titles([grid[2 * (i // columns)][i % columns] for i in range(number)], bins)
+    handles = [
+        Patch(color=COLORS[0], label='accuracy in the bin'),
+        Patch(color=COLORS[0], alpha=_FAINT, label=f'of fewer than {FEW} answers'),
+        Line2D([], [], color=COLORS[1], linewidth=2.2, label='mean confidence'),
+        Patch(color=PALE, label='number of answers'),
+    ]
+    figure.legend(handles=handles, loc='outside upper center', ncols=4 if columns > 3 else 2, frameon=False, fontsize=9)
+    return figure
+
+
+def _reliability(upper, lower, bins: CalibrationBins, ece: float, most: float) -> None:
+    used = bins.count > 0
+    left, width = 100 * bins.lower[used], 100 * (bins.upper - bins.lower)[used]
+    accuracy, confidence = 100 * bins.accuracy[used], 100 * bins.confidence[used]
+    faces = [to_rgba(COLORS[0], 1 if count >= FEW else _FAINT) for count in bins.count[used]]
+    upper.bar(left + 0.04 * width, accuracy, 0.92 * width, align='edge', color=faces)
+    upper.hlines(confidence, left, left + width, color=COLORS[1], linewidth=2.2)
+    upper.plot([0, 100], [0, 100], color=INK, linewidth=0.9, linestyle='--')
+    text = 'undefined' if math.isnan(ece) else f'ECE {ece:.1f} %'
+    box = dict(facecolor='white', edgecolor='none', alpha=0.85, pad=1)
+    upper.text(0.05, 0.93, text, transform=upper.transAxes, va='top', fontsize=9, color=INK, bbox=box)
+    upper.set_xlim(0, 100)
+    upper.set_ylim(0, 100)
+    upper.set_yticks([0, 50, 100])
+    lower.bar(left + 0.04 * width, bins.count[used], 0.92 * width, align='edge', color=PALE)
+    lower.set_yscale('symlog', linthresh=10)
+    lower.set_ylim(0, 2 * max(most, 10))
+    lower.set_yticks([0, 10, *(10**power for power in (3, 5) if 10**power < 2 * most)])
+    lower.set_xticks([0, 50, 100])
+    lower.minorticks_off()
+    for axes in (upper, lower):
+        dress(axes, 'y')
+
+
+def draw_confusions(matrices: Mapping[str, np.ndarray], classes: Sequence[str]) -> Figure:
+    """Confusion matrices in % of each true class, a panel a method.
+
+    Args:
+        matrices: Method -> counts (K, K) of all its seeds together, rows true.
+        classes: K names in label order.
+    """
+    number, size = len(matrices), len(classes)
+    side = max(2.3, 0.36 * size + 0.5) if number <= _BIG else max(2.0, 0.28 * size + 0.3)
+    columns = min(number, 4 if number <= _BIG else 6)
+    figure, every = panels(number, side, side + 0.1, 0.5, columns)
+    names = abbreviations(classes)
+    for axes, matrix in zip(every, matrices.values()):
+        totals = matrix.sum(1, keepdims=True)
+        share = np.divide(100.0 * matrix, totals, out=np.full(matrix.shape, np.nan), where=totals > 0)
+        axes.grid(False)
+        image = axes.imshow(share, cmap=_BLUES, vmin=0, vmax=100)
+        for row, column in np.ndindex(share.shape):
+            value = share[row, column]
+            if not math.isnan(value) and (value >= 0.5 if number <= _BIG else value >= 10):
+                axes.text(
+                    column,
+                    row,
+                    f'{value:.0f}',
+                    ha='center',
+                    va='center',
+                    fontsize=7,
+                    color='white' if value > 50 else INK,
+                )
+        axes.spines[:].set(visible=True, color=PALE)
+        axes.set_xticks(range(size), names, rotation=90)
+        axes.set_yticks(range(size), names)
+        axes.tick_params(length=0, labelsize=8)
+    panel_titles(every, matrices)
+    label_edges(every, 'answer', 'true')
+    bar = figure.colorbar(image, ax=every, location='top', shrink=0.4 if len(every) > 1 else 0.8, aspect=40, pad=0.01)
+    bar.set_label('share of the images of a true class (%)', fontsize=9)
+    bar.ax.tick_params(labelsize=8)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def draw_uncertainties(answers: Mapping[str, tuple[np.ndarray, np.ndarray]], num_classes: int) -> Figure:
+    """Uncertainty of right and of wrong answers, a panel a method, each as densities that sum to 100 %.
+
+    Args:
+        answers: Method -> uncertainties (nats) of the right and of the wrong answers of all its seeds together.
+        num_classes: K; the axis ends at ln K.
+    """
+    columns = min(len(answers), 4 if len(answers) <= 12 else 6)
+    figure, every = panels(len(answers), 2.1, 1.75, 0.45, columns)
+    end = max([math.log(max(num_classes, 2)), *(values.max(initial=0) for pair in answers.values() for values in pair)])
+    edges = np.linspace(0, end, HISTOGRAM + 1)
+    top = 0.0
+    for axes, (right, wrong) in zip(every, answers.values()):
+        for values, color, filled in ((right, COLORS[0], True), (wrong, COLORS[1], False)):
+            if len(values):
+                share = 100 * np.histogram(np.clip(values, 0, end), edges)[0] / len(values)
+                top = max(top, share.max())
+                axes.stairs(share, edges, color=color, fill=filled, alpha=0.45 if filled else 1, linewidth=1.8)
+        for values, color in ((right, COLORS[0]), (wrong, COLORS[1])):
+            if len(values):
+                axes.axvline(float(np.median(values)), color=color, linewidth=1.1, linestyle=':')
+        missing = ' and '.join(name for name, values in (('right', right), ('wrong', wrong)) if not len(values))
+        if missing:
+            axes.text(0.97, 0.92, f'no {missing} answers', transform=axes.transAxes, ha='right', va='top', fontsize=8)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10]))
+    panel_titles(every, answers)
+    for axes in every:
+        axes.set_xlim(0, end)
+        axes.set_yscale('symlog', linthresh=10)
+        axes.set_ylim(0, 1.15 * max(top, 10))
+        axes.set_yticks([tick for tick in (0, 5, 10, 30, 100) if tick <= 1.15 * max(top, 10)])
+        axes.set_yticklabels([str(int(tick)) for tick in axes.get_yticks()])
+        axes.minorticks_off()
+    label_edges(every, 'uncertainty (nats)', 'answers (%)')
+    figure.legend(
+        handles=[
+            Patch(facecolor=COLORS[0], alpha=0.45, label='right answers'),
+            Patch(facecolor='none', edgecolor=COLORS[1], linewidth=1.8, label='wrong answers'),
+            every[0].plot([], [], ':', color=GREY, label='medians')[0],
+        ],
+        loc='outside upper center',
+        ncols=3,
+        frameon=False,
+        fontsize=9,
+    )
+    return figure
+
+
+def draw_conditions(
+    figures: Mapping[str, Mapping[str, Sequence[Point]]],
+    conditions: Sequence[str],
+    shares: Sequence[float | None],
+    label: str,
+) -> Figure:
+    """A panel a figure, with a line a method over the conditions; dots where the conditions have no order.
+
+    Args:
+        figures: Name with unit -> method -> (mean, low, high) of each condition, NaN for what is not there.
+        conditions: Names of the C conditions.
+        shares: (C,) how much of it, as fractions; a None means that the conditions have no order.
+        label: What the shares are of, with the unit %.
+    """
+    ordered = all(share is not None for share in shares)
+    columns = min(2, len(figures))
+    rows = math.ceil(len(figures) / columns)
+    methods = list(dict.fromkeys(name for own in figures.values() for name in own))
+    figure = new_figure(4.6 * columns if ordered else max(4.6, 0.9 * len(conditions)) * columns, 2.9 * rows + 0.4)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
+    places = [100 * share for share in shares] if ordered else list(range(len(conditions)))
+    step = min((b - a for a, b in zip(places, places[1:])), default=1)
+    for axes, (name, own) in zip(grid.ravel(), figures.items()):
+        dress(axes, 'y')
+        for i, method in enumerate(methods):
+            if method in own:
+                offset = (i - (len(methods) - 1) / 2) / max(len(methods), 2) * step * (0.16 if ordered else _SPREAD)
+                _line(axes, [place + offset for place in places], own[method], i, ordered, method)
+        axes.set_title(name, fontsize=10, color=INK, pad=5)
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
+        if ordered:
+            axes.set_xticks(places, [f'{place:g}' for place in places])
+        else:
+            tilted = max(map(len, conditions)) > 10
+            axes.set_xticks(places, conditions, rotation=30 if tilted else 0, ha='right' if tilted else 'center')
+            axes.set_xlim(-0.5, len(conditions) - 0.5)
+    for axes in grid.ravel()[len(figures) :]:
+        axes.set_visible(False)
+    for axes in grid[-1] if ordered else ():
+        axes.set_xlabel(label, fontsize=9.5)
+    legend_above(figure, *grid[0][0].get_legend_handles_labels(), columns=6)
+    return figure
+
+
+def _line(axes, places: Sequence[float], points: Sequence[Point], index: int, ordered: bool, name: str) -> None:
+    style = method_style(index)
+    color, marker = style['color'], _MARKERS[index // len(COLORS) % len(_MARKERS)]
+    axes.plot(
+        places,
+        [point[0] for point in points],
+        marker if not ordered else marker + style['linestyle'],
+        color=color,
+        markersize=5,
+        linewidth=1.6,
+        label=name,
+        zorder=3,
+    )
+    for place, (_, low, high) in zip(places, points):
+        if not math.isnan(low):
+            axes.plot([place, place], [low, high], color=color, linewidth=1.3, solid_capstyle='butt', zorder=2)

@@ -16,9 +16,9 @@ from matplotlib.patheffects import withStroke
 
 from mmfer.utils.checkpoint import replace_synced
 
-from .comparison import GREY, INK, new_figure
 from .contact_sheet import class_colors
 from .optional import require
+from .panels import GREY, INK, new_figure
 from .text import font_families, plot_text
 
 METHODS = dict(tsne='t-SNE', umap='UMAP', pca='PCA')

@@ -8,8 +8,8 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from .comparison import GREY, INK, new_figure
 from .heat_map import HeatMap
+from .panels import GREY, INK, new_figure
 from .text import font_families, plot_text
 
 NAMES = {

@@ -17,8 +17,8 @@ from matplotlib.patches import Ellipse
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from .comparison import GREY, INK, PALE, dress, new_figure
 from .contact_sheet import class_colors
+from .panels import GREY, INK, PALE, dress, new_figure
 from .text import font_families, plot_text
 
 MOST = 9  # faces that fit beside each other

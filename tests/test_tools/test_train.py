@@ -1,5 +1,6 @@
 """Training and testing with the tools and the shell scripts."""
 
+import argparse
 import importlib
 import json
 import os
@@ -14,6 +15,9 @@ import pytest
 import torch
 from processes import ROOT, load_tool, python, run
 
+from mmfer.cli import main, train
+from mmfer.experiments import schedule
+
 SMALL = [
     'train_dataloader.batch_size=8',
     'train_dataloader.dataset.num_samples=16',
@@ -27,6 +31,15 @@ SMALL = [
 @pytest.fixture
 def tool():
     return load_tool('tools/train.py')
+
+
+def parse(*words):
+    """What the verb ``train`` makes of its words."""
+    parser = argparse.ArgumentParser()
+    train.add_arguments(parser)
+    args = parser.parse_args(words)
+    args.refuse = parser.error
+    return args
 
 
 def make_raf_db(folder, train=16, test=8):
@@ -222,33 +235,17 @@ def test_seeds_are_what_each_alone_gives(tmp_path, tool, call_tool):
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not all(torch.equal(first[name], other[name]) for name in first)
     # what is complete is left as it is
-    assert f'Seed 1 (2 of 2): complete in {tmp_path}/set/seed_1, skipped' in out
+    assert '2 runs: 1 not begun, 1 complete' in out
     assert sorted((tmp_path / 'set/seed_1').iterdir()) == before
 
 
-def test_command_of_each_seed(tool):
-    args = ['c.py', '--seeds', '3', '4', '--work-dir', 'w', '--amp', '--tensorboard', '--resume', '--epochs', '5']
-    args = tool.parse_args([*args, '--cfg-options', 'a.b=[1,2]', "c='x y'"])
-    words = [str(word) for word in tool.command(args, 4, Path('w/seed_4'))]
-    assert words[:3] == [sys.executable, str(ROOT / 'tools/train.py'), 'c.py']
-    expected = [
-        '--work-dir',
-        'w/seed_4',
-        '--seed',
-        '4',
-        '--resume',
-        '--tensorboard',
-        '--amp',
-        'bfloat16',
-        '--epochs',
-        '5',
-    ]
-    assert words[3:] == [*expected, '--cfg-options', 'a.b=[1,2]', "c='x y'"]
-    own = tool.parse_args(words[2:])
-    assert (own.seed, own.seeds, own.resume, own.amp, own.epochs) == (4, None, '', 'bfloat16', 5)
-    assert own.cfg_options == args.cfg_options
-    args.processes = 2
-    assert [str(word) for word in tool.command(args, 4, 'f')][:3] == [str(ROOT / 'tools/dist_train.sh'), 'c.py', '2']
+def test_options_of_each_seed():
+    words = ['c.py', '--seeds', '3', '4', '--work-dir', 'w', '--amp', '--tensorboard', '--resume', '--epochs', '5']
+    args = parse(*words, '--cfg-options', 'a.b=[1,2]', "c='x y'")
+    words = train.option_words(args)
+    assert words == ['--tensorboard', '--amp', 'bfloat16', '--epochs', '5', '--cfg-options', 'a.b=[1,2]', "c='x y'"]
+    own = parse('c.py', *words)
+    assert (own.amp, own.tensorboard, own.epochs, own.cfg_options) == ('bfloat16', True, 5, args.cfg_options)
 
 
 @pytest.mark.parametrize(
@@ -263,42 +260,45 @@ def test_command_of_each_seed(tool):
         (['--amp', 'half'], 'bfloat16'),
     ],
 )
-def test_options_that_do_not_go_together(tool, capsys, words, message):
-    with pytest.raises(SystemExit):
-        tool.parse_args(['c.py', *words])
+def test_options_that_do_not_go_together(capsys, words, message):
+    with pytest.raises(SystemExit) as caught:
+        main(['train', 'c.py', *words])
+    assert caught.value.code == 2
     assert message in capsys.readouterr().err
 
 
-def test_tasks_of_a_slurm_array_train_one_seed_each(tool, tmp_path, monkeypatch, capsys):
+def test_tasks_of_a_slurm_array_train_one_seed_each(tmp_path, monkeypatch, capsys):
     trained = []
-    monkeypatch.setattr(tool, 'train_one', lambda args, work_dir, seed: trained.append((work_dir, seed)))
-    words = [str(ROOT / 'configs/poster_var/synth.py'), '--work-dir', str(tmp_path), '--seeds', '5', '7']
+    monkeypatch.setattr(train, 'train_one', lambda args, work_dir, seed: trained.append((work_dir, seed)))
+    words = ['train', str(ROOT / 'configs/poster_var/synth.py'), '--work-dir', str(tmp_path), '--seeds', '5', '7']
     monkeypatch.setenv('SLURM_ARRAY_TASK_ID', '1')
-    assert tool.run(tool.parse_args([*words, '--launcher', 'slurm'])) == 0
+    assert main([*words, '--launcher', 'slurm']) == 0
     assert trained == [(tmp_path / 'seed_7', 7)]
     monkeypatch.setenv('SLURM_ARRAY_TASK_ID', '2')
-    with pytest.raises(ValueError, match='--array=0-1'):
-        tool.run(tool.parse_args(words))
-    assert tool.run(tool.parse_args([*words, '--processes', '2'])) == 1
-    assert tool.run(tool.parse_args([*words, '--summary'])) == 0
+    assert main(words) == 1
+    assert '--array=0-1' in capsys.readouterr().err
+    assert main([*words, '--processes', '2']) == 1
+    assert main([*words, '--summary']) == 0
     assert 'seed 5: not begun' in capsys.readouterr().out
     assert len(trained) == 1
 
 
-def test_seeds_inside_a_launcher_are_refused(tool, capsys, monkeypatch):
+def test_seeds_inside_a_launcher_are_refused(capsys, monkeypatch):
     monkeypatch.delenv('SLURM_ARRAY_TASK_ID', raising=False)
-    assert tool.run(tool.parse_args(['c.py', '--seeds', '0', '1', '--launcher', 'pytorch'])) == 1
-    assert 'tools/train.py c.py --seeds 0 1 --processes N' in capsys.readouterr().err
+    assert main(['train', 'c.py', '--seeds', '0', '1', '--launcher', 'pytorch']) == 1
+    assert 'mmfer train c.py --seeds 0 1 --processes N' in capsys.readouterr().err
 
 
-def test_started_again_continues_its_seeds(tool, tmp_path, monkeypatch):
-    monkeypatch.setattr('mmfer.apis.multi_seed._run', lambda args, lock: (commands.append(args), (0, False))[1])
-    words = [str(ROOT / 'configs/poster_var/synth.py'), '--work-dir', str(tmp_path), '--seeds', '0']
-    for resumed, count in ((False, '0'), (True, '1')):
-        commands = []
-        monkeypatch.setenv('SLURM_RESTART_COUNT', count)
-        assert tool.run(tool.parse_args(words)) == 1  # it left no finished.json
-        assert ('--resume' in commands[0]) is resumed
+@pytest.mark.parametrize(('resumed', 'count'), [(False, '0'), (True, '1')])
+def test_started_again_continues_its_seeds(tmp_path, monkeypatch, resumed, count):
+    words = []
+    monkeypatch.setattr(
+        schedule, 'command', lambda *args, **kw: (words.extend(args), [sys.executable, '-S', '-c', ''])[1]
+    )
+    monkeypatch.setenv('SLURM_RESTART_COUNT', count)
+    config = str(ROOT / 'configs/poster_var/synth.py')
+    assert main(['train', config, '--work-dir', str(tmp_path), '--seeds', '0']) == 1  # it left no finished.json
+    assert ('--resume' in words) is resumed
 
 
 @pytest.mark.parametrize(('name', 'shown', 'code'), [('SIGINT', 'Ctrl-C', 130), ('SIGTERM', 'SIGTERM', 143)])
@@ -316,11 +316,11 @@ def test_stopped_before_a_training_begins(call_tool, tmp_path, monkeypatch, name
 
 
 @pytest.mark.parametrize('gpu', [False, True])
-def test_memory_is_kept_on_cpus_before_training_begins(tool, monkeypatch, gpu):
+def test_memory_is_kept_on_cpus_before_training_begins(monkeypatch, gpu):
     calls = []
     monkeypatch.setattr('torch.cuda.is_available', lambda: gpu)
     monkeypatch.setattr('mmfer.utils.memory.keep_freed_memory', lambda: calls.append('keep'))
     module = importlib.import_module('mmfer.apis.train')  # whose name in the package is that of its function
     monkeypatch.setattr(module, 'train', lambda *args, **kwargs: calls.append('train'))
-    tool.run(tool.parse_args(['configs/poster_var/synth.py']))
+    assert main(['train', 'configs/poster_var/synth.py']) == 0
     assert calls == (['train'] if gpu else ['keep', 'train'])

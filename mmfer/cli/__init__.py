@@ -1,0 +1,52 @@
+"""The command ``mmfer``.
+
+A verb is a module ``mmfer.cli.<verb>`` with ``add_arguments(parser)`` and ``run(args)``, which imports what it needs
+within ``run``, so that ``--help`` comes at once. A verb of two words is a module with ``_`` between them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+VERBS = {
+    'train': 'train the model of a config, with one seed or with several',
+    'test': 'test a checkpoint on the test data of a config',
+    'compare': 'compare heads or whole methods on equal terms, also under label noise, occlusion and on other data',
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a verb; the exit code: 0 if all is well, 1 for bad input, 2 for wrong usage, 130 for Ctrl-C.
+
+    Args:
+        argv: Words of the command line after the name of the program; by default those of this process.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    verb = next((name for name in (' '.join(words[:2]), *words[:1]) if name in VERBS), None)
+    if verb is None:
+        verbs = '\n'.join(f'  {name:16s}{text}' for name, text in VERBS.items())
+        parser = argparse.ArgumentParser(
+            'mmfer',
+            description='Facial expression recognition with uncertainty.',
+            epilog=f'verbs:\n{verbs}\n\nmmfer VERB --help tells more.',
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        parser.add_argument('verb', choices=list(VERBS), metavar='VERB', help='what to do')
+        parser.parse_args(words[:1])
+        return 2
+    # Threads that spin long while they wait starve other processes where cores are few; read when PyTorch is imported.
+    os.environ.setdefault('GOMP_SPINCOUNT', '1000')
+    module = import_module(f'{__name__}.{verb.replace(" ", "_")}')
+    parser = argparse.ArgumentParser(
+        f'mmfer {verb}', description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    module.add_arguments(parser)
+    args = parser.parse_args(words[len(verb.split()) :])
+    args.words, args.refuse = words, parser.error  # of the whole command line; for options that do not go together
+    from mmfer.utils.errors import run_tool
+
+    return run_tool(lambda: module.run(args), stopped=getattr(module, 'STOPPED', ''))

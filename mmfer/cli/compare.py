@@ -1,0 +1,162 @@
+"""Compare heads, or whole methods, on equal terms: train and test each with each seed, and report the differences.
+
+    mmfer compare CONFIG --heads vich linear arcface --seeds 0 1 2 --work-dir DIR
+    mmfer compare A.py B.py C.py --seeds 0 1 2 --work-dir DIR
+    mmfer compare CONFIG --heads vich linear --label-noise 0 0.1 0.2 --occlusion 0.2 --regions eyes --work-dir DIR
+    mmfer compare --from DIR... --occlusion 0.1 0.2 0.3
+
+The config of each method is written to DIR/METHOD/config.py, its runs to DIR/METHOD/seed_S (train.log, checkpoints,
+predictions.json), those with label noise to DIR/noise_20/METHOD/seed_S, and the report to DIR (report.md, report.json,
+plots). The last checkpoint is tested: to choose the best one by the test images would favour methods that fluctuate.
+All methods are trained with the first seed, then all with the second, so that a comparison that was stopped already
+says something. Ctrl-C saves and stops; the same command goes on. Runs that are complete are skipped; with other
+settings they are refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+
+from mmfer.options import DictAction
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('configs', nargs='*', metavar='CONFIG', help='one config with --heads, or several')
+    parser.add_argument(
+        '--heads', nargs='+', default=[], metavar='HEAD', help='names in configs/_base_/heads, or files like these'
+    )
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0], metavar='SEED', help='seeds of each method [0]')
+    parser.add_argument('--work-dir', metavar='DIR', help='folder of the comparison')
+    parser.add_argument('--jobs', type=int, default=1, metavar='N', help='runs at a time [1]')
+    parser.add_argument(
+        '--processes', type=int, default=1, metavar='N', help='processes of each training, one a GPU [1]'
+    )
+    parser.add_argument(
+        '--checkpoint', choices=['last', 'best'], default='last', help='what is tested; best is by validation [last]'
+    )
+    parser.add_argument(
+        '--amp',
+        nargs='?',
+        const='bfloat16',
+        choices=['bfloat16', 'float16'],
+        help='mixed precision; bfloat16 if no number format is named',
+    )
+    parser.add_argument(
+        '--epochs', type=int, metavar='N', help='train for N epochs, with every schedule stretched to them'
+    )
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in every config'
+    )
+    conditions = parser.add_argument_group('conditions', 'what else the methods are compared under')
+    conditions.add_argument(
+        '--label-noise',
+        type=float,
+        nargs='+',
+        default=[0.0],
+        metavar='RATE',
+        help='train with this share of the training labels replaced, each by another class at random; the test stays '
+        'clean. Several rates, e.g. 0 0.1 0.2, are several trainings [0]',
+    )
+    conditions.add_argument(
+        '--noise-seed', type=int, default=0, metavar='N', help='of that choice, which is the same for every run [0]'
+    )
+    conditions.add_argument(
+        '--occlusion',
+        type=float,
+        nargs='+',
+        default=[],
+        metavar='SHARE',
+        help='also test on faces of which a block of this share is covered, e.g. 0.1 0.2 0.3',
+    )
+    conditions.add_argument(
+        '--regions',
+        nargs='+',
+        default=[],
+        metavar='REGION',
+        help='also test on faces of which this part is covered: upper, lower, left, right, eyes, mouth',
+    )
+    conditions.add_argument('--occlusion-seed', type=int, default=0, metavar='N', help='of the places of blocks [0]')
+    conditions.add_argument(
+        '--ood',
+        nargs='+',
+        default=[],
+        metavar='CONFIG',
+        help='also test on the test images of these configs: does the uncertainty tell that they are other data?',
+    )
+    parser.add_argument('--reference', metavar='METHOD', help='test the others against this method, not every pair')
+    parser.add_argument('--level', type=float, default=0.95, help='of the intervals [0.95]')
+    parser.add_argument(
+        '--from',
+        dest='finished',
+        nargs='+',
+        metavar='DIR',
+        help='train nothing: report on the runs in these folders, after the tests that they lack, to --work-dir if '
+        'given, else to the first of them; trainings with other label noise are other conditions',
+    )
+    parser.add_argument('--methods', nargs='+', metavar='METHOD', help='with --from: only these [all]')
+    parser.add_argument('--list-heads', action='store_true', help='list the heads, and end')
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.finished and (args.configs or args.heads):
+        args.refuse('--from reports on runs that are there: no CONFIG and no --heads')
+    if args.finished and args.label_noise != [0.0]:
+        args.refuse('--label-noise is for trainings; --from reports on runs that are there')
+    if args.methods and not args.finished:
+        args.refuse('--methods belongs to --from')
+    for rate in args.label_noise:
+        if not 0 <= rate < 1:
+            args.refuse(f'--label-noise {rate:g}: expected a share from 0 to below 1, e.g. 0.2 for 20 %')
+    if not args.finished and not args.configs:
+        args.refuse('which CONFIG? (or --from DIR, or --list-heads)')
+    if not args.finished and not args.work_dir:
+        args.refuse('--work-dir DIR is needed')
+    if not 0.5 <= args.level < 1:
+        args.refuse(f'--level {args.level}: expected a number from 0.5 to below 1, e.g. 0.95')
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.list_heads:
+        return _list_heads()
+    _check(args)
+    from mmfer.experiments import run as experiments
+    from mmfer.experiments.conditions import wanted_conditions
+    from mmfer.experiments.label_noise import LabelNoise
+    from mmfer.experiments.methods import unique_names
+
+    data = dict(zip(unique_names(args.ood), args.ood))
+    if len(data) < len(args.ood):
+        raise ValueError(f'--ood names one config twice: {", ".join(args.ood)}')
+    tests = wanted_conditions(args.occlusion, args.regions, args.occlusion_seed, data)
+    out = Path(args.work_dir or args.finished[0])
+    output = experiments.Output(out, args.level, args.reference, shlex.join(['mmfer', *args.words]))
+    if args.finished:
+        return experiments.report_finished(args.finished, output, tests, args.methods, args.jobs)
+    noises = [LabelNoise(rate, args.noise_seed if rate else 0) for rate in args.label_noise]
+    return experiments.compare_methods(
+        args.configs,
+        args.heads,
+        args.seeds,
+        output,
+        tests,
+        noises,
+        cfg_options=args.cfg_options,
+        amp=args.amp,
+        epochs=args.epochs,
+        jobs=args.jobs,
+        processes=args.processes,
+        checkpoint=args.checkpoint,
+    )
+
+
+def _list_heads() -> int:
+    import ast
+
+    from mmfer.apis.swap_head import list_heads
+
+    for name, file in list_heads().items():
+        text = ast.get_docstring(ast.parse(file.read_text(encoding='utf-8'))) or ''
+        print(f'{name:20s}{text.split(chr(10))[0]}')
+    return 0

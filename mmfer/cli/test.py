@@ -1,0 +1,60 @@
+"""Test a checkpoint on the test data of a config."""
+
+from __future__ import annotations
+
+import argparse
+
+from mmfer.options import DictAction, add_tta
+
+
+def _pair(text: str) -> tuple:
+    name, equals, other = text.partition('=')
+    if not (name and equals and other):
+        raise argparse.ArgumentTypeError(f'{text!r} is not of the form NAME=NAME')
+    return name, other
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('config', help='config file the checkpoint was trained with')
+    parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted')
+    parser.add_argument('--out', metavar='FILE.json', help='write the metrics and the scores of each image')
+    parser.add_argument(
+        '--data', metavar='CONFIG', help='test on the test data of this config instead; classes are matched by name'
+    )
+    parser.add_argument(
+        '--class-map',
+        nargs='+',
+        type=_pair,
+        default=[],
+        metavar='NAME=NAME',
+        help='a class of the model or of the data, and the class that it counts as, e.g. contempt=disgust',
+    )
+    parser.add_argument(
+        '--missing',
+        choices=['keep', 'drop', 'error'],
+        help='classes that only the model or only the data have: keep all answers of the model (its own data), leave '
+        'these classes out of both sides (--data, --class-map), or stop',
+    )
+    add_tta(parser)
+    parser.add_argument('--work-dir', help='folder of the logs [work_dirs/<folder>/<config>]')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+
+
+def run(args: argparse.Namespace) -> None:
+    from mmfer.apis import evaluate
+
+    evaluate(
+        args.config,
+        args.checkpoint,
+        out=args.out,
+        work_dir=args.work_dir,
+        launcher=args.launcher,
+        cfg_options=args.cfg_options,
+        data=args.data,
+        class_map=dict(args.class_map),
+        missing=args.missing,
+        tta=args.tta,
+    )

@@ -1,0 +1,89 @@
+"""Out-of-distribution images: whether the uncertainty of a method tells them from those that it was trained for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmfer.evaluation import functional as F
+
+from .results import Run, methods_of
+
+RANKERS = ('uncertainty', 'epistemic', 'deviation')
+"""What may rank images: entropy of the prediction, its epistemic part, mean deviation of the latent logits."""
+REPLICATES = 1000
+
+
+@dataclass
+class OODTest:
+    """AUROC (%) of out-of-distribution images against those of the test by one score of a method, the former positive.
+
+    Args:
+        method: Name of the method.
+        data: Name of the other images.
+        what: One of ``RANKERS``.
+        images: How many other images.
+        by_seed: Seed -> AUROC.
+        mean: Over the seeds; chance is 50.
+        low: Lower end of the bootstrap interval over the images of both sets; ``high`` the upper one.
+        fpr95: Share (%) of the test's images that are refused where 95 % of the others are, mean over seeds.
+    """
+
+    method: str
+    data: str
+    what: str
+    images: int
+    by_seed: dict
+    mean: float
+    low: float
+    high: float
+    fpr95: float
+
+
+def tell_apart(runs: Sequence[Run], others: Mapping[str, Sequence[Run]], level: float) -> list[OODTest]:
+    """AUROC of each method, other data and score that all seeds of the method have.
+
+    Args:
+        runs: On the images of the data set that the methods were trained for.
+        others: Name of other data -> the same runs on these.
+        level: Of the intervals.
+
+    Raises:
+        ValueError: If the other images are those of the test.
+    """
+    tests = []
+    for method, own in methods_of(runs).items():
+        for data, theirs in others.items():
+            found = {run.seed: run for run in theirs if run.method == method}
+            if any(run.seed not in found for run in own):
+                continue
+            if (found[own[0].seed].protocol, found[own[0].seed].images) == (own[0].protocol, own[0].images):
+                raise ValueError(f'{data} has the images of the test itself ({own[0].protocol}): name other data')
+            for what in RANKERS:
+                pairs = {run.seed: (getattr(run, what), getattr(found[run.seed], what)) for run in own}
+                if all(values is not None for pair in pairs.values() for values in pair):
+                    tests.append(_test(method, data, what, pairs, level))
+    return tests
+
+
+def _test(method: str, data: str, what: str, pairs: Mapping, level: float) -> OODTest:
+    drawn = np.mean([auroc_replicates(*pair, REPLICATES) for pair in pairs.values()], axis=0)
+    ranks = {seed: F.ood_ranking(*pair) for seed, pair in pairs.items()}
+    by_seed = {seed: 100 * float(F.auroc(own)) for seed, own in ranks.items()}
+    low, high = (100 * value for value in F.percentile_interval(drawn, level))
+    fpr95 = 100 * float(np.mean([F.fpr_at_tpr(own) for own in ranks.values()]))
+    images = len(next(iter(pairs.values()))[1])
+    return OODTest(method, data, what, images, by_seed, float(np.mean(list(by_seed.values()))), low, high, fpr95)
+
+
+def auroc_replicates(inside: np.ndarray, outside: np.ndarray, replicates: int, seed: int = 0) -> np.ndarray:
+    """Replicates (R,) of the AUROC, a fraction; images of both sets are drawn again, each set on its own."""
+    size = len(inside)
+    score, positive = np.concatenate([inside, outside]), np.repeat([0, 1], [size, len(outside)])
+    draws = (F.resamples(len(part), replicates, seed + i) for i, part in enumerate((inside, outside)))
+    weights = np.concatenate([np.concatenate(list(draw)) for draw in draws], axis=1)
+    block = max(1, 2**21 // len(score))
+    parts = [weights[start : start + block] for start in range(0, replicates, block)]
+    return np.concatenate([np.atleast_1d(F.auroc(F.rank_samples(score, positive, part))) for part in parts])
