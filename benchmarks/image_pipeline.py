@@ -23,7 +23,7 @@ from torchvision_recipe import torchvision_recipe
 
 from mmfer.apis.run import load_config
 from mmfer.datasets import stack_images
-from mmfer.datasets.image_cache import open_cache
+from mmfer.datasets.decoded import keep_decoded
 from mmfer.registry import MODELS
 from mmfer.utils.image_files import list_images
 from mmfer.utils.nesting import shared_pipeline
@@ -107,7 +107,7 @@ def _samples(paths: Sequence[str]) -> list[dict]:
 
 def _decoded(pipeline: Compose, paths: Sequence[str]) -> dict[str, Callable]:
     load = pipeline.transforms[0]
-    found = open_cache(paths, lambda row: load.read(paths[row]), load.min_side, 'memory', 'Decoding images')
+    found = keep_decoded(paths, lambda row: load.read(paths[row]), load.min_side, 'memory', 'Decoding images')
     return {path: partial(found.__getitem__, row) for row, path in enumerate(paths)}
 
 

@@ -13,9 +13,8 @@ from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
 
-from .decoded import decode_all, find_unreadable
+from .decoded import MODES, DecodedImages, decode_all, find_unreadable
 from .entry_list import (
-    SharesArrays,
     first_names,
     is_remote,
     label_problems,
@@ -24,14 +23,13 @@ from .entry_list import (
     no_garbage_search,
     serialize,
 )
-from .image_cache import MODES, ImageCache
 from .left_out import LeftOut
 
 __all__ = ['FERDataset', 'first_names']
 
 
 @DATASETS.register_module()
-class FERDataset(SharesArrays, BaseDataset):
+class FERDataset(BaseDataset):
     """Base class of the data sets, and reader of annotation files in MMEngine's own JSON format.
 
     A subclass sets the class attributes below and overrides :meth:`load_data_list`, which returns one dict a sample:
@@ -76,10 +74,10 @@ class FERDataset(SharesArrays, BaseDataset):
             every image once at the start, leaves those out that cannot be decoded, names and counts them.
             Defaults to 'error'.
         allow_empty_classes (bool): Warn of classes without samples instead of raising an error. Defaults to False.
-        cache (bool | str): Keep the decoded images, uint8, for all processes and epochs: the same samples come out,
-            sooner. 'memory' decodes them when the list is read, into shared memory, for as long as a process of this
-            machine uses them; 'disk' into a file, in the folder of ``mmfer.utils.cache``, which later runs find. Where
-            they do not fit, a warning says so and they are decoded each time, as with False. Defaults to False.
+        cache (bool | str): Keep the decoded images, uint8, for all epochs: the same samples come out, sooner. 'memory'
+            decodes them when the list is read, into memory that forked workers share; 'disk' into a file, in the folder
+            of ``mmfer.utils.cache``, which all processes share and later runs find. Where they do not fit, a warning
+            says so and they are decoded each time, as with False. Defaults to False.
 
     Raises:
         FileNotFoundError: A folder, the list, or images that it names do not exist.
@@ -133,7 +131,7 @@ class FERDataset(SharesArrays, BaseDataset):
         self.unreadable = unreadable
         self.allow_empty_classes = allow_empty_classes
         self.cache = cache
-        self._decoded: Optional[ImageCache] = None
+        self._decoded: Optional[DecodedImages] = None
         self.skipped: list = []
         self._problems: dict = {}
         self.unused = LeftOut()

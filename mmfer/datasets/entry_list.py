@@ -1,4 +1,4 @@
-"""Lists of hundreds of thousands of entries: what can be wrong with them, and how processes share them."""
+"""Lists of hundreds of thousands of entries: what can be wrong with them, and how they are kept."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ import os
 import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from multiprocessing.context import get_spawning_popen
 
 import numpy as np
-import torch
 
 _LIMIT = 10  # names shown of each kind of problem
-LARGE = 1 << 20  # bytes of an array that processes are to share
 
 
 def first_names(names: Sequence, limit: int = _LIMIT) -> str:
@@ -52,33 +49,6 @@ def serialize(entries: Sequence) -> tuple[np.ndarray, np.ndarray]:
         data.write(pickle.dumps(entry, protocol=4))
         ends[i] = data.tell()
     return np.frombuffer(data.getvalue(), dtype=np.uint8), ends
-
-
-class SharesArrays:
-    """Mixin: a process that is started afresh (spawn) shares the large arrays of an object with the one it comes from.
-
-    One that is a fork does so by itself.
-    """
-
-    def __getstate__(self) -> dict:
-        state = dict(self.__dict__)
-        shared = state.pop('_shared', {})
-        if get_spawning_popen() is not None:
-            for name, value in list(state.items()):
-                if isinstance(value, np.ndarray) and value.nbytes >= LARGE:
-                    if name not in shared or shared[name].data_ptr() != value.ctypes.data:  # new, or another array
-                        shared[name] = torch.from_numpy(np.array(value)).share_memory_()
-                    del state[name]
-            state['_shared'] = shared
-            self.__setstate__(state)
-        return state
-
-    def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state)
-        for name, tensor in state.get('_shared', {}).items():
-            array = tensor.numpy()
-            array.flags.writeable = False
-            setattr(self, name, array)
 
 
 def missing_files(paths: Sequence) -> list:

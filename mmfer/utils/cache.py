@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from .checkpoint import replace_synced
-from .folder_lock import open_locked, release
 
 VARIABLE = 'MMFER_CACHE'
 
@@ -32,29 +31,20 @@ def source_digest(folder: str | Path) -> str:
     return digest.hexdigest()
 
 
-@contextmanager
-def sole_builder(path: Path) -> Iterator[None]:
-    """Wait for other processes that make the same file, and keep them waiting meanwhile: look for the file inside.
-
-    The system lets the next one in when this process ends, however it ends. Where a folder cannot be written or a
-    file system has no locks, nobody waits.
-    """
-    lock = path.with_name(f'.{path.name}.lock')
+def write_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Write a file under another name, and give it its own once it is whole; of two processes the later one wins."""
+    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        handle, _ = open_locked(lock, wait=True)
-    except OSError:
-        handle = None
-    try:
-        yield
+        with open(part, 'wb') as file:
+            write(file)
+        replace_synced(part, path)
     finally:
-        if handle is not None:
-            release(lock, handle)
+        part.unlink(missing_ok=True)
 
 
 def cached_array(name: str, shape: tuple[int, ...], make: Callable[[np.ndarray], None]) -> tuple[np.ndarray, str]:
     """An array of bytes that is made once and mapped into memory, which processes share, from then on.
-
-    Processes that want it at the same time wait for the first of them.
 
     Args:
         name: Path below :func:`cache_dir`, ending in ``.npy``, that tells all that the content depends on.
@@ -66,28 +56,15 @@ def cached_array(name: str, shape: tuple[int, ...], make: Callable[[np.ndarray],
         str: '' or, where it could not be kept, why.
     """
     path = cache_dir() / name
-    found = _read(path, shape)
-    if found is not None:
-        return found, ''
-    with sole_builder(path):
-        found = _read(path, shape)
-        return (found, '') if found is not None else _make(path, shape, make)
-
-
-def _make(path: Path, shape: tuple[int, ...], make: Callable[[np.ndarray], None]) -> tuple[np.ndarray, str]:
+    array = _read(path, shape)
+    if array is not None:
+        return array, ''
     array = np.empty(shape, np.uint8)
     make(array)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, 'wb') as file:
-            np.save(file, array, allow_pickle=False)
-        replace_synced(part, path)
+        write_file(path, lambda file: np.save(file, array, allow_pickle=False))
     except OSError as error:
         return array, f'{path} could not be written ({error.strerror or error})'
-    finally:
-        if part.is_file():
-            part.unlink()
     stored = _read(path, shape)  # frees the memory
     return (array if stored is None else stored), ''
 

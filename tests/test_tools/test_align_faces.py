@@ -25,9 +25,9 @@ def test_faces_and_what_has_none(call_tool, raw, tmp_path):
     assert err.startswith('error: 1 image without a face, ')
     assert 'grey.png (no face found)' in err
     assert (tmp_path / 'out' / 'a.png').is_file()
-    code, out, err = call_tool(TOOL, *arguments, '--missing', 'skip', '--workers', 1)
+    code, out, err = call_tool(TOOL, raw, tmp_path / 'out2', *arguments[2:], '--missing', 'skip', '--workers', 1)
     assert code == 0, err
-    assert '1 of them finished before' in out
+    assert '1 faces written' in out
     assert "face_crop = dict(type='CropFace', margin=0.2)" in out
 
 

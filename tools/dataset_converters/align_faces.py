@@ -1,9 +1,9 @@
 #!/usr/bin/env python
 """Copy a tree of photographs with the main face of each, aligned as the transform AlignFace does, or cut out.
 
-The largest face of each image in and below RAW_DIR goes to OUT_DIR under the same name. RAW_DIR is only read. A run
-that was stopped goes on where it was. Images without a face are reported at the end, together, and listed in
-OUT_DIR/missing_faces.csv.
+The largest face of each image in and below RAW_DIR goes to OUT_DIR under the same name. RAW_DIR is only read. OUT_DIR
+is there once all is done: a run that was stopped leaves nothing, and the next begins anew. Images without a face are
+reported at the end, together, and listed in OUT_DIR/missing_faces.csv.
 
     python tools/download.py yunet
     python tools/dataset_converters/align_faces.py ~/photos data/photos --size 224
@@ -16,7 +16,7 @@ import sys
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('raw_dir', metavar='RAW_DIR', help='folder of images, in class folders or any others')
-    parser.add_argument('out_dir', metavar='OUT_DIR', help='folder to write: new, empty, or of an earlier run')
+    parser.add_argument('out_dir', metavar='OUT_DIR', help='folder to write: new or empty')
     parser.add_argument('--detector', default='yunet', help="yunet, haar, or YuNet's FILE.onnx [yunet]")
     parser.add_argument('--model', metavar='PATH', help="YuNet's ONNX file [the one of tools/download.py yunet]")
     parser.add_argument('--size', type=int, default=224, help='side of the faces in pixels [224]')
@@ -29,7 +29,7 @@ def parse_args() -> argparse.Namespace:
         '--missing',
         default='error',
         choices=['error', 'skip', 'keep'],
-        help='images without a face: end with an error when all others are done, leave them out, or keep them whole '
+        help='images without a face: end with an error once all others are written, leave them out, or keep them whole '
         '[error]',
     )
     parser.add_argument('--workers', type=int, default=2, help='threads [2]')

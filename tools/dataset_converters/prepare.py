@@ -2,8 +2,9 @@
 """Bring a data set, as its authors hand it out, into the folder that mmfer reads, and count it.
 
 RAW_DIR holds the archives as downloaded (.zip, .tar, .tar.gz, .tgz, ...; zips within them too), or the extracted tree;
-it may be one archive. It is never written to. Extracted files are linked into OUT_DIR (absolute symbolic links, whole
-folders where possible) unless --copy is given. A run that was stopped goes on where it was.
+it may be one archive. It is never written to. Archives are unpacked beside OUT_DIR; extracted files are linked into it
+(absolute symbolic links) unless --copy is given. OUT_DIR is there once all is done and counted: a run that was stopped
+leaves nothing, and the next begins anew.
 
     python tools/dataset_converters/prepare.py raf_db ~/Downloads/raf data/raf_db
 """
@@ -21,9 +22,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('dataset', choices=DATASETS, metavar='DATASET', help=', '.join(DATASETS))
     parser.add_argument('raw_dir', metavar='RAW_DIR', help='what was downloaded: a folder, or one archive')
-    parser.add_argument('out_dir', metavar='OUT_DIR', help='folder to write: new, empty, or of an earlier run')
+    parser.add_argument('out_dir', metavar='OUT_DIR', help='folder to write: new or empty')
     parser.add_argument('--copy', action='store_true', help='copy files of an extracted tree instead of linking them')
-    parser.add_argument('--dry-run', action='store_true', help='check and say what would be done, write nothing')
+    parser.add_argument('--dry-run', action='store_true', help='say what would be done, and leave nothing')
     parser.add_argument('--workers', type=int, default=2, help='threads that make new images [2]')
     crops = parser.add_argument_group('crops of AffectNet (layout of 2017)')
     crops.add_argument('--margin', type=float, help='added on each side, as a fraction of the longer side [0]')

@@ -1,11 +1,12 @@
 """AffectNet: crops of the faces and lists for the layout of 2017, lists for that of 2021."""
 
-import io
+from __future__ import annotations
+
 import json
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import cv2
 import numpy as np
@@ -16,9 +17,7 @@ from mmfer.datasets.expressions import EXPRESSIONS
 from mmfer.datasets.transforms.crop_face import CropFace
 from mmfer.utils.progress import track
 
-from .output import size_on_disk
-from .parallel import in_threads
-from .raw import in_reading_order
+from .staging import Job, in_threads, write
 
 CROP_OPTIONS = dict(margin=0.0, max_size=256, skip_unreadable=False)
 IMAGES = 'Manually_Annotated_Images'
@@ -26,48 +25,28 @@ QUALITY = 95
 _UNUSED = ('none', 'uncertain', 'non-face')
 
 
-def check_crop_options(options: dict) -> None:
-    """Raise ValueError where an option of the crops is out of range."""
-    if not -0.5 < options['margin'] < math.inf:
-        raise ValueError(f'margin={options["margin"]} must be above -0.5')
-    if options['max_size'] < 16:
-        raise ValueError(f'max_size={options["max_size"]} must be at least 16 pixels')
-
-
-def estimate_crops(job) -> int:
-    """Bytes of the crops that are not there yet: at most half a byte a pixel, at most what the photographs take."""
-    largest = job.options['max_size'] ** 2 // 2
-    total = 0
-    for name, source in job.inputs.items():
-        if name in AffectNet.LISTS.values():
-            total += 0 if source.file is not None else source.size
-        elif not job.output.has_image(f'{IMAGES}/{os.path.splitext(name)[0]}.jpg'):
-            total += size_on_disk(min(source.size, largest))
-    return total
-
-
 # ---- layout of 2017 --------------------------------------------------------------------------------------------------
-def build_crops(job) -> list:
+def build_crops(job: Job) -> list[str]:
     """Write each labelled face as Manually_Annotated_Images/NUMBER/NAME.jpg, and the lists train.json, val.json.
 
     The crop is that of the transform ``CropFace`` with this margin, made smaller to ``max_size`` on the longer side.
 
-    Args:
-        job (Job): With training.csv, validation.csv and the photographs as inputs.
-
     Returns:
-        list: Notes for the user.
+        Notes for the user.
 
     Raises:
         FileNotFoundError: Photographs are missing.
-        ValueError: A list is malformed; or photographs, or boxes, are unusable and ``skip_unreadable`` is not set.
+        ValueError: An option is out of range, or a list malformed; or a photograph, or a box, is unusable and
+            ``skip_unreadable`` is not set.
     """
+    if not -0.5 < job.options['margin'] < math.inf:
+        raise ValueError(f'margin={job.options["margin"]} must be above -0.5')
+    if job.options['max_size'] < 16:
+        raise ValueError(f'max_size={job.options["max_size"]} must be at least 16 pixels')
     notes, lists, crops, missing = [], {}, {}, []
     for split, name in AffectNet.LISTS.items():
-        path = job.output.unpacked(job.inputs[name]).absolute()
-        dataset = AffectNet(
-            ann_file=str(path), split=split, num_classes=8, layout='csv2017', img_prefix='', validate=False
-        )
+        path = str(job.inputs[name].file.absolute())
+        dataset = AffectNet(ann_file=path, split=split, num_classes=8, layout='csv2017', img_prefix='', validate=False)
         lists[split] = [dataset.entry(i) for i in range(len(dataset))]
         for entry in lists[split]:
             if entry['img_path'] in job.inputs:
@@ -79,23 +58,16 @@ def build_crops(job) -> list:
         raise FileNotFoundError(
             f'AffectNet: {len(missing)} photographs of the lists are not in RAW_DIR: {first_names(missing)}'
         )
-    done = {name for name in crops if job.output.has_image(f'{IMAGES}/{name}')}
-    bad = _write_crops(job, {name: wanted for name, wanted in crops.items() if name not in done})
-    notes.append(f'{len(crops) - len(done) - len(bad)} faces cropped, {len(done)} finished before')
-    if bad and not job.options['skip_unreadable']:
-        raise ValueError(
-            f'AffectNet: {len(bad)} faces cannot be cropped, all others are: {first_names(list(bad.values()))}. Get '
-            'these photographs again, or leave them out with --skip-unreadable'
-        )
+    bad = _write_crops(job, crops)
+    notes.append(f'{len(crops) - len(bad)} faces cropped')
     for split, entries in lists.items():
-        kept = [dict(entry, img_path=entry['crop']) for entry in entries if entry['crop'] not in bad]
-        _write_list(job, split, kept)
+        _write_list(job, split, [dict(entry, img_path=entry['crop']) for entry in entries if entry['crop'] not in bad])
     if bad:
         notes.append(f'{len(bad)} faces that cannot be cropped are left out: {first_names(list(bad.values()))}')
     return notes
 
 
-def _crop_name(entry: dict, crops: dict) -> str:
+def _crop_name(entry: Mapping, crops: dict) -> str:
     """Name of the crop; photographs or boxes that would get the name of another one get a number."""
     wanted = (entry['img_path'], entry.get('face_box'))
     stem = os.path.splitext(entry['img_path'])[0]
@@ -106,29 +78,33 @@ def _crop_name(entry: dict, crops: dict) -> str:
     return name
 
 
-def _write_crops(job, crops: dict) -> dict:
-    """Write the crops, each photograph decoded once; returns the names that could not be made -> why."""
-    by_photo: dict = {}
+def _write_crops(job: Job, crops: Mapping) -> dict[str, str]:
+    """Write the crops, each photograph decoded once; the names that could not be made -> why."""
+    by_photo: dict[str, list] = {}
     for name, (photo, box) in crops.items():
-        by_photo.setdefault(job.inputs[photo], []).append((name, box))
+        by_photo.setdefault(photo, []).append((name, box))
     cropper = CropFace(margin=job.options['margin'])
-    bad: dict = {}
+    bad: dict[str, str] = {}
 
     def read() -> Iterator[tuple]:
-        for source in in_reading_order(list(by_photo)):
-            yield source, source.read()
+        for photo, source in job.inputs.items():
+            if photo in by_photo:
+                yield photo, source.path, source.file.read_bytes()
 
     def crop(item: tuple) -> None:
-        source, data = item
+        photo, path, data = item
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-        for name, box in by_photo[source]:
-            if image is None:
-                bad[name] = f'{source.path} (cannot be decoded)'
-                continue
-            results = dict(img=image, img_path=source.path, face_box=box)
+        for name, box in by_photo[photo]:
             try:
-                face = cropper(results)['img']
+                if image is None:
+                    raise ValueError(f'{path} (cannot be decoded)')
+                face = cropper(dict(img=image, img_path=path, face_box=box))['img']
             except ValueError as error:
+                if not job.options['skip_unreadable']:
+                    raise ValueError(
+                        f'AffectNet: a face cannot be cropped: {error}. Get this photograph again, or leave such faces '
+                        'out with --skip-unreadable'
+                    ) from None
                 bad[name] = str(error)
                 continue
             scale = job.options['max_size'] / max(face.shape[:2])
@@ -136,7 +112,7 @@ def _write_crops(job, crops: dict) -> dict:
                 size = tuple(max(1, round(side * scale)) for side in face.shape[1::-1])
                 face = cv2.resize(face, size, interpolation=cv2.INTER_AREA)
             coded = cv2.imencode('.jpg', face, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1]
-            job.output.write(f'{IMAGES}/{name}', [coded.tobytes()])
+            write(job.folder / IMAGES / name, coded.tobytes())
 
     for _ in track(in_threads(crop, read(), job.workers), len(by_photo), 'Cropping faces'):
         pass
@@ -144,14 +120,8 @@ def _write_crops(job, crops: dict) -> dict:
 
 
 # ---- layout of 2021 --------------------------------------------------------------------------------------------------
-def build_lists(job) -> list:
-    """Write the lists train.json and val.json from the .npy files, each read once.
-
-    Args:
-        job (Job): With the annotations as inputs; the images are in OUT_DIR already.
-
-    Returns:
-        list: Notes for the user.
+def build_lists(job: Job) -> list[str]:
+    """Write the lists train.json and val.json from the .npy files, each read once; notes for the user.
 
     Raises:
         ValueError: Annotations hold no number, or labels are not in 0..10.
@@ -159,7 +129,7 @@ def build_lists(job) -> list:
     notes = []
     for split, part in AffectNet.PARTS.items():
         values, problems = _read_values(job, f'{part}/annotations/', split)
-        images = {os.path.splitext(name)[0]: name for name in os.listdir(job.output.root / part / 'images')}
+        images = {os.path.splitext(name)[0]: name for name in os.listdir(job.folder / part / 'images')}
         left_out: Counter = Counter()
         entries, names = [], EXPRESSIONS + _UNUSED
         for stem in sorted(values, key=lambda stem: (len(stem), stem)):
@@ -181,15 +151,14 @@ def build_lists(job) -> list:
     return notes
 
 
-def _read_values(job, folder: str, split: str) -> tuple:
+def _read_values(job: Job, folder: str, split: str) -> tuple[dict[str, dict[str, float]], list[str]]:
     """The numbers of one part: name of the image -> {'exp', 'val', 'aro'}, and what is wrong with some."""
-    targets = {source: target for target, source in job.inputs.items() if target.startswith(folder)}
-    values: dict = {}
+    inputs = [(name[len(folder) :], source) for name, source in job.inputs.items() if name.startswith(folder)]
+    values: dict[str, dict[str, float]] = {}
     problems = []
-    for source in track(in_reading_order(list(targets)), len(targets), f'Reading annotations ({split})'):
-        name = targets[source][len(folder) :]
+    for name, source in track(inputs, len(inputs), f'Reading annotations ({split})'):
         try:
-            number = float(np.load(io.BytesIO(source.read()), allow_pickle=False).item())
+            number = float(np.load(source.file, allow_pickle=False).item())
         except (EOFError, ValueError, TypeError) as error:
             number, text = math.nan, str(error)
         else:
@@ -203,11 +172,11 @@ def _read_values(job, folder: str, split: str) -> tuple:
 
 
 # ---- both ------------------------------------------------------------------------------------------------------------
-def _write_list(job, split: str, entries: list) -> None:
+def _write_list(job: Job, split: str, entries: Iterable[Mapping]) -> None:
     keys = ('img_path', 'gt_label', 'valence', 'arousal')
     data_list = [{key: entry[key] for key in keys if key in entry} for entry in entries]
     content = dict(metainfo=dict(classes=list(EXPRESSIONS)), data_list=data_list)
-    job.output.write(f'{split}.json', [json.dumps(content).encode()], synced=True)
+    write(job.folder / f'{split}.json', json.dumps(content).encode())
 
 
 def _left_out(split: str, counts: Counter) -> str:

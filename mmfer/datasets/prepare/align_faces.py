@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import io
 import os
-import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -23,25 +19,14 @@ from mmfer.faces.cropping import check_margin, check_pad
 from mmfer.utils.image_files import list_images
 from mmfer.utils.progress import track
 
-from .output import Output, check_folders, check_linked
-from .parallel import in_threads
+from .staging import check_folders, check_linked, in_threads, new_folder, put_in_place, write
 
 DETECTORS = ('yunet', 'haar')
 MARGINS = dict(align=0.0, box=0.1)  # of each way to cut out, where none is given
 MISSING = ('error', 'skip', 'keep')
 REPORT = 'missing_faces.csv'
 _QUALITY = 95  # of JPEG; the other formats are written without loss
-_ENDS = {'.jpg': b'\xff\xd9', '.jpeg': b'\xff\xd9', '.png': b'IEND\xaeB`\x82'}
-_KEPT_NS = 3600 * 10**9  # images kept whole are older than their sources: the next run looks at them again
 _SHOWN = 20
-
-
-class Done(NamedTuple):
-    """What came of an image: its name below RAW_DIR, why its face is missing or '', how many faces it shows."""
-
-    name: str
-    problem: str
-    faces: int
 
 
 def align_faces(
@@ -61,23 +46,22 @@ def align_faces(
 
     Faces come from the functions that the transform ``AlignFace`` and inference use. JPEG files are written at quality
     95, all others without loss; all have 8 bits, and colours unless the format has none. Of HEIC and AVIF files, faces
-    are written as PNG: ``a.heic`` becomes ``a.heic.png``. A run that was stopped goes on
-    where it was, and one that is repeated renews images that changed.
+    are written as PNG: ``a.heic`` becomes ``a.heic.png``. OUT_DIR is there once all images were looked at; a run that
+    was stopped leaves nothing and begins anew.
 
-    Images without a face and unreadable ones are reported together, when all others are done, and listed in
-    ``missing_faces.csv`` in OUT_DIR.
+    Images without a face and unreadable ones are reported together, and listed in ``missing_faces.csv`` in OUT_DIR.
 
     Args:
         raw_dir: Folder of the images; it is only read.
-        out_dir: Folder to write: new, empty, or from an earlier run with the same options.
+        out_dir: Folder to write, new or empty.
         detector: 'yunet'; or 'haar', which finds no landmarks, so that ``crop`` must be 'box'; or what ``model`` says.
         model: YuNet's ONNX file; that in the cache folder by default.
         size: Side of the faces in pixels, or (h, w).
         margin: Around the face, see :func:`mmfer.faces.align_face`; 0 for 'align' and 0.1 for 'box' by default.
         crop: 'align' turns and scales the face by its landmarks, 'box' centres and scales it by its box.
         pad: What lies outside an image: 'edge' or 'zero', see :func:`mmfer.faces.align_face`.
-        missing: Images without a face are an 'error' at the end, or left out ('skip'), or kept whole ('keep'), scaled
-            to ``size`` and padded. Unreadable images are an error or left out.
+        missing: Images without a face are an 'error' once all others are written, or left out ('skip'), or kept whole
+            ('keep'), scaled to ``size`` and padded. Unreadable images are an error or left out.
         workers: Threads.
         say: Called with each piece of the report.
 
@@ -91,70 +75,81 @@ def align_faces(
     """
     if model is None and detector.lower().endswith('.onnx'):
         detector, model = 'yunet', detector
-    _check_choices(detector, model, crop, missing, workers)
+    _check_choices(detector, model, crop, missing)
     size, pad = check_output_size(size), check_pad(pad)
     margin = check_margin(MARGINS[crop] if margin is None else margin)
     raw, out = (Path(os.path.expanduser(path)) for path in (raw_dir, out_dir))
     if not raw.is_dir():
         raise FileNotFoundError(f'RAW_DIR is no folder: {raw}')
     check_folders(raw, out)
-    found = list_images(raw)
-    if not found.images:
+    files = list_images(raw)
+    if not files.images:
         raise ValueError(f'no images in RAW_DIR {raw}')
-    check_linked(raw, out, map(os.path.realpath, found.folders))
-    names = [Path(path).relative_to(raw).as_posix() for path in found.images]
+    check_linked(raw, out, map(os.path.realpath, files.folders))
+    names = [Path(path).relative_to(raw).as_posix() for path in files.images]
     find = Haar() if detector == 'haar' else YuNet(model)
-    made_from = dict(
-        tool='align_faces',
-        source=str(raw.resolve()),
-        detector=detector if detector == 'haar' else f'yunet {hashlib.sha256(find.model.read_bytes()).hexdigest()}',
-        size=size,
-        margin=margin,
-        crop=crop,
-        pad=pad,
-    )
-    output = Output(out, made_from)
-    output.check()
-    todo = [name for name in names if not _is_finished(out / _target(name), raw / name)]
-    finished = f', {len(names) - len(todo)} of them finished before' if len(todo) < len(names) else ''
-    say(f'{len(names)} images from {raw} to {out}{finished}')
+    say(f'{len(names)} images from {raw} to {out}')
 
     def cut(img: np.ndarray, face: Face) -> np.ndarray:
         if crop == 'align':
             return align_face(img, face.landmarks, size, margin, pad)
         return align_by_box(img, face.box, size, margin, pad)
 
-    def whole(img: np.ndarray) -> np.ndarray:
-        return align_by_box(img, (0, 0, *img.shape[1::-1]), size, 0.0, pad)
+    def work(name: str) -> tuple[str, int]:
+        """Write the face of one image; why it is missing, or '', and how many faces the image shows."""
+        try:
+            img = read_image(str(raw / name))
+        except (OSError, ValueError, MemoryError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or 'no memory'
+            return f'unreadable: {reason.replace(str(raw / name), Path(name).name)}', 0
+        faces, problem = [], 'no face found'
+        try:
+            faces = find(img)
+            face = cut(img, faces[0]) if faces else None
+        except (ValueError, MemoryError, cv2.error) as error:
+            face, problem = None, str(error) or 'no memory'
+        if face is not None:
+            problem = ''
+        elif missing == 'keep':
+            face, problem = align_by_box(img, (0, 0, *img.shape[1::-1]), size, 0.0, pad), f'{problem}: kept whole'
+        if face is not None:
+            target = folder / _target(name)
+            write(target, _encode(face, target.suffix.lower()))
+        return problem, len(faces)
 
-    def work(name: str) -> Done:
-        return _convert(raw, name, output, find, cut, whole if missing == 'keep' else None)
-
-    with output:
-        done = list(track(in_threads(work, todo, workers), len(todo), 'Aligning faces'))
-        problems = [(result.name, result.problem) for result in done if result.problem]
-        _write_report(output, problems)
-    several = sum(result.faces > 1 for result in done)
-    say(f'  {len(todo) - len(problems)} faces written' + (f', {several} of several in the image' if several else ''))
+    with new_folder(out) as folder:
+        found = list(track(in_threads(work, names, workers), len(names), 'Aligning faces'))
+        problems = [(name, problem) for name, (problem, _) in zip(names, found) if problem]
+        _write_report(folder / REPORT, problems)
+        put_in_place(folder, out)
+    several = sum(faces > 1 for _, faces in found)
+    say(f'  {len(names) - len(problems)} faces written' + (f', {several} of several in the image' if several else ''))
     unused = LeftOut()
-    unused.add_all(found.left_out)
+    unused.add_all(files.left_out)
     if text := unused.describe(str(raw)):
         say(f'  {text}')
-    if found.others:
-        left = first_names([Path(path).relative_to(raw).as_posix() for path in found.others])
-        say(f'  {len(found.others)} other files are not copied: {left}')
-    if problems:
-        _report(problems, missing, out, say)
+    if files.others:
+        left = first_names([Path(path).relative_to(raw).as_posix() for path in files.others])
+        say(f'  {len(files.others)} other files are not copied: {left}')
     kind = f"'AlignFace', size={size[0] if size[0] == size[1] else size}" if crop == 'align' else "'CropFace'"
     padded = '' if pad == 'edge' else f', pad={pad!r}'
     say(
         'For models that train on these faces, this line in their config makes inference cut faces out alike:\n'
         f'  face_crop = dict(type={kind}, margin={margin:g}{padded})'
     )
+    if problems:
+        count = f'{len(problems)} images' if len(problems) > 1 else '1 image'
+        text = f'{count} without a face, listed in {out / REPORT}: {first_names(_texts(problems), _SHOWN)}'
+        if missing == 'error':
+            raise ValueError(
+                f'{text}. All others are written. Go on with these, or remove OUT_DIR and begin again: with better '
+                'images, or with --missing keep, which keeps those that can be read as a whole'
+            )
+        say(f'  {text}')
     return problems
 
 
-def _check_choices(detector: str, model: str | None, crop: str, missing: str, workers: int) -> None:
+def _check_choices(detector: str, model: str | None, crop: str, missing: str) -> None:
     for option, value, known in (
         ('detector', detector, DETECTORS),
         ('crop', crop, tuple(MARGINS)),
@@ -166,55 +161,11 @@ def _check_choices(detector: str, model: str | None, crop: str, missing: str, wo
         raise ValueError("the detector 'haar' finds no landmarks to align by: take crop 'box', or the detector 'yunet'")
     if detector == 'haar' and model is not None:
         raise ValueError(f"the detector 'haar' needs no model, but {model} is given: leave it out, or take 'yunet'")
-    if workers < 1:
-        raise ValueError(f'workers={workers} must be at least 1')
 
 
 def _target(name: str) -> str:
     """The name of an image's face below OUT_DIR: its own, where OpenCV can write such files without loss."""
     return f'{name}.png' if name.lower().endswith(('.avif', '.heic', '.heif')) else name
-
-
-def _is_finished(target: Path, source: Path) -> bool:
-    """Whether ``target`` is whole and was made from ``source`` as it is: it got its time of change."""
-    try:
-        found, made_from = target.lstat(), source.stat()
-    except OSError:
-        return False
-    if not stat.S_ISREG(found.st_mode) or not found.st_size or abs(found.st_mtime - made_from.st_mtime) >= 2:
-        return False  # FAT counts by 2 s
-    end = _ENDS.get(target.suffix.lower(), b'')
-    with open(target, 'rb') as file:
-        file.seek(-min(len(end), found.st_size), os.SEEK_END)
-        return file.read(len(end)) == end
-
-
-def _convert(raw: Path, name: str, output: Output, find: Callable, cut: Callable, keep: Callable | None) -> Done:
-    """Write the face of one image; what ``keep`` makes of the image where it shows none."""
-    path = raw / name
-    faces, face, keeps = [], None, keep is not None
-    try:
-        before = path.stat()
-        img = read_image(str(path))
-    except (OSError, ValueError, MemoryError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or 'no memory'
-        problem, keeps = f'unreadable: {reason.replace(str(path), path.name)}', False
-    else:
-        try:
-            faces = find(img)
-            face, problem = (cut(img, faces[0]), '') if faces else (None, 'no face found')
-        except (ValueError, MemoryError, cv2.error) as error:
-            problem = str(error) or 'no memory'
-    time = before.st_mtime_ns if face is not None else 0
-    if face is None and keeps:
-        face, problem, time = keep(img), f'{problem}: kept whole', before.st_mtime_ns - _KEPT_NS
-    target = output.root / _target(name)
-    if face is None:  # a file of an earlier run shows another image; what lies behind a link is none of ours
-        if target.parent.resolve() == output.root.resolve() / name.rpartition('/')[0]:
-            target.unlink(missing_ok=True)
-    else:
-        output.write(_target(name), [_encode(face, target.suffix.lower())], times=(time, time))
-    return Done(name, problem, len(faces))
 
 
 def _encode(img: np.ndarray, ending: str) -> bytes:
@@ -228,24 +179,11 @@ def _encode(img: np.ndarray, ending: str) -> bytes:
     return cv2.imencode(ending, img, options)[1].tobytes()
 
 
-def _write_report(output: Output, problems: Iterable[tuple[str, str]]) -> None:
-    text = io.StringIO(newline='')
-    writer = csv.writer(text)
-    writer.writerow(('file', 'problem'))
-    writer.writerows(problems)
+def _texts(problems: Sequence[tuple[str, str]]) -> list[str]:
+    return [f'{name} ({problem})' for name, problem in problems]
+
+
+def _write_report(path: Path, problems: Sequence[tuple[str, str]]) -> None:
     if problems:
-        output.write(REPORT, [text.getvalue().encode('utf-8', 'surrogateescape')])
-    else:
-        (output.root / REPORT).unlink(missing_ok=True)
-
-
-def _report(problems: Sequence[tuple[str, str]], missing: str, out: Path, say: Callable) -> None:
-    names = first_names([f'{name} ({problem})' for name, problem in problems], _SHOWN)
-    count = f'{len(problems)} images' if len(problems) > 1 else '1 image'
-    text = f'{count} without a face, listed in {out / REPORT}: {names}'
-    if missing == 'error':
-        raise ValueError(
-            f'{text}. All others are done. Replace these images and run the same command again, leave them out with '
-            '--missing skip, or keep those that can be read, as a whole, with --missing keep'
-        )
-    say(f'  {text}')
+        with open(path, 'w', newline='', encoding='utf-8', errors='surrogateescape') as file:
+            csv.writer(file).writerows([('file', 'problem'), *problems])

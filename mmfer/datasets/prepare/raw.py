@@ -1,143 +1,126 @@
-"""What the authors of a data set hand out: one index over the files of a folder and of the archives in it."""
+"""What the authors of a data set hand out: one list of the files in a folder and in the archives in it."""
 
+from __future__ import annotations
+
+import lzma
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import re
+import stat
+import struct
+import sys
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
+from mmfer.datasets.base_fer_dataset import first_names
 from mmfer.utils.image_files import walk
-from mmfer.utils.progress import track
 
-from .archives import FOREIGN, SUFFIX, Archive, Member, damage_named
+ARCHIVE = re.compile(r'\.(zip|tar|tgz|tbz2|txz|tar\.(gz|bz2|xz))$', re.IGNORECASE)
+FOREIGN = re.compile(r'(\.(7z|rar)(\.\d+)?|\.z\d\d|\.zip\.\d+)$', re.IGNORECASE)  # others have to extract these
+_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, UnicodeDecodeError)
 
 
-class Source(NamedTuple):
+class RawFile(NamedTuple):
     """A file of the raw data.
 
     Attributes:
-        path (str): Below RAW_DIR; an archive counts as a folder: 'Image/aligned.zip/aligned/train_00001.jpg'.
-        size (int): Bytes.
-        file (Path, optional): Where it lies on disk; None in an archive.
-        archive (Archive, optional): The archive that holds ``member``.
-        member (Member, optional): Its entry there.
+        path: Below RAW_DIR; an archive counts as a folder: 'Image/aligned.zip/aligned/train_00001.jpg'.
+        file: Where it lies on disk.
+        unpacked: It comes from an archive, and may be moved.
     """
 
     path: str
-    size: int
-    file: Optional[Path] = None
-    archive: Optional[Archive] = None
-    member: Optional[Member] = None
+    file: Path
+    unpacked: bool
 
     @property
     def key(self) -> str:
         """The path with the archives' endings removed, as the patterns of the recipes see it."""
-        return '/'.join(SUFFIX.sub('', part) for part in self.path.split('/'))
-
-    @contextmanager
-    def open(self) -> Iterator:
-        """The content as a binary file; errors of a damaged archive name it."""
-        if self.file is not None:
-            with open(self.file, 'rb') as file:
-                yield file
-            return
-        with self.archive.open(self.member) as file, damage_named(f'{self.archive.name}: {self.member.name}'):
-            yield file
-
-    def read(self) -> bytes:
-        """The whole content."""
-        with self.open() as file:
-            return file.read()
-
-
-def in_reading_order(sources: Sequence) -> list:
-    """Files on disk first, then archive by archive in the order of their bytes."""
-    order = {id(archive): i for i, archive in enumerate(dict.fromkeys(source.archive for source in sources))}
-
-    def position(source: Source) -> tuple:
-        if source.archive is None:
-            return -1, 0, source.path
-        return order[id(source.archive)], source.archive.position(source.member), source.path
-
-    return sorted(sources, key=position)
+        return '/'.join(ARCHIVE.sub('', part) for part in self.path.split('/'))
 
 
 class RawData:
-    """Index of RAW_DIR, opened for reading only. Use it as a context manager, or call :meth:`close`.
+    """The files of RAW_DIR, which is only read.
 
     Args:
-        root (Path): A folder, or one archive or other file alone.
+        root: A folder, or one archive or other file alone.
+        unpacked: New folder for what is in the archives.
 
     Attributes:
-        sources (list): :class:`Source` of every file that is not hidden, those in archives included. Archives in
-            archives are looked into once; what is in a third one is not.
-        archives (list): :class:`Source` of the archives on disk.
-        origin (dict): :class:`Archive` -> the Source on disk that holds it.
-        foreign (list): Paths of archives that only other programs can extract (7z, rar, parts of a zip).
-        folders (set): Real paths of all folders that were walked.
-        locked (list): Paths of archives in archives that are encrypted.
+        files: Every :class:`RawFile` that is not hidden, those on disk first. Archives in archives are unpacked once.
+        folders: Real paths of all folders that were walked.
 
     Raises:
-        FileNotFoundError: ``root`` does not exist.
-        ValueError: An archive is damaged or has unsafe members.
+        FileNotFoundError: There is no ``root``.
+        ValueError: An archive is damaged, encrypted, or has links, or names that lead out of it.
     """
 
-    def __init__(self, root: Path):
-        self.root = root
-        self.sources: list = []
-        self.archives: list = []
-        self.foreign: list = []
-        self.locked: list = []
-        self.origin: dict = {}
-        self.folders: set = set()
-        self._open: list = []
+    def __init__(self, root: Path, unpacked: Path) -> None:
         if not root.exists():
             raise FileNotFoundError(f'RAW_DIR not found: {root}')
-        try:
-            files = list(self._files())
-            self.archives = [source for source in files if SUFFIX.search(source.path)]
-            self.sources = [source for source in files if not SUFFIX.search(source.path)]
-            for source in track(self.archives, len(self.archives), 'Reading the tables of the archives'):
-                self._add_archive(source, source)
-        except BaseException:
-            self.close()
-            raise
-        self.foreign = [source.path for source in self.sources if FOREIGN.search(source.path)]
+        self.root, self._unpacked = root, unpacked
+        self.files: list[RawFile] = []
+        self.folders: set[str] = set()
+        if root.is_dir():
+            self._add_folder(root, '', 0)
+        else:
+            self._add(root, root.name, 0)
+        self.files.sort(key=lambda file: file.unpacked)
 
-    def _files(self) -> Iterator[Source]:
-        if self.root.is_file():
-            yield Source(self.root.name, self.root.stat().st_size, self.root)
-            return
-
-        for folder, names in walk(self.root):
+    def _add_folder(self, root: Path, prefix: str, depth: int) -> None:
+        for folder, names in walk(root):
             self.folders.add(os.path.realpath(folder))
-            for name in names:
-                path = Path(folder, name)
+            for path in (Path(folder, name) for name in names):
                 if path.is_file():
-                    yield Source(path.relative_to(self.root).as_posix(), path.stat().st_size, path)
+                    self._add(path, prefix + path.relative_to(root).as_posix(), depth)
 
-    def _add_archive(self, source: Source, origin: Source) -> None:
-        name = str(self.root / source.path) if self.root.is_dir() else str(self.root)
-        file = open(source.file, 'rb') if source.file else source.archive.open(source.member)  # noqa: SIM115
-        archive = Archive(name, file)  # which closes the file
-        self._open.append(archive)
-        self.origin[archive] = origin
-        for member in archive.members:
-            inner = Source(f'{source.path}/{member.name}', member.size, archive=archive, member=member)
-            if source is not origin or not SUFFIX.search(member.name):
-                self.sources.append(inner)
-            elif member.obstacle:
-                self.locked.append(inner.path)
-            else:
-                self._add_archive(inner, origin)
+    def _add(self, path: Path, name: str, depth: int) -> None:
+        if depth == 2 or not ARCHIVE.search(name):
+            self.files.append(RawFile(name, path, depth > 0))
+            return
+        self._unpacked.mkdir(exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=self._unpacked))
+        _unpack(path, name, folder)
+        if depth:
+            path.unlink()
+        self._add_folder(folder, f'{name}/', depth + 1)
 
-    def close(self) -> None:
-        """Close the archives, the inner ones first."""
-        while self._open:
-            self._open.pop().close()
 
-    def __enter__(self) -> 'RawData':
-        return self
+def _unpack(path: Path, name: str, folder: Path) -> None:
+    """Unpack an archive that is not trusted: links, devices, and names that lead out of it are refused."""
+    print(f'Unpacking {name}', file=sys.stderr)
+    try:
+        if name.lower().endswith('.zip'):
+            with zipfile.ZipFile(path) as archive:
+                for info in archive.infolist():
+                    info.filename = info.filename.replace('\\', '/')
+                _check_names(name, [(i.filename, stat.S_ISLNK(i.external_attr >> 16)) for i in archive.infolist()])
+                for info in archive.infolist():
+                    archive.extract(info, folder)
+        else:
+            with tarfile.open(path) as archive:
+                _check_names(name, [(info.name, not (info.isreg() or info.isdir())) for info in archive])
+                archive.extractall(folder, **(dict(filter='data') if hasattr(tarfile, 'data_filter') else {}))
+    except (NotImplementedError, RuntimeError) as error:  # unknown methods; passwords
+        raise ValueError(
+            f'{name} cannot be unpacked by Python ({error}): extract it first (unzip, 7z), and give the extracted '
+            'folder as RAW_DIR'
+        ) from None
+    except (*_DAMAGE, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk, not the archive
+            raise
+        reason = f'{type(error).__name__}: {error}'.splitlines()[0].rstrip(':')
+        raise ValueError(f'{name} is damaged or incomplete ({reason}): download it again') from None
 
-    def __exit__(self, *error) -> None:
-        self.close()
+
+def _check_names(archive: str, members: Iterable[tuple[str, bool]]) -> None:
+    unsafe = [name for name, odd in members if odd or re.match('/|[A-Za-z]:', name) or '..' in name.split('/')]
+    if unsafe:
+        raise ValueError(
+            f'{archive} is refused: {len(unsafe)} of its members are links or devices, or lead out of it: '
+            f'{first_names(unsafe)}. Get it from its official page, or extract it, look at it, and give the folder'
+        )

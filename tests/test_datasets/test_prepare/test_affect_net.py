@@ -62,7 +62,7 @@ def test_large_faces_are_made_smaller(tmp_path, raw, tree):
 def test_labels_that_are_not_used_are_counted(tmp_path, tree):
     text = quiet(tree, tmp_path / 'out')
     assert 'train.json written; faces left out: 1 none, 1 uncertain, 1 non-face' in text
-    assert '16 faces cropped, 0 finished before' in text
+    assert '16 faces cropped' in text
     assert len(list((tmp_path / 'out').rglob('*.jpg'))) == 16
 
 
@@ -77,6 +77,8 @@ def test_two_faces_of_one_photograph(tmp_path, tree):
 def test_workers_change_nothing(tmp_path, raw, tree):
     for workers in (1, 4):
         quiet(tree, tmp_path / f'out{workers}', workers=workers)
+    with pytest.raises(ValueError, match='workers=0'):
+        quiet(tree, tmp_path / 'out0', workers=0)
     assert raw.contents(tmp_path / 'out1') == raw.contents(tmp_path / 'out4')
 
 
@@ -101,21 +103,18 @@ def test_unreadable_photographs_can_be_left_out(tmp_path, raw, tree):
         '1/training4.jpg,0,0,20,20,1;2,1,0.1,0.2',
     )
     out = tmp_path / 'out'
-    with pytest.raises(ValueError, match='3 faces cannot be cropped, all others are') as error:
+    with pytest.raises(ValueError, match=r'training0\.jpg \(cannot be decoded\)\. .*--skip-unreadable'):
         quiet(tree, out)
-    for text in ('training0.jpg (cannot be decoded)', 'training1.jpg', 'outside the image', '--skip-unreadable'):
-        assert text in str(error.value)
-    assert not (out / 'train.json').exists()
+    assert not out.exists()
     text = quiet(tree, out, skip_unreadable=True)
-    assert '3 faces that cannot be cropped are left out' in text
-    assert '0 faces cropped, 16 finished before' in text
+    for part in (
+        '3 faces that cannot be cropped are left out',
+        'training1.jpg',
+        'outside the image',
+        '16 faces cropped',
+    ):
+        assert part in text
     assert len(AffectNet(str(out), split='train', ann_file='train.json', num_classes=8)) == 8
-
-
-def test_other_margin_needs_another_folder(tmp_path, tree):
-    quiet(tree, tmp_path / 'out')
-    with pytest.raises(ValueError, match='prepared from something else'):
-        quiet(tree, tmp_path / 'out', margin=0.1)
 
 
 def test_malformed_list(tmp_path, tree):
@@ -153,7 +152,7 @@ def test_2021_lists(tmp_path, raw, parts):
     data = json.loads((tmp_path / 'out' / 'val.json').read_text())['data_list']
     assert [info['img_path'] for info in data] == [f'{i}.jpg' for i in range(8)]
     assert data[2] == dict(img_path='2.jpg', gt_label=2, arousal=-0.25)
-    assert (tmp_path / 'out' / 'val_set' / 'images').is_symlink()
+    assert (tmp_path / 'out' / 'val_set' / 'images' / '1.jpg').is_symlink()
     assert not (tmp_path / 'out' / 'val_set' / 'annotations').exists()
 
 
