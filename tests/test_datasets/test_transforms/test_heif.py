@@ -4,6 +4,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from mmfer.web.pictures import Limits, PictureError, check_picture
 from PIL import Image
 
 from mmfer.datasets.prepare.align_faces import align_faces
@@ -11,7 +12,6 @@ from mmfer.datasets.transforms import heif
 from mmfer.datasets.transforms.heif import heif_format, readable_formats
 from mmfer.datasets.transforms.loading import read_image
 from mmfer.inference.images import load_image
-from mmfer.web.pictures import Limits, PictureError, check_picture
 
 TURNS = ('FLIP_LEFT_RIGHT', 'ROTATE_180', 'FLIP_TOP_BOTTOM', 'TRANSPOSE', 'ROTATE_90', 'TRANSVERSE', 'ROTATE_270')
 HEIC = b'\0\0\0\x18ftypheic\0\0\0\0mif1heic' + bytes(200)
