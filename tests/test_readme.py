@@ -31,7 +31,7 @@ def test_training_on_own_images(tmp_path):
             for i in range(3):
                 cv2.imwrite(str(folder / f'{i}.png'), rng.integers(0, 256, (60, 50, 3), dtype=np.uint8))
     roots = {f'{part}_dataloader.dataset.data_root': str(tmp_path / 'my_photos') for part in ('train', 'val', 'test')}
-    options = {**roots, 'train_dataloader.batch_size': 4, 'train_cfg.max_epochs': 1}
+    options = {**roots, 'train_dataloader.batch_size': 4, 'train_cfg.max_epochs': 1, 'param_scheduler.0.total_steps': 1}
     runner = build_runner(tmp_path / 'configs/my/photos.py', work_dir=tmp_path / 'work', cfg_options=options)
     runner.train()
     model = init_model(load_config(tmp_path / 'configs/my/photos.py'), tmp_path / 'work/epoch_1.pth')
