@@ -111,8 +111,8 @@ def run_seeds(args: argparse.Namespace) -> int:
     from mmfer.apis import multi_seed
     from mmfer.apis.run import default_work_dir
     from mmfer.apis.train import train_config
-    from mmfer.engine.hooks.interrupt_hook import was_restarted
-    from mmfer.utils.finished import config_settings
+    from mmfer.engine.resume.interrupt_hook import was_restarted
+    from mmfer.structures.run_record import config_settings
 
     multi_seed.check_seeds(args.seeds)
     if args.resume is None and was_restarted():

@@ -16,8 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mmfer.structures.run_record import changed_settings, read_finished, shown_changes
 from mmfer.utils.checkpoint import list_checkpoints
-from mmfer.utils.finished import changed_settings, read_finished, shown_changes, write_json
+from mmfer.utils.files import write_json
 from mmfer.utils.folder_lock import sole_run
 from mmfer.utils.tables import render_table
 
@@ -87,7 +88,7 @@ def inspect_seed(
     Args:
         work_dir: Work dir of all seeds.
         seed: The seed.
-        settings: What the training should have been made with, of :func:`mmfer.utils.finished.config_settings`.
+        settings: What the training should have been made with, of :func:`mmfer.structures.run_record.config_settings`.
         processes: Number of processes it should have been made with; None accepts any.
 
     Returns:
@@ -140,7 +141,7 @@ def train_seeds(
     Args:
         seeds: The seeds.
         work_dir: Work dir of all seeds; that of each is :func:`seed_dir`.
-        settings: What they are trained with, of :func:`mmfer.utils.finished.config_settings`.
+        settings: What they are trained with, of :func:`mmfer.structures.run_record.config_settings`.
         command: Gives the command line of a training from its seed and work dir.
         resume: Whether ``command`` resumes, which is also what allows changed settings.
         processes: Number of processes of each training.

@@ -16,9 +16,9 @@ from mmfer.apis.flops import count_parameters
 from mmfer.apis.run import load_config
 from mmfer.apis.stand_in_batch import stand_in_batch
 from mmfer.engine.optim_wrappers import SAMOptimWrapper
+from mmfer.structures.run_record import git_state, machine, versions
 from mmfer.utils.memory import keep_freed_memory
 from mmfer.utils.progress import track
-from mmfer.utils.provenance import git_state, machine, versions
 
 from .machine_peak import machine_peak
 from .setup import build_wrapper, count_operations
@@ -107,9 +107,9 @@ def benchmark_model(
         keep_freed_memory()  # for the rest of this process
     configs = [config] if against is None else [config, load_config(against, cfg_options)]
     for setting in chosen:
-        for each in configs if 'recompute' in setting.extras else ():
-            if not each.get('recompute'):
-                hint = '--cfg-options recompute="[\'neck.encoder\']"'
+        for each in configs if 'checkpoint_activations' in setting.extras else ():
+            if not each.get('checkpoint_activations'):
+                hint = '--cfg-options checkpoint_activations="[\'neck.encoder\']"'
                 raise ValueError(f'setting {setting.name!r}: {each.filename}: name the parts, such as {hint}')
     with _seeded(seed):
         counted = [_operations(each, mode) for each in configs]

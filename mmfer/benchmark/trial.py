@@ -14,9 +14,9 @@ from mmengine.config import Config
 from torch import nn
 
 from mmfer.deploy.optimize import OptimizedClassifier
+from mmfer.engine.activation_checkpointing import checkpoint_activations
 from mmfer.engine.compiling import compile_features
 from mmfer.engine.hooks.sam_hook import SAMHook
-from mmfer.engine.recompute import recompute_activations
 
 from .machine_peak import fp32_arithmetic, synchronize
 from .onnx_session import onnx_session
@@ -24,7 +24,7 @@ from .parts import PartTimes
 from .peak_memory import PeakMemory
 from .setup import AMP, build_model, build_wrapper
 
-EXTRAS = ('channels_last', 'recompute', 'compile', 'cudagraphs', 'optimized', 'onnx')
+EXTRAS = ('channels_last', 'checkpoint_activations', 'compile', 'cudagraphs', 'optimized', 'onnx')
 BLOCK_SECONDS = 1.0  # what a round of one setting takes about where the number of steps is not given
 
 
@@ -54,10 +54,10 @@ class Setting(NamedTuple):
             raise ValueError(f'setting {text!r}: tf32 and cudagraphs are for GPUs of NVIDIA, not for {device.type}')
         if extras & {'optimized', 'onnx'} and mode != 'infer':
             raise ValueError(f'setting {text!r}: optimized and onnx are for inference, not for mode={mode!r}')
-        if 'recompute' in extras and mode != 'train':
-            raise ValueError(f'setting {text!r}: recompute is for training, not for mode={mode!r}')
-        if 'recompute' in extras and extras & {'compile', 'cudagraphs'}:
-            raise ValueError(f'setting {text!r}: recompute and compile do not go together')
+        if 'checkpoint_activations' in extras and mode != 'train':
+            raise ValueError(f'setting {text!r}: checkpoint_activations is for training, not for mode={mode!r}')
+        if 'checkpoint_activations' in extras and extras & {'compile', 'cudagraphs'}:
+            raise ValueError(f'setting {text!r}: checkpoint_activations and compile do not go together')
         if 'optimized' in extras and device.type == 'cpu' and (precisions[0] != 'fp32' or 'compile' in extras):
             raise ValueError(f'setting {text!r}: an optimized model on a CPU computes in fp32 and is not compiled')
         if 'onnx' in extras and (device.type != 'cpu' or precisions[0] != 'fp32' or len(extras) > 1):
@@ -144,8 +144,8 @@ class Trial:
         if self.config.get('channels_last', False) or 'channels_last' in self.setting.extras:
             model = model.to(memory_format=torch.channels_last)
         model = model.to(self.device)
-        if 'recompute' in self.setting.extras:
-            recompute_activations(model, self.config.recompute)
+        if 'checkpoint_activations' in self.setting.extras:
+            checkpoint_activations(model, self.config.checkpoint_activations)
         if 'optimized' in self.setting.extras:
             model = OptimizedClassifier(model.eval())
         self._step = self._training(model) if self.mode == 'train' else self._inference(model)

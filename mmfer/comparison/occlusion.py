@@ -15,7 +15,7 @@ from mmengine.registry import DefaultScope
 from mmfer.apis import evaluate, load_config
 from mmfer.datasets import AlignFace, CropFace, LoadImageFromFile, Occlude
 from mmfer.registry import TRANSFORMS
-from mmfer.utils.finished import write_json
+from mmfer.utils.files import write_json
 from mmfer.utils.nesting import leaves
 
 from .methods import CONFIG

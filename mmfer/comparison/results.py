@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mmfer.evaluation import functional
-from mmfer.utils.finished import read_finished
+from mmfer.structures.run_record import read_finished
 
 PREDICTIONS = 'predictions.json'
 OCCLUDED = 'occluded_'  # begins the names of predictions on covered faces

@@ -12,7 +12,7 @@ import numpy as np
 
 from mmfer.evaluation import functional as F
 from mmfer.evaluation.functional.bootstrap import Difference
-from mmfer.utils.finished import MARKER, read_finished
+from mmfer.structures.run_record import MARKER, read_finished
 
 from .label_noise import LabelNoise, noise_of
 from .results import Run, align_runs, methods_of

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from mmfer.utils.checkpoint import write_text
-from mmfer.utils.finished import write_json
-from mmfer.utils.provenance import versions
+from mmfer.structures.run_record import versions
+from mmfer.utils.files import write_json, write_text
 from mmfer.utils.tables import render_table
 
 from .figures import FIGURES

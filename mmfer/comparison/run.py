@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mmfer.utils.finished import MARKER, read_finished, write_json
+from mmfer.structures.run_record import MARKER, read_finished
+from mmfer.utils.files import write_json
 from mmfer.utils.folder_lock import sole_run
 from mmfer.utils.tables import render_table
 

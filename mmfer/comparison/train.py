@@ -13,8 +13,8 @@ from typing import Any
 
 from mmfer.apis.multi_seed import SeedResult, check_seeds, inspect_seed, refuse_changed
 from mmfer.apis.run import load_config
+from mmfer.structures.run_record import MARKER
 from mmfer.utils.checkpoint import age, list_checkpoints
-from mmfer.utils.finished import MARKER
 from mmfer.utils.progress import duration
 
 from .foreign import PREFIX as FOREIGN

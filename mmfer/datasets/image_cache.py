@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 
 from mmfer.utils.cache import cache_dir, sole_builder
-from mmfer.utils.checkpoint import replace_synced
+from mmfer.utils.files import replace_synced
 from mmfer.utils.progress import track
 
 try:

@@ -13,7 +13,7 @@ from mmfer.comparison.methods import plan_methods
 from mmfer.datasets import NoisyLabels
 from mmfer.engine import RelabelHook
 from mmfer.registry import DATASETS
-from mmfer.utils.finished import config_settings
+from mmfer.structures.run_record import config_settings
 from mmfer.utils.nesting import walk
 
 NOISE = LabelNoise(0.25, 3)

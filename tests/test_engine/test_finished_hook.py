@@ -3,11 +3,11 @@ from types import SimpleNamespace
 import pytest
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import MessageHub
+from mmfer.engine.hooks.finished_hook import FinishedHook, final_metrics
 from small_runs import small_config
 
 from mmfer.apis import build_runner
-from mmfer.engine.hooks.finished_hook import FinishedHook, final_metrics
-from mmfer.utils.finished import MARKER, read_finished
+from mmfer.structures.run_record import MARKER, read_finished
 
 
 def make_runner(values, best_ckpt=None, hooks=(), work_dir='.'):

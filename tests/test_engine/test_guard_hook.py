@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmfer.engine.worker_watch import SampleError, WorkerWatch, explained_worker_deaths, sample_name
 from processes import python
 from small_runs import small_config
 from torch.utils.data import DataLoader
@@ -12,7 +13,6 @@ from torch.utils.data import DataLoader
 from mmfer.apis import build_runner
 from mmfer.datasets import SynthFER
 from mmfer.engine.hooks.guard_hook import GuardHook, check_loader, newest_checkpoint
-from mmfer.engine.worker_watch import SampleError, WorkerWatch, explained_worker_deaths, sample_name
 from mmfer.models import LinearHead
 from mmfer.registry import MODELS
 from mmfer.utils.errors import TrainingError, run_tool

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmfer.engine.hooks.interrupt_hook import SIGNALS, Interrupted, InterruptHook, was_restarted
 from small_runs import shallow_config
 
 from mmfer.apis import build_runner
-from mmfer.engine.hooks.interrupt_hook import SIGNALS, Interrupted, InterruptHook, was_restarted
 from mmfer.registry import HOOKS
 from mmfer.utils.errors import run_tool
 

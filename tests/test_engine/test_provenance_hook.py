@@ -3,13 +3,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmfer.engine.hooks.provenance_hook import START, ProvenanceHook, collect
 from mmpretrain.models import GlobalAveragePooling, ResNet
 from small_runs import small_config
 
 from mmfer.apis import build_runner, evaluate
-from mmfer.engine.hooks.provenance_hook import START, ProvenanceHook, collect
 from mmfer.models import EnsembleHead, VICHead
-from mmfer.utils.provenance import config_hash, dataset_fingerprint, weights_fingerprint
+from mmfer.structures.run_record import config_hash, dataset_fingerprint, weights_fingerprint
 
 
 def logs(work_dir):

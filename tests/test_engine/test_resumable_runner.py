@@ -10,12 +10,12 @@ from killed_runs import outcome
 from mmengine.dataset import pseudo_collate
 from mmengine.hooks import EarlyStoppingHook, EMAHook
 from mmengine.optim import CosineAnnealingLR, ExponentialLR
+from mmfer.engine.seeding import SeededDataset
 from small_runs import shallow_config
 from torch.utils.data import DataLoader
 
 from mmfer.apis import build_runner
 from mmfer.datasets import PackInputs, SynthFER
-from mmfer.engine.seeding import SeededDataset
 from mmfer.utils.checkpoint import load_checkpoint
 from mmfer.utils.errors import TrainingError
 

@@ -17,7 +17,6 @@ from mmengine.optim import (
     StepLR,
 )
 from mmengine.optim.scheduler import CosineRestartLR
-
 from mmfer.engine.resuming import (
     changed_options,
     check_optimizer,
@@ -27,6 +26,7 @@ from mmfer.engine.resuming import (
     restore_rank_state,
     restore_schedules,
 )
+
 from mmfer.utils.checkpoint import to_plain
 
 KINDS = [

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmfer.engine.hooks.checkpoint_hook import SafeCheckpointHook
 from small_runs import ROOT, small_config
 
 from mmfer.apis import build_runner, evaluate, init_model
 from mmfer.datasets import SynthFER
-from mmfer.engine.hooks.checkpoint_hook import SafeCheckpointHook
 from mmfer.engine.runner import ALWAYS
 from mmfer.utils.folder_lock import sole_run
 

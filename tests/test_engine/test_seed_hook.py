@@ -3,7 +3,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
-
 from mmfer.engine.hooks.seed_hook import SeedHook
 
 

@@ -6,12 +6,6 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import ConcatDataset, DefaultSampler, InfiniteSampler
-from torch.utils.data import BatchSampler, DataLoader, IterableDataset, RandomSampler, SubsetRandomSampler
-from torch.utils.data import WeightedRandomSampler as Weighted
-
-from mmfer.datasets import SynthFER
-from mmfer.datasets.samplers import BalancedSampler, labels_of
-from mmfer.engine import FERRunner
 from mmfer.engine.seeding import (
     SeededDataset,
     SeededIndex,
@@ -22,6 +16,12 @@ from mmfer.engine.seeding import (
     seeded_loader,
     start_at,
 )
+from torch.utils.data import BatchSampler, DataLoader, IterableDataset, RandomSampler, SubsetRandomSampler
+from torch.utils.data import WeightedRandomSampler as Weighted
+
+from mmfer.datasets import SynthFER
+from mmfer.datasets.samplers import BalancedSampler, labels_of
+from mmfer.engine import FERRunner
 
 
 class Draws:

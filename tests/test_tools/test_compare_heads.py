@@ -10,7 +10,7 @@ import pytest
 from processes import ROOT, environment, load_tool, python
 from small_runs import small_config
 
-from mmfer.utils.finished import read_finished
+from mmfer.structures.run_record import read_finished
 
 TOOL = 'tools/compare_heads.py'
 

@@ -16,11 +16,11 @@ from mmfer.utils.checkpoint import (
     load_checkpoint,
     load_newest,
     prune_checkpoints,
-    replace_synced,
     restore_message_hub,
     to_plain,
     write_checkpoint,
 )
+from mmfer.utils.files import replace_synced
 
 
 def state(value=0.0):

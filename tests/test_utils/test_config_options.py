@@ -94,7 +94,7 @@ def test_helpers_that_are_taken_apart(affectnet):
             'sync_bn': 'torch',
         },
         {
-            'recompute': ['backbone'],
+            'checkpoint_activations': ['backbone'],
             'custom_hooks': [],
             'visualizer.name': 'x',
             'experiment_name': 'x',

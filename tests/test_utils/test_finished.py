@@ -6,7 +6,8 @@ from small_runs import ROOT, small_config
 from torch.optim import SGD
 
 from mmfer.apis import load_config
-from mmfer.utils.finished import MARKER, changed_settings, config_settings, read_finished, write_json
+from mmfer.structures.run_record import MARKER, changed_settings, config_settings, read_finished
+from mmfer.utils.files import write_json
 
 
 def test_settings_are_plain_and_complete(tmp_path):

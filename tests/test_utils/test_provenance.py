@@ -11,7 +11,7 @@ from torch import nn
 
 from mmfer.datasets import ConcatDataset as Joined
 from mmfer.datasets import FERDataset, NoisyLabels, SynthFER
-from mmfer.utils.provenance import (
+from mmfer.structures.run_record import (
     batch_fingerprint,
     config_hash,
     dataset_fingerprint,

@@ -12,7 +12,7 @@ from typing import Optional
 
 from mmfer.datasets.base_fer_dataset import first_names
 from mmfer.datasets.folder_dataset import is_hidden
-from mmfer.utils.checkpoint import replace_synced
+from mmfer.utils.files import replace_synced
 
 from .raw import Source
 

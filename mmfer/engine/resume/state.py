@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -37,17 +37,6 @@ def _settings(scheduler: _ParamScheduler) -> dict:
     return {name: to_plain(own[name]) for name in sorted(names - NOT_SETTINGS) if name in own}
 
 
-def _end(scheduler: _ParamScheduler) -> float:
-    """Step (epoch or iteration) at which a schedule has come to its end."""
-    end, begin = scheduler.end, scheduler.begin
-    for name in ('total_steps', 'T_max'):
-        if hasattr(scheduler, name):
-            end = min(end, begin + getattr(scheduler, name))
-    if hasattr(scheduler, 'periods'):
-        end = min(end, begin + sum(scheduler.periods))
-    return end
-
-
 def _same_so_far(scheduler: _ParamScheduler, state: dict) -> bool:
     """Whether a schedule that only ends elsewhere would have come to where the saved one is (but for its last step)."""
     done, old, new = state['_global_step'], state['end'], scheduler.end
@@ -65,7 +54,7 @@ def check_schedules(schedulers: Any, saved: Any, runner: Runner, meta: dict, nam
         name: What errors call the checkpoint.
 
     Raises:
-        ValueError: If they would stand still or jump.
+        ValueError: If they would jump.
     """
     schedulers, saved = _flat(schedulers), _flat(saved)
     problems = []
@@ -83,13 +72,6 @@ def check_schedules(schedulers: Any, saved: Any, runner: Runner, meta: dict, nam
         derived = set(changed) & DERIVED
         for key in sorted(changed if derived == set(changed) else set(changed) - derived):
             problems.append(f'{kind}.{key}: {changed[key][0]} in the checkpoint, {changed[key][1]} in the config')
-        unit = 'epochs' if scheduler.by_epoch else 'iters'
-        before, now = meta.get(f'max_{unit}'), getattr(runner, f'max_{unit}')
-        if not changed and before is not None and before <= _end(scheduler) < now:
-            problems.append(
-                f'{kind} ends with the {_end(scheduler)} {unit} that the training had, and would stand still or start '
-                f'again in the {now} {unit} that it has now'
-            )
     if not problems:
         return
     lengths = ''.join(
@@ -98,7 +80,7 @@ def check_schedules(schedulers: Any, saved: Any, runner: Runner, meta: dict, nam
         if key in meta and meta[key] != getattr(runner, key)
     )
     raise ValueError(
-        f'{name} cannot continue under this config, since its schedule would jump or stand still:\n  '
+        f'{name} cannot continue under this config, since its schedule would jump:\n  '
         + '\n  '.join(problems)
         + lengths
         + '\nSet these back (schedules that go by iterations also change with the batch size, the number of processes '
@@ -134,19 +116,13 @@ def optimizer_kinds(optim_wrapper: Any) -> dict[str, str]:
     return {part: type(wrapper.optimizer).__name__ for part, wrapper in _wrappers(optim_wrapper).items()}
 
 
-def _numbers(groups: Iterable[dict]) -> set[str]:
-    """Options by which optimizers differ; the switches among them come and go with versions of PyTorch."""
-    named = {key for group in groups for key, value in group.items() if not isinstance(value, (bool, type(None)))}
-    return {key for key in named if key != 'params' and not key.startswith('initial_')}
-
-
-def check_optimizer(optim_wrapper: Any, saved: dict, kinds: dict[str, str] | None, name: str) -> None:
+def check_optimizer(optim_wrapper: Any, saved: dict, kinds: dict[str, str], name: str) -> None:
     """Look whether the state of an optimizer in a checkpoint is one for that of the config.
 
     Args:
         optim_wrapper: Freshly built by the config.
         saved: Its state in the checkpoint.
-        kinds: Of :func:`optimizer_kinds`; checkpoints of earlier versions do not tell.
+        kinds: Of :func:`optimizer_kinds`, of that time.
         name: What errors call the checkpoint.
 
     Raises:
@@ -161,11 +137,9 @@ def check_optimizer(optim_wrapper: Any, saved: dict, kinds: dict[str, str] | Non
     for part in own if not problems else ():
         prefix, kind = f'{part}.' if part else '', type(own[part].optimizer).__name__
         before, now = states[part]['param_groups'], own[part].optimizer.param_groups
-        old = (kinds or {}).get(part)
-        if old is None and _numbers(before) != _numbers(now):
-            old = f'one with the options {", ".join(sorted(_numbers(before)))}'
+        old = kinds.get(part, kind)
         sizes, present = ([len(group['params']) for group in groups] for groups in (before, now))
-        if old not in (None, kind):
+        if old != kind:
             problems.append(f'{prefix}optimizer: {old} in the checkpoint, {kind} in the config')
         if len(sizes) != len(present):
             problems.append(f'{prefix}parameter groups: {len(sizes)} in the checkpoint, {len(present)} in the config')
