@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import threading
 import traceback
@@ -83,6 +82,13 @@ def _obey(parent: int) -> None:
     os._exit(0)
 
 
+def _is_of_worker(error: BaseException) -> bool:
+    """Whether an error tells of a dead worker, or of what it left half sent: often before it is known to be dead."""
+    files = (frame.filename.replace(os.sep, '/') for frame in traceback.extract_tb(error.__traceback__))
+    broken = not isinstance(error, RuntimeError) and any('torch/utils/data' in file for file in files)
+    return broken or 'DataLoader worker (pid' in str(error)
+
+
 @contextmanager
 def explained_worker_deaths() -> Iterator[None]:
     """Say in the error that PyTorch raises about a dead data loading worker what the usual cause is.
@@ -93,13 +99,17 @@ def explained_worker_deaths() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ConnectionError, EOFError) as error:
-        files = (frame.filename.replace(os.sep, '/') for frame in traceback.extract_tb(error.__traceback__))
-        broken = not isinstance(error, RuntimeError) and any('torch/utils/data' in file for file in files)
-        if not broken and not re.search(r'DataLoader worker \(pid', str(error)):
+        try:
+            died, text = _is_of_worker(error), str(error)
+            if died and hasattr(signal, 'SIGCHLD') and threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        except RuntimeError as later:  # of PyTorch's handler of this signal, which raises it at any moment
+            died, text = True, str(later)
+        if not died:
             raise
         raise TrainingError(
-            f'a data loading worker died: {str(error).splitlines()[0] if str(error) else type(error).__name__}. The '
-            'usual cause is memory: take fewer workers (num_workers of the data loader) or less prefetching '
+            f'a data loading worker died ({text.strip() or type(error).__name__}). The usual '
+            'cause is memory: take fewer workers (num_workers of the data loader) or less prefetching '
             '(prefetch_factor), or in a container more shared memory (docker run --shm-size=8g). The run continues '
             'from its last checkpoint with --resume.'
         ) from error

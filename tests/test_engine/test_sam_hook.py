@@ -178,7 +178,7 @@ from torch import distributed
 
 sys.path[:0] = sys.argv[4:]
 from test_sam_hook import SAMHook, Tiny, batch, iterate, runner_of
-from mmfer.engine import process_group
+from mmfer.engine.runner import leave_group
 
 rank, rendezvous, out = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 distributed.init_process_group('gloo', init_method=f'file://{rendezvous}', rank=rank, world_size=2)
@@ -191,7 +191,7 @@ for name, options in {OPTIONS}.items():
         iterate(runner, hook, {key: value[4 * rank:4 * rank + 4] for key, value in batch(seed).items()})
     results[name] = [p.detach() for p in model.parameters()]
 torch.save(results, f'{out}/{rank}.pt')
-process_group.leave_group_at_exit()
+leave_group()
 """
 OPTIONS = dict(
     plain=dict(),

@@ -82,7 +82,8 @@ class RecordHook(Hook):
             return
         changed = self.record.differences(earlier)
         if changed:
-            runner.logger.warning('Not as in the run that is continued: ' + '; '.join(changed))
+            text = 'Not as in the run that is continued (whose optimizer goes on with its own settings): '
+            runner.logger.warning(text + '; '.join(changed))
         self._before = earlier['seconds']
         self.record.initial_weights, self.record.first_batch = earlier['initial_weights'], earlier['first_batch']
 

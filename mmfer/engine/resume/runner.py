@@ -27,7 +27,6 @@ from .checkpoint_hook import SafeCheckpointHook
 from .checkpoints import holds_training, load_newest, prune_checkpoints, restore_message_hub
 from .seeding import base_seed_of, data_of
 from .state import (
-    changed_options,
     check_optimizer,
     check_schedules,
     modules_of,
@@ -356,20 +355,15 @@ class ResumableRunner(Runner):
         if self.param_schedulers is not None:
             self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
         if resume_param_scheduler and self.iter < self.max_iters:
-            check_schedules(self.param_schedulers, saved, self, meta, name)
+            check_schedules(self.param_schedulers, saved, name)
         if resume_optimizer:
             self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
             check_optimizer(self.optim_wrapper, checkpoint['optimizer'], meta.get('optimizer') or {}, name)
-            changed = changed_options(self.optim_wrapper, checkpoint['optimizer'])
-            if changed:
-                text = 'Options of the optimizer are continued as the checkpoint has them, not as the config'
-                self.logger.warning('\n  '.join([f'{text}:', *changed]))
             self.optim_wrapper.load_state_dict(checkpoint['optimizer'])
         if resume_param_scheduler:
             restore_schedules(self.param_schedulers, saved)
         self._restore_hub(checkpoint['message_hub'])
         restore_rank_state(self, checkpoint.get('rank_states'))
-        self._compare_layout(meta)
         self._has_loaded = True
         self.logger.info(f'Continued from {filename}: {self.epoch} epochs, {self.iter} iterations done')
         if self.iter >= self.max_iters:
@@ -383,10 +377,3 @@ class ResumableRunner(Runner):
             if isinstance(hook, EarlyStoppingHook) and f'val/{hook.monitor}' in self.message_hub.log_scalars:
                 for score in self.message_hub.get_scalar(f'val/{hook.monitor}').data[0]:  # what it saw before
                     self.train_loop.stop_training = hook._check_stop_condition(float(score))[0]
-
-    def _compare_layout(self, meta: dict) -> None:
-        then, now = meta.get('layout') or {}, getattr(self.train_loop, 'layout', dict)()
-        changes = [f'{key} was {then[key]} and is {now[key]}' for key in now if then.get(key, now[key]) != now[key]]
-        if changes:
-            text = 'The training continues, but not as it would have without a break'
-            self.logger.warning(f'{text}: {", ".join(changes)}')
