@@ -221,7 +221,7 @@ def test_an_epoch_trains_on_what_the_one_before_found(whole):
     assert content['samples'] == 28
     labels = dict(zip(content['indices'].tolist(), content['labels'].tolist()))
     assert labels
-    own = whole.runner.train_dataloader.dataset.get_gt_labels().tolist()
+    own = whole.runner.train_dataloader.dataset.dataset.get_gt_labels().tolist()
     third = sorted(whole.used[4] + whole.used[5])
     assert third == sorted(labels.get(i, label) for i, label in enumerate(own))
     assert third != sorted(own) == sorted(whole.used[0] + whole.used[1])
