@@ -25,10 +25,10 @@ from mmfer.apis.run import load_config
 from mmfer.datasets import stack_images
 from mmfer.datasets.decoded import keep_decoded
 from mmfer.registry import MODELS
+from mmfer.structures.run_record import versions
 from mmfer.utils.image_files import list_images
 from mmfer.utils.nesting import shared_pipeline
 from mmfer.utils.progress import track
-from mmfer.utils.provenance import versions
 
 _SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
 

@@ -15,9 +15,9 @@ from mmfer.apis.flops import count_forward, count_parameters
 from mmfer.apis.run import load_config
 from mmfer.apis.stand_in_batch import stand_in_batch
 from mmfer.engine.optim_wrappers import SAMOptimWrapper
+from mmfer.structures.run_record import git_state, machine, versions
 from mmfer.utils.memory import keep_freed_memory
 from mmfer.utils.progress import track
-from mmfer.utils.provenance import git_state, machine, versions
 
 SETTINGS = dict(
     cuda=dict(
@@ -74,10 +74,10 @@ def benchmark_model(
         batches = [own] if mode == 'train' else [1, 64, 256] if gpu else [1, 16]
     names = dict.fromkeys(settings or SETTINGS['cuda' if gpu else 'cpu'][mode])
     chosen = [Setting.parse(name, place, mode) for name in names]
-    for each in configs if any('recompute' in setting.extras for setting in chosen) else ():
-        if not each.get('recompute'):
-            hint = '--cfg-options recompute="[\'neck.encoder\']"'
-            raise ValueError(f'{each.filename}: recompute needs the names of the parts, such as {hint}')
+    for each in configs if any('checkpoint_activations' in setting.extras for setting in chosen) else ():
+        if not each.get('checkpoint_activations'):
+            hint = '--cfg-options checkpoint_activations="[\'neck.encoder\']"'
+            raise ValueError(f'{each.filename}: checkpoint_activations needs the names of the parts, such as {hint}')
     if mode == 'train' and not gpu:
         keep_freed_memory()  # for the rest of this process
     # without special hardware a CPU is slower in bfloat16: all its settings are measured by its float32

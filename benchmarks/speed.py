@@ -6,8 +6,8 @@ recipe in torchvision's transforms on PIL images. A ratio above 1 means mmfer is
 
 --mode train, --mode infer: steps of the model on random images, from uint8 in the host's memory on, in several settings
 that take turns, beside the peak of the machine. A setting is a precision (fp32, tf32, bf16, fp16), then any of
-channels_last, compile and cudagraphs, in training recompute (of the parts that the config's `recompute` names), and in
-inference onnx, joined by +.
+channels_last, compile and cudagraphs, in training checkpoint_activations (of the parts that this option of the config
+names), and in inference onnx, joined by +.
 --against lets the model of another config take turns in the same settings. The weights are random, pretrained files are
 not needed.
 
@@ -121,7 +121,7 @@ MODES = dict(
 
 
 def run(args: argparse.Namespace) -> None:
-    from mmfer.utils.checkpoint import write_text
+    from mmfer.utils.files import write_text
 
     if args.out and (args.out.suffix != '.json' or not args.out.absolute().parent.is_dir()):
         raise ValueError(f'--out {args.out}: name a file that ends in .json, in a folder that is there')

@@ -22,15 +22,15 @@ from part_times import PartTimes
 from torch import Tensor, nn
 
 from mmfer.apis.train import set_amp
+from mmfer.engine.activation_checkpointing import checkpoint_activations
 from mmfer.engine.compiling import compile_features
 from mmfer.engine.hooks.sam_hook import SAMHook
-from mmfer.engine.recompute import recompute_activations
 from mmfer.models.layers import pretrained_file
 from mmfer.registry import MODELS
 from mmfer.visualization.optional import require
 
 AMP = dict(bf16='bfloat16', fp16='float16')  # names of precisions here to those of torch
-EXTRAS = ('channels_last', 'recompute', 'compile', 'cudagraphs', 'onnx')
+EXTRAS = ('channels_last', 'checkpoint_activations', 'compile', 'cudagraphs', 'onnx')
 BLOCK_SECONDS = 1.0  # what a round of one setting takes about where the number of steps is not given
 
 
@@ -57,8 +57,8 @@ class Setting(NamedTuple):
             f'one of fp32, tf32, bf16 and fp16, then what is wanted of {", ".join(EXTRAS)}, joined by +': not known,
             'tf32 and cudagraphs are for GPUs': not gpu and (precision == 'tf32' or 'cudagraphs' in extras),
             'onnx is for inference': mode == 'train' and 'onnx' in extras,
-            'recompute is for training': mode == 'infer' and 'recompute' in extras,
-            'recompute and compile do not go together': 'recompute' in extras and compiled,
+            'checkpoint_activations is for training': mode == 'infer' and 'checkpoint_activations' in extras,
+            'checkpoint_activations and compile do not go together': 'checkpoint_activations' in extras and compiled,
             'onnxruntime is measured on the CPU, as fp32+onnx': 'onnx' in extras and (gpu or text != 'fp32+onnx'),
         }
         for reason, wrong in reasons.items():
@@ -142,8 +142,8 @@ class Trial:
         if self.config.get('channels_last', False) or 'channels_last' in extras:
             model = model.to(memory_format=torch.channels_last)
         model = model.to(self.device)
-        if 'recompute' in extras:
-            recompute_activations(model, self.config.recompute)
+        if 'checkpoint_activations' in extras:
+            checkpoint_activations(model, self.config.checkpoint_activations)
         if 'onnx' in extras:
             return onnx_session(model.eval(), self.data)
         if not self.setting.compiled:

@@ -74,7 +74,7 @@ def die_in(operation, count):
     """Let this process be killed when the operation comes for the given time."""
     from mmengine.runner import ValLoop
 
-    from mmfer.engine.loops import FERTrainLoop
+    from mmfer.engine import FERTrainLoop
     from mmfer.utils import checkpoint
 
     owners = dict(unlink=Path, write=checkpoint._Sink, term=FERTrainLoop, term_in_validation=ValLoop)

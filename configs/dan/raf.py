@@ -11,7 +11,6 @@ Command: python tools/train.py configs/dan/raf.py
 from mmcv.transforms import RandomApply, RandomFlip
 from mmengine.config import read_base
 from mmengine.optim import OptimWrapper, StepLR
-from mmengine.runner import EpochBasedTrainLoop
 from mmpretrain.models import ImageClassifier
 from torch.optim import SGD
 
@@ -23,7 +22,7 @@ from mmfer.datasets import (
     LoadImageFromFile,
     PackInputs,
 )
-from mmfer.engine import FERTestLoop, FERValLoop
+from mmfer.engine import FERTestLoop, FERTrainLoop, FERValLoop
 from mmfer.models import DANHead, DANNeck, FaceResNet, FERDataPreprocessor
 
 with read_base():
@@ -51,6 +50,6 @@ train_dataloader.dataset.pipeline = [
 train_dataloader.batch_size = 256
 optim_wrapper = dict(type=OptimWrapper, optimizer=dict(type=SGD, lr=0.1, momentum=0.9, weight_decay=1e-4))
 param_scheduler = [dict(type=StepLR, step_size=10, gamma=0.1, by_epoch=True)]
-train_cfg = dict(type=EpochBasedTrainLoop, max_epochs=40, val_interval=1)
+train_cfg = dict(type=FERTrainLoop, max_epochs=40, val_interval=1)
 val_cfg = dict(type=FERValLoop)
 test_cfg = dict(type=FERTestLoop)

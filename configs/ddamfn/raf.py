@@ -11,12 +11,11 @@ Command: python tools/train.py configs/ddamfn/raf.py
 from mmcv.transforms import RandomApply, RandomFlip
 from mmengine.config import read_base
 from mmengine.optim import OptimWrapper, StepLR
-from mmengine.runner import EpochBasedTrainLoop
 from mmpretrain.models import ImageClassifier
 from torch.optim import SGD
 
 from mmfer.datasets import ImageRandomCrop, ImageRandomErasing, ImageRandomRotation, ImageResize, PackInputs
-from mmfer.engine import FERTestLoop, FERValLoop
+from mmfer.engine import FERTestLoop, FERTrainLoop, FERValLoop
 from mmfer.models import DDAMFNHead, DDAMFNNeck, FERDataPreprocessor, MixedFeatureNet
 
 with read_base():
@@ -44,6 +43,6 @@ for loader in (val_dataloader, test_dataloader):
 train_dataloader.batch_size = 256
 optim_wrapper = dict(type=OptimWrapper, optimizer=dict(type=SGD, lr=0.01, momentum=0.9, weight_decay=1e-4))
 param_scheduler = [dict(type=StepLR, step_size=10, gamma=0.1, by_epoch=True)]
-train_cfg = dict(type=EpochBasedTrainLoop, max_epochs=40, val_interval=1)
+train_cfg = dict(type=FERTrainLoop, max_epochs=40, val_interval=1)
 val_cfg = dict(type=FERValLoop)
 test_cfg = dict(type=FERTestLoop)

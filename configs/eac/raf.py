@@ -12,12 +12,11 @@ Command: python tools/train.py configs/eac/raf.py
 from mmcv.transforms import RandomApply
 from mmengine.config import read_base
 from mmengine.optim import ExponentialLR, OptimWrapper
-from mmengine.runner import EpochBasedTrainLoop
 from mmpretrain.models import ImageClassifier
 from torch.optim import Adam
 
 from mmfer.datasets import ImageGaussianNoise, ImageRandomErasing, ImageResize, LoadImageFromFile, PackInputs
-from mmfer.engine import FERTestLoop, FERValLoop
+from mmfer.engine import FERTestLoop, FERTrainLoop, FERValLoop
 from mmfer.models import EACHead, FaceResNet, TwoViewPreprocessor
 
 with read_base():
@@ -45,6 +44,6 @@ train_dataloader.dataset.pipeline = [
 train_dataloader.batch_size = 32
 optim_wrapper = dict(type=OptimWrapper, optimizer=dict(type=Adam, lr=1e-4, weight_decay=1e-4))
 param_scheduler = [dict(type=ExponentialLR, gamma=0.9, by_epoch=True)]
-train_cfg = dict(type=EpochBasedTrainLoop, max_epochs=60, val_interval=1)
+train_cfg = dict(type=FERTrainLoop, max_epochs=60, val_interval=1)
 val_cfg = dict(type=FERValLoop)
 test_cfg = dict(type=FERTestLoop)

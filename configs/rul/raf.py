@@ -12,12 +12,11 @@ Command: python tools/train.py configs/rul/raf.py
 from mmcv.transforms import RandomApply, RandomChoice, RandomFlip
 from mmengine.config import read_base
 from mmengine.optim import ExponentialLR, OptimWrapper
-from mmengine.runner import EpochBasedTrainLoop
 from mmpretrain.models import ImageClassifier
 from torch.optim import Adam
 
 from mmfer.datasets import ImageGaussianNoise, ImageRandomErasing, ImageResize, LoadImageFromFile, PackInputs
-from mmfer.engine import FERTestLoop, FERValLoop
+from mmfer.engine import FERTestLoop, FERTrainLoop, FERValLoop
 from mmfer.models import FaceResNet, FERDataPreprocessor, RULHead
 
 with read_base():
@@ -47,6 +46,6 @@ optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys={'head.fc': dict(lr_mult=10)}),
 )
 param_scheduler = [dict(type=ExponentialLR, gamma=0.9, by_epoch=True)]
-train_cfg = dict(type=EpochBasedTrainLoop, max_epochs=70, val_interval=1)
+train_cfg = dict(type=FERTrainLoop, max_epochs=70, val_interval=1)
 val_cfg = dict(type=FERValLoop)
 test_cfg = dict(type=FERTestLoop)

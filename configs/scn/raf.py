@@ -12,12 +12,11 @@ Command: python tools/train.py configs/scn/raf.py
 from mmcv.transforms import RandomApply, RandomChoice, RandomFlip
 from mmengine.config import read_base
 from mmengine.optim import ExponentialLR, OptimWrapper
-from mmengine.runner import EpochBasedTrainLoop
 from mmpretrain.models import GlobalAveragePooling, ImageClassifier
 from torch.optim import Adam
 
 from mmfer.datasets import ImageGaussianNoise, ImageRandomErasing, ImageResize, LoadImageFromFile, PackInputs
-from mmfer.engine import FERTestLoop, FERValLoop, RelabelHook
+from mmfer.engine import FERTestLoop, FERTrainLoop, FERValLoop, RelabelHook
 from mmfer.models import FaceResNet, FERDataPreprocessor, SCNHead
 
 with read_base():
@@ -45,6 +44,6 @@ train_dataloader.batch_size = 64
 custom_hooks.append(dict(type=RelabelHook, begin=10, margin=0.2))
 optim_wrapper = dict(type=OptimWrapper, optimizer=dict(type=Adam, lr=1e-3, weight_decay=1e-4))
 param_scheduler = [dict(type=ExponentialLR, gamma=0.9, by_epoch=True)]
-train_cfg = dict(type=EpochBasedTrainLoop, max_epochs=70, val_interval=1)
+train_cfg = dict(type=FERTrainLoop, max_epochs=70, val_interval=1)
 val_cfg = dict(type=FERValLoop)
 test_cfg = dict(type=FERTestLoop)

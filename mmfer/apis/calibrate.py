@@ -15,6 +15,7 @@ from torch import nn
 
 from mmfer.datasets.expressions import class_indices, class_key
 from mmfer.engine import FERRunner
+from mmfer.engine.resume.seeding import seeded_dataloader
 from mmfer.evaluation import functional
 from mmfer.models.heads.base_head import entropy as head_entropy
 from mmfer.models.heads.calibration import PREFIX, Calibration, drop_calibration
@@ -228,7 +229,7 @@ def _check_out(checkpoint: Path, out: Path | None) -> Path:
 def _predict(model: nn.Module, loader: dict, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Scores (N, K), float32 as they come, and labels (N,) of the data set."""
     with DefaultScope.overwrite_default_scope('mmfer'):
-        batches = FERRunner.build_dataloader(loader, seed=seed)
+        batches = FERRunner.build_dataloader(seeded_dataloader(loader, seed))
     scores, labels = [], []
     for batch in track(batches, len(batches), 'Predicting'):
         for sample in model.test_step(batch):

@@ -11,8 +11,8 @@ from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
 from mmfer.registry import MODELS
-from mmfer.utils.checkpoint import replace_synced
 from mmfer.utils.checkpoint_reader import CheckpointError, show
+from mmfer.utils.files import replace_synced
 from mmfer.utils.released_names import KINDS, own_part
 from mmfer.utils.released_weights import PART_OF_KIND, PARTS, fill, read_released
 

@@ -7,12 +7,10 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmfer.engine import FERRunner
-from mmfer.engine.hooks.finished_hook import FinishedHook
-from mmfer.engine.hooks.interrupt_hook import was_restarted
+from mmfer.engine.resume.interrupt_hook import was_restarted
 from mmfer.engine.schedules import set_epochs
 from mmfer.utils.checkpoint import list_checkpoints
 from mmfer.utils.config_options import set_options
-from mmfer.utils.finished import config_settings
 
 from .run import build_runner, default_work_dir, load_config
 
@@ -31,7 +29,7 @@ def train(
     tensorboard: bool = False,
     epochs: int | None = None,
 ) -> FERRunner:
-    """Train the model of a config; a training that reaches its end leaves ``finished.json`` in the work dir.
+    """Train the model of a config; with RecordHook a training that ends leaves ``finished.json`` in the work dir.
 
     A process that torchrun or Slurm has started again continues the newest checkpoint of the work dir.
 
@@ -48,12 +46,10 @@ def train(
     """
     config = train_config(config, cfg_options, amp, tensorboard, epochs)
     resume = resume or (cfg_options or {}).get('resume', False)
-    settings = config_settings(config)
     work_dir = default_work_dir(config) if work_dir is None else work_dir
     if was_restarted() and list_checkpoints(work_dir):
         resume, load_from = True, None
     runner = build_runner(config, work_dir, load_from, resume, launcher, seed)
-    runner.register_hook(FinishedHook(settings))
     runner.train()
     return runner
 

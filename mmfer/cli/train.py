@@ -111,9 +111,9 @@ def run_seeds(args: argparse.Namespace) -> int:
         return refuse('--processes: in a Slurm array use tools/slurm_train.sh or tools/dist_train.sh with --seeds')
     from mmfer.apis.run import default_work_dir
     from mmfer.apis.train import train_config
-    from mmfer.engine.hooks.interrupt_hook import was_restarted
+    from mmfer.engine.resume.interrupt_hook import was_restarted
     from mmfer.experiments import seeds
-    from mmfer.utils.finished import config_settings
+    from mmfer.structures.run_record import config_settings
 
     if args.resume is None and was_restarted():
         args.resume = ''

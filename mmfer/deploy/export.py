@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from mmfer.apis.model import init_model
 from mmfer.apis.run import load_config
-from mmfer.utils.checkpoint import replace_synced
+from mmfer.utils.files import replace_synced
 from mmfer.utils.tables import render_table
 from mmfer.visualization.optional import require
 

@@ -13,8 +13,8 @@ import torch
 from mmengine.config import Config
 
 from mmfer.inference.classifiers import TorchClassifier
+from mmfer.structures.run_record import machine, versions
 from mmfer.utils.progress import track
-from mmfer.utils.provenance import machine, versions
 from mmfer.utils.tables import render_table
 
 from .onnx_classifier import OnnxClassifier

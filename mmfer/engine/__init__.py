@@ -1,16 +1,16 @@
-from . import hooks
+from . import hooks, resume
 from .hooks import *
-from .loops import FERIterTrainLoop, FERTestLoop, FERTrainLoop, FERValLoop
+from .loops import FERTestLoop, FERValLoop
 from .optim_wrappers import AutocastOptimWrapper, SAMOptimWrapper
+from .resume import *
 from .runner import FERRunner
 
 __all__ = [
     'AutocastOptimWrapper',
-    'FERIterTrainLoop',
     'FERRunner',
     'FERTestLoop',
-    'FERTrainLoop',
     'FERValLoop',
     'SAMOptimWrapper',
     *hooks.__all__,
+    *resume.__all__,
 ]

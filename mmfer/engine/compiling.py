@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .recompute import recomputes
+from .activation_checkpointing import is_checkpointed
 
 # What PyTorch says, for CPUs and for GPUs, where it finds no compiler
 NO_COMPILER = ('InvalidCxxCompiler', 'Failed to find C compiler')
@@ -35,7 +35,7 @@ def compile_features(model: nn.Module, options: Mapping | bool | None) -> None:
 
     Raises:
         TypeError: If ``options`` is none of these.
-        ValueError: If the model has no ``extract_feat``, or parts that recompute their activations, which
+        ValueError: If the model has no ``extract_feat``, or parts with checkpointed activations, which
             ``torch.compile`` cannot trace.
     """
     if options is None or options is False:
@@ -45,8 +45,8 @@ def compile_features(model: nn.Module, options: Mapping | bool | None) -> None:
     plain = getattr(type(model), 'extract_feat', None)
     if plain is None:
         raise ValueError(f'compile: {type(model).__name__} has no extract_feat() that could be compiled')
-    if any(recomputes(module) for module in model.modules()):
-        raise ValueError('compile and recompute do not go together: leave one of them out')
+    if any(is_checkpointed(module) for module in model.modules()):
+        raise ValueError('compile and checkpoint_activations do not go together: leave one of them out')
     compiled = torch.compile(plain, **dict(dict(dynamic=False), **({} if options is True else options)))
 
     def extract_feat(self: nn.Module, *args: Any, **kwargs: Any) -> Any:

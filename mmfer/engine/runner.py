@@ -1,65 +1,66 @@
 from __future__ import annotations
 
+import atexit
 import os
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import broadcast_object_list, get_rank
+from mmengine.dist import broadcast_object_list
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
-from mmengine.registry import LOOPS
-from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
 from torch import distributed as torch_dist
 from torch import nn
-from torch.utils.data import DataLoader
 
-from mmfer.datasets.collate import stack_images
 from mmfer.models.layers import pretrained_file
 from mmfer.registry import RUNNERS
-from mmfer.utils.checkpoint import write_text
+from mmfer.utils.files import write_text
 from mmfer.utils.folder_lock import sole_run
 from mmfer.utils.released_weights import check_pretrained_file
 
+from .activation_checkpointing import checkpoint_activations
 from .class_names import check_num_classes, classes_of, same_names
 from .compiling import compile_features
-from .hooks.checkpoint_hook import SafeCheckpointHook
-from .hooks.guard_hook import GuardHook, check_loader
-from .hooks.interrupt_hook import InterruptHook
-from .hooks.provenance_hook import ProvenanceHook
-from .hooks.sam_hook import SAMHook
-from .hooks.seed_hook import SeedHook
-from .loops import FERIterTrainLoop, FERTestLoop, FERTrainLoop, FERValLoop
-from .process_group import leave_group_at_exit, orderly
-from .recompute import recompute_activations
-from .resumable_runner import ResumableRunner
+from .hooks.guard_hook import check_loader
+from .loops import FERTestLoop, FERValLoop
+from .resume.interrupt_hook import InterruptHook
+from .resume.runner import ResumableRunner
+from .resume.seeding import data_of
 from .schedules import check_lengths
-from .seeding import mix, seeded_loader
-from .worker_watch import explained_worker_deaths
+from .workers import explained_worker_deaths
 
-# Hooks that every runner has, whatever the config says.
-ALWAYS = (SeedHook, SAMHook, GuardHook, ProvenanceHook, InterruptHook)
 _STAMPS: set = set()  # of the runs of this process
-LOOP_OF = {EpochBasedTrainLoop: FERTrainLoop, IterBasedTrainLoop: FERIterTrainLoop}
+OWN_DEFAULTS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')  # MMEngine's
+
+
+def leave_group() -> None:
+    """Leave the process group before the interpreter ends.
+
+    A thread of gloo that still releases its last work when the interpreter is gone aborts a process that has done all
+    it should ("terminate called without an active exception").
+    """
+    if torch_dist.is_initialized():
+        time.sleep(0.2)  # lets that thread have the interpreter; wrapped models keep it alive beyond the next line
+        torch_dist.destroy_process_group()
 
 
 @RUNNERS.register_module()
 class FERRunner(ResumableRunner):
-    """MMEngine's runner with what it lacks for FER work.
+    """MMEngine's runner with what it lacks for FER work. It runs the loops, samplers and hooks that the config names.
 
     - ``channels_last=True`` in the config stores the weights in that memory format, which is faster for convolutions.
     - ``compile=True`` trains with a compiled backbone and neck (see ``mmfer.engine.compiling``).
-    - ``recompute=[NAME, ...]`` trains with less memory (see ``mmfer.engine.recompute``).
+    - ``checkpoint_activations=[NAME, ...]`` trains with less memory (see ``mmfer.engine.activation_checkpointing``).
+    - ``default_hooks.NAME=None`` leaves out any of the hooks, not just MMEngine's.
     - Distributed training also runs on the CPU (gloo).
-    - A training that was stopped, anywhere, ends as if it had not been (see :class:`ResumableRunner`).
-    - Samples and iterations are seeded by their place (see ``mmfer.engine.seeding``).
-    - The hooks of ``ALWAYS`` are there, whatever the config says.
+    - Checkpoints are plain data, written atomically, and trainings continue from them (see :class:`ResumableRunner`).
     - Testing a checkpoint that does not fit the config is an error; MMEngine warns and tests random weights.
     - Everything a training needs from disk is looked for before the first step, and all that is missing is reported
-      at once.
+      at once. Classes and schedules are checked, and the work dir is kept to one training.
     """
 
     def setup_env(self, env_cfg: dict) -> None:
@@ -72,7 +73,8 @@ class FERRunner(ResumableRunner):
             torch_dist.init_process_group('gloo')
         super().setup_env(env_cfg)
         if self.distributed:
-            leave_group_at_exit()
+            atexit.unregister(leave_group)
+            atexit.register(leave_group)
         # MMEngine names logs and the message hub, which holds the best score, by the second in which a run begins.
         stamp, number = self._timestamp, 1
         while self._timestamp in _STAMPS:
@@ -88,7 +90,7 @@ class FERRunner(ResumableRunner):
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         if self.cfg.get('channels_last', False):
             model = model.to(memory_format=torch.channels_last)
-        recompute_activations(model, self.cfg.get('recompute', None) or ())
+        checkpoint_activations(model, self.cfg.get('checkpoint_activations', None) or ())
         compile_features(model, self.cfg.get('compile'))
         if self.distributed and model_wrapper_cfg is None and not torch.cuda.is_available():
             return MMDistributedDataParallel(module=model, device_ids=None, broadcast_buffers=False)
@@ -98,36 +100,6 @@ class FERRunner(ResumableRunner):
         """MMEngine would compile whole steps; ``wrap_model`` has done what ``compile`` asks for."""
         if target == 'train_step' and self.cfg.get('compile') not in (None, False):
             self.logger.info('compile: the first step compiles backbone and neck, which takes a minute or two')
-
-    @staticmethod
-    def build_dataloader(
-        dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
-    ) -> DataLoader:
-        """MMEngine's, with the samples seeded by ``seed`` and their place (see ``mmfer.engine.seeding``).
-
-        Unless the config says otherwise, batches are stacked where they are loaded (``stack_images``), and lie in
-        pinned memory where there is a GPU.
-        """
-        if isinstance(dataloader, dict):
-            loading = dict(collate_fn=dict(type=stack_images), pin_memory=torch.cuda.is_available())
-            dataloader = dict(loading, **dataloader)
-        if seed is None:
-            return Runner.build_dataloader(dataloader)
-        base = seed - get_rank() if diff_rank_seed else seed
-        loader = Runner.build_dataloader(dataloader, seed=mix(base) >> 33)  # one that all processes share
-        return seeded_loader(loader, base, get_rank())
-
-    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
-        if isinstance(self._train_dataloader, DataLoader):
-            self._train_dataloader = seeded_loader(self._train_dataloader, self.base_seed, self.rank)
-        if isinstance(loop, dict):
-            loop = dict(loop)
-            if 'by_epoch' in loop and 'type' not in loop:
-                loop['type'] = EpochBasedTrainLoop if loop.pop('by_epoch') else IterBasedTrainLoop
-            kind = loop.get('type')
-            kind = LOOPS.get(kind) if isinstance(kind, str) else kind
-            loop['type'] = LOOP_OF.get(kind, loop.get('type'))
-        return super().build_train_loop(loop)
 
     def build_param_scheduler(self, scheduler: list | dict) -> list | dict:
         """MMEngine's, with an error if schedules and training do not end together."""
@@ -139,16 +111,12 @@ class FERRunner(ResumableRunner):
         return built
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
-        super().register_default_hooks(dict(dict(checkpoint=dict(type=SafeCheckpointHook)), **(hooks or {})))
-
-    def register_hooks(self, default_hooks: dict | None = None, custom_hooks: list | None = None) -> None:
-        super().register_hooks(default_hooks, custom_hooks)
-        for kind in ALWAYS:
-            if not any(isinstance(hook, kind) for hook in self.hooks):
-                self.register_hook(kind())
+        kept = {name: hook for name, hook in (hooks or {}).items() if hook is not None or name in OWN_DEFAULTS}
+        super().register_default_hooks(kept)
 
     def _log_env(self, env_cfg: dict) -> None:
-        """Nothing: ProvenanceHook logs what a result can be traced by."""
+        if 'record' not in (self.cfg.get('default_hooks') or {}):  # else RecordHook logs what matters of it
+            super()._log_env(env_cfg)
 
     def dump_config(self) -> None:
         """Not before the run begins: the work dir may be that of a training that is at work."""
@@ -168,18 +136,41 @@ class FERRunner(ResumableRunner):
             os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
         super().set_randomness(seed, diff_rank_seed, deterministic)
 
+    # ---- running --------------------------------------------------------------------------------------------------
     def train(self) -> nn.Module:
         with self._sole_training():
             self._write_config(self.work_dir)
             self._find_start()
             self._check_sources()
-            try:
-                with orderly(), explained_worker_deaths():
-                    return super().train()
-            finally:  # after an error, too, signals are handled as before
-                for hook in self.hooks:
-                    if isinstance(hook, InterruptHook):
-                        hook.restore()
+            with self._running():
+                return super().train()
+
+    def val(self) -> dict:
+        self._write_config(self._log_dir)
+        self._strict, self._resume = True, False
+        if self._val_loop is not None:
+            self._val_loop = self.build_val_loop(self._val_loop)
+            self._check_loop(self._val_loop, 'val')
+        with self._running():
+            return super().val()
+
+    def test(self) -> dict:
+        self._write_config(self._log_dir)
+        with self._running():
+            return super().test()
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        try:
+            with explained_worker_deaths():
+                yield
+        except (Exception, KeyboardInterrupt):
+            atexit.unregister(leave_group)  # another process may be waiting in the group, so that this could hang
+            raise
+        finally:  # after an error, too, signals are handled as before
+            for hook in self.hooks:
+                if isinstance(hook, InterruptHook):
+                    hook.restore()
 
     @contextmanager
     def _sole_training(self) -> Iterator[None]:
@@ -198,32 +189,16 @@ class FERRunner(ResumableRunner):
                 raise ValueError(refused[0])
             yield
 
+    # ---- checks before the first step -----------------------------------------------------------------------------
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         self._strict, self._resume = True, False
         loop = super().build_test_loop(loop)
         self._check_loop(loop, 'test')
         return loop
 
-    def test(self) -> dict:
-        self._write_config(self._log_dir)
-        with orderly(), explained_worker_deaths():
-            return super().test()
-
-    def val(self) -> dict:
-        self._write_config(self._log_dir)
-        self._strict, self._resume = True, False
-        if self._val_loop is not None:
-            self._val_loop = self.build_val_loop(self._val_loop)
-            self._check_loop(self._val_loop, 'val')
-        with orderly(), explained_worker_deaths():
-            return super().val()
-
-    def _check_classes(self, dataset: object, source: str) -> None:
-        check_num_classes(self.model, classes_of(dataset), source, dataset)
-
     def _check_loop(self, loop: BaseLoop, part: str) -> None:
         """Refuse to compare labels by index, as other loops than mmfer's do, where that would be wrong."""
-        model, data = self.model_classes, classes_of(loop.dataloader.dataset)
+        model, data = self.model_classes, classes_of(data_of(loop.dataloader))
         if not isinstance(loop, (FERValLoop, FERTestLoop)) and model and data and not same_names(model, data):
             raise ValueError(
                 f'{part}_dataloader has the classes {", ".join(data)}, the model {", ".join(model)}, and '
@@ -244,7 +219,8 @@ class FERRunner(ResumableRunner):
         try:
             self._train_loop = self.build_train_loop(self._train_loop)
             check_loader(self._train_loop.dataloader)
-            self._check_classes(self._train_loop.dataloader.dataset, 'the training data')
+            dataset = data_of(self._train_loop.dataloader)
+            check_num_classes(self.model, classes_of(dataset), 'the training data', dataset)
             if self._val_loop is not None:
                 self._val_loop = self.build_val_loop(self._val_loop)
                 self._check_loop(self._val_loop, 'val')

@@ -15,7 +15,7 @@ from mmfer.apis.run import load_config
 from mmfer.datasets import AlignFace, CropFace, LoadImageFromFile, Occlude
 from mmfer.datasets.transforms.occlude import REGIONS
 from mmfer.registry import TRANSFORMS
-from mmfer.utils.checkpoint import write_text
+from mmfer.utils.files import write_text
 from mmfer.utils.nesting import leaves
 
 from .label_noise import LabelNoise, noise_of

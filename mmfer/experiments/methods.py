@@ -11,8 +11,9 @@ from typing import Any
 from mmfer.apis.run import load_config
 from mmfer.apis.swap_head import swap_head
 from mmfer.apis.train import train_config
-from mmfer.utils.checkpoint import list_checkpoints, write_text
-from mmfer.utils.finished import MARKER, changed_settings, config_settings, shown_changes
+from mmfer.structures.run_record import MARKER, changed_settings, config_settings, shown_changes
+from mmfer.utils.checkpoint import list_checkpoints
+from mmfer.utils.files import write_text
 
 from .label_noise import LabelNoise, add_label_noise
 
@@ -27,7 +28,7 @@ class Method:
         name: Of the method.
         folder: Of its config and its runs.
         text: Content of the config.
-        settings: Of :func:`mmfer.utils.finished.config_settings`.
+        settings: Of :func:`mmfer.structures.run_record.config_settings`.
     """
 
     name: str

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mmfer.evaluation import functional as F
-from mmfer.utils.provenance import versions
+from mmfer.structures.run_record import versions
 from mmfer.utils.tables import render_table
 
 from .changes import Changes

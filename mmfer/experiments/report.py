@@ -12,9 +12,8 @@ import numpy as np
 
 from mmfer.evaluation import functional as F
 from mmfer.evaluation.functional.calibration import CalibrationBins
-from mmfer.utils.checkpoint import write_text
-from mmfer.utils.finished import write_json
-from mmfer.utils.provenance import versions
+from mmfer.structures.run_record import versions
+from mmfer.utils.files import write_json, write_text
 
 from .changes import Changes, assess
 from .conditions import Condition

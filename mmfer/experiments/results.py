@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mmfer.evaluation import functional
-from mmfer.utils.finished import MARKER, read_finished
+from mmfer.structures.run_record import MARKER, read_finished
 
 from .conditions import PREDICTIONS, Condition, condition_of_file, training_condition
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmfer.utils.finished import MARKER, read_finished, write_json
+from mmfer.structures.run_record import MARKER, read_finished
+from mmfer.utils.files import write_json
 from mmfer.utils.folder_lock import sole_run
 from mmfer.utils.tables import render_table
 

@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mmfer.structures.run_record import changed_settings, read_finished, shown_changes
 from mmfer.utils.checkpoint import age, list_checkpoints
-from mmfer.utils.finished import changed_settings, read_finished, shown_changes
 from mmfer.utils.progress import duration
 
 from .conditions import PREDICTIONS, Condition, condition_of_file, write_occluded
@@ -43,8 +43,8 @@ class Task:
         folder: Work dir of the training; the predictions of its tests lie there, too.
         seed: The seed.
         config: Config file.
-        settings: What it is to be trained with, of :func:`mmfer.utils.finished.config_settings`; None takes a training
-            that is there as it is.
+        settings: What it is to be trained with, of :func:`mmfer.structures.run_record.config_settings`; None takes a
+            training that is there as it is.
         processes: Number of processes it is to be trained with; None accepts any.
         tests: Conditions to test under; none for a training alone.
         which: The checkpoint that is tested: ``'last'``, ``'best'`` by validation, or the path of a file.

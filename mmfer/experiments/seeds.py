@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmfer.utils.finished import write_json
+from mmfer.utils.files import write_json
 from mmfer.utils.folder_lock import sole_run
 from mmfer.utils.tables import render_table
 

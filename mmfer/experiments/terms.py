@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmfer.utils.finished import MARKER
+from mmfer.structures.run_record import MARKER
 
 from .results import Run
 

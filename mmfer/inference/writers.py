@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mmfer.utils.checkpoint import replace_synced
+from mmfer.utils.files import replace_synced
 
 from .results import ImageResult
 

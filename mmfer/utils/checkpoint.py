@@ -9,7 +9,6 @@ Files of other origin are read by ``mmfer.utils.checkpoint_reader``.
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import re
 import struct
@@ -19,8 +18,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer, print_log
+from mmengine.logging import HistoryBuffer
 from safetensors import safe_open
+
+from .files import replace_synced
 
 CHECKSUM = 'blake2b-v1:'
 # The end of an epoch, a place within an epoch (both numbers count what is done), an iteration of a run without epochs.
@@ -54,15 +55,6 @@ def to_plain(obj: Any) -> Any:
     if isinstance(obj, (set, frozenset)):
         return sorted(map(to_plain, obj))
     return re.sub(r' at 0x[0-9a-f]+', '', str(obj))
-
-
-def restore_message_hub(state: dict) -> dict:
-    """The state of MMEngine's message hub as it was before :func:`to_plain`."""
-    scalars = {
-        name: HistoryBuffer(value['history'].tolist(), value['counts'].tolist(), value['max_length'])
-        for name, value in state.get('log_scalars', {}).items()
-    }
-    return {**state, 'log_scalars': scalars}
 
 
 # ---- the checksum ----------------------------------------------------------------------------------------------------
@@ -134,31 +126,6 @@ def write_checkpoint(content: Mapping, path: str | Path) -> None:
         replace_synced(part, path)
     finally:
         part.unlink(missing_ok=True)
-
-
-def write_text(path: str | Path, text: str) -> None:
-    """Write ``text`` in UTF-8 to ``path``, whole or not at all."""
-    path = Path(path)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    try:
-        part.write_text(text, encoding='utf-8')
-        replace_synced(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def replace_synced(part: Path, path: Path) -> None:
-    """Rename ``part`` to ``path`` once its bytes are on disk: a killed run leaves no half-written file."""
-    path = Path(path)
-    with open(part, 'rb+') as file:
-        os.fsync(file.fileno())
-    os.replace(part, path)
-    if os.name == 'posix':  # else a power cut may undo the renaming
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------------
@@ -233,62 +200,3 @@ def list_checkpoints(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     found = [path for path in folder.iterdir() if age(path)] if folder.is_dir() else []
     return sorted((path for path in found if path.is_file()), key=age, reverse=True)
-
-
-def holds_training(content: dict) -> bool:
-    """Whether a checkpoint holds what a training needs to continue, and not just weights."""
-    return isinstance(content.get('meta'), dict) and 'optimizer' in content and 'message_hub' in content
-
-
-def load_newest(folder: str | Path) -> tuple[Path, dict] | None:
-    """The newest checkpoint of a run that loads, and its content; None where there is no checkpoint.
-
-    The log tells which files were skipped, and why.
-
-    Raises:
-        ValueError: If there are checkpoints, but none of them loads.
-    """
-    problems = []
-    for path in list_checkpoints(folder):
-        try:
-            content = load_checkpoint(path)
-            if not holds_training(content):
-                raise ValueError(f'{path} cannot be loaded: it holds no state of a training')
-        except (OSError, ValueError) as error:
-            problems.append(str(error))
-            print_log(f'Skipped: {error}', logger='current', level=logging.WARNING)
-            continue
-        return path, content
-    if problems:
-        raise ValueError(
-            f'none of the {len(problems)} checkpoints in {folder} can be loaded:\n'
-            + '\n'.join(problems)
-            + '\nTo start anew, move them away or choose another --work-dir.'
-        )
-    return None
-
-
-def find_checkpoint(folder: str | Path) -> Path | None:
-    """The newest checkpoint of a run that loads; None where there is none (see :func:`load_newest`)."""
-    newest = load_newest(folder)
-    return newest and newest[0]
-
-
-def prune_checkpoints(folder: str | Path, keep: int, by_epoch: bool = True) -> list[Path]:
-    """Remove old checkpoints of a run, oldest first, and return their paths. Call it once the newest is complete.
-
-    Args:
-        folder: Folder of the run.
-        keep: So many are kept; all, if negative.
-        by_epoch: The regular ones are those of ends of epochs. Others were saved when a run was interrupted, and are
-            removed when there is a newer one.
-    """
-    found = list_checkpoints(folder)
-    regular = [path for path in found if not by_epoch or path.name == f'epoch_{age(path)[0]}.pth']
-    surplus = set(regular[keep:]) if keep >= 0 else set()
-    if by_epoch:
-        surplus |= set(found[1:]) - set(regular)
-    old = sorted(surplus - set(found[:1]), key=age)
-    for path in old:
-        path.unlink(missing_ok=True)
-    return old

@@ -22,7 +22,7 @@ from .config_files import import_modules
 # Top-level names: arguments of the runner, what it and FERRunner look up in the config, and what inference does.
 READ = set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg', 'launcher'}
 READ |= {'model_wrapper_cfg', 'sync_bn', 'find_unused_parameters', 'activation_checkpointing', 'efficient_conv_bn_eval'}
-READ |= {'compile', 'channels_last', 'recompute', 'custom_imports', 'face_crop'}
+READ |= {'compile', 'channels_last', 'checkpoint_activations', 'custom_imports', 'face_crop'}
 CONTROL = {'type', '_delete_', '_scope_'}
 LOADER = set(inspect.signature(DataLoader.__init__).parameters) | {'num_batch_per_epoch'}
 # What is read in dicts without a type, by their place.

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from mmfer.utils.checkpoint import replace_synced
+from mmfer.utils.files import replace_synced
 
 from .contact_sheet import class_colors
 from .optional import require

@@ -10,7 +10,7 @@ from small_runs import ROOT, shallow_config, small_config
 from mmfer.apis import load_config
 from mmfer.apis.train import add_tensorboard, default_work_dir, set_amp, train, train_config
 from mmfer.engine.optim_wrappers import AutocastOptimWrapper, SAMOptimWrapper
-from mmfer.utils.finished import read_finished
+from mmfer.structures.run_record import read_finished
 
 MODULE = sys.modules['mmfer.apis.train']  # the package may have its function under this name
 AUTOCAST = 'mmfer.engine.optim_wrappers.AutocastOptimWrapper'

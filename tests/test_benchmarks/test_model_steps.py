@@ -228,7 +228,7 @@ def test_precisions_of_the_optimizer_wrapper():
     [
         ('compile', 'one of fp32, tf32'),
         ('fp32+bf16', 'one of fp32, tf32'),
-        ('fp32+fast', 'channels_last, recompute, compile, cudagraphs'),
+        ('fp32+fast', 'channels_last, checkpoint_activations, compile, cudagraphs'),
         ('tf32', 'for GPUs'),
         ('bf16+cudagraphs', 'for GPUs'),
         ('bf16+onnx', r'as fp32\+onnx'),
@@ -246,17 +246,17 @@ def test_settings_of_inference_alone():
 
 def test_settings_of_training_alone():
     with pytest.raises(ValueError, match='for training'):
-        Setting.parse('fp32+recompute', CPU)
-    with pytest.raises(ValueError, match='recompute and compile do not go together'):
-        Setting.parse('fp32+recompute+compile', CPU, 'train')
+        Setting.parse('fp32+checkpoint_activations', CPU)
+    with pytest.raises(ValueError, match='checkpoint_activations and compile do not go together'):
+        Setting.parse('fp32+checkpoint_activations+compile', CPU, 'train')
 
 
 def test_recomputing_needs_names_of_parts():
     path = CONFIGS / 'poster_var/synth.py'
-    settings = ['fp32', 'fp32+recompute']
+    settings = ['fp32', 'fp32+checkpoint_activations']
     with pytest.raises(ValueError, match='needs the names of the parts'):
         benchmark_model(path, 'train', settings=settings, **SMALL)
-    options = dict(cfg_options=dict(recompute=['backbone.image.stages.0']), **SMALL)
+    options = dict(cfg_options=dict(checkpoint_activations=['backbone.image.stages.0']), **SMALL)
     result = benchmark_model(path, 'train', settings=settings, **options)
     assert [row['error'] for row in result['rows']] == [None, None]
 

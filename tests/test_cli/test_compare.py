@@ -12,7 +12,7 @@ from processes import ROOT, environment, python
 from small_runs import small_config
 
 from mmfer.cli import main
-from mmfer.utils.finished import read_finished
+from mmfer.structures.run_record import read_finished
 
 CONFIG = str(ROOT / 'configs/poster_var/synth.py')
 

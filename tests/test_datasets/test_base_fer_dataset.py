@@ -9,8 +9,8 @@ from torch.utils.data import DataLoader
 
 from mmfer.datasets import FER2013, RAFDB, FERDataset, FolderDataset, KFold, LoadImageFromFile, SynthFER
 from mmfer.datasets.base_fer_dataset import first_names
-from mmfer.engine.seeding import SeededDataset
-from mmfer.engine.worker_watch import SampleError
+from mmfer.engine.resume.seeding import SeededDataset
+from mmfer.engine.workers import SampleError
 from mmfer.registry import DATASETS
 
 CLASSES = ('neutral', 'happiness', 'anger')

@@ -139,9 +139,9 @@ def test_what_cannot_be_compiled(model, tmp_path):
     with pytest.raises(ValueError, match='Linear has no extract_feat'):
         compile_features(nn.Linear(1, 1), True)
     config = small_config(tmp_path)
-    config.update(compile=True, recompute=['neck'])
-    with pytest.raises(ValueError, match='compile and recompute do not go together'):
+    config.update(compile=True, checkpoint_activations=['neck'])
+    with pytest.raises(ValueError, match='compile and checkpoint_activations do not go together'):
         build_runner(config)
-    config.update(compile=1, recompute=[])
+    config.update(compile=1, checkpoint_activations=[])
     with pytest.raises(TypeError, match='compile=1'):
         build_runner(config)

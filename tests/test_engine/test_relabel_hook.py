@@ -221,7 +221,7 @@ def test_an_epoch_trains_on_what_the_one_before_found(whole):
     assert content['samples'] == 28
     labels = dict(zip(content['indices'].tolist(), content['labels'].tolist()))
     assert labels
-    own = whole.runner.train_dataloader.dataset.get_gt_labels().tolist()
+    own = whole.runner.train_dataloader.dataset.dataset.get_gt_labels().tolist()
     third = sorted(whole.used[4] + whole.used[5])
     assert third == sorted(labels.get(i, label) for i, label in enumerate(own))
     assert third != sorted(own) == sorted(whole.used[0] + whole.used[1])
@@ -249,7 +249,7 @@ from torch import distributed
 
 sys.path[:0] = sys.argv[4:]
 from test_relabel_hook import LOGITS, RelabelHook, batch, fake_runner, iterate
-from mmfer.engine import process_group
+from mmfer.engine.runner import leave_group
 
 rank, rendezvous, out = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 distributed.init_process_group('gloo', init_method=f'file://{rendezvous}', rank=rank, world_size=2)
@@ -259,7 +259,7 @@ iterate(hook, runner, batch(first=4 * rank))
 size = 3 - rank  # batches need not be of one size
 iterate(hook, runner, batch([0, 0, 0][:size], first=10 * (1 + rank)), LOGITS[:size])
 json.dump(sorted(hook.labels.items()), open(f'{out}/{rank}.json', 'w'))
-process_group.leave_group_at_exit()
+leave_group()
 """
 
 

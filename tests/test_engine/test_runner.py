@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_runs import ROOT, small_config
+from mmengine.config import Config
+from mmengine.dataset import DefaultSampler
+from mmengine.hooks import IterTimerHook
+from mmengine.runner import EpochBasedTrainLoop, Runner, ValLoop
+from small_runs import ROOT, shallow_config, small_config
 
-from mmfer.apis import build_runner, evaluate, init_model
+from mmfer.apis import build_runner, evaluate, init_model, load_config
 from mmfer.datasets import SynthFER
-from mmfer.engine.hooks.checkpoint_hook import SafeCheckpointHook
-from mmfer.engine.runner import ALWAYS
+from mmfer.engine import FERRunner, GuardHook
 from mmfer.utils.folder_lock import sole_run
 
 
@@ -155,13 +158,59 @@ def test_all_processes_end_where_the_first_is_refused(tmp_path, monkeypatch):
     assert not (tmp_path / 'training.lock').exists()
 
 
-def test_hooks_that_are_always_there(tmp_path):
+# ---- what the config names is what runs ------------------------------------------------------------------------------
+def plain_config(work_dir):
+    """One in MMEngine's style, which names nothing of mmfer's engine."""
+    config = shallow_config(work_dir, epochs=2).to_dict()
+    loader = dict(batch_size=7, num_workers=0, sampler=dict(type=DefaultSampler, shuffle=True))
+    train, val = (dict(loader, dataset=config[f'{part}_dataloader']['dataset']) for part in ('train', 'val'))
+    train['dataset']['pipeline'].insert(0, dict(type='RandomFlip', prob=0.5))
+    return Config(
+        dict(
+            default_scope='mmfer',
+            work_dir=str(work_dir),
+            model=config['model'],
+            train_dataloader=train,
+            val_dataloader=val,
+            val_evaluator=dict(type='Accuracy'),
+            train_cfg=dict(by_epoch=True, max_epochs=2),
+            val_cfg=dict(),
+            optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)),
+            randomness=dict(seed=3),
+        )
+    )
+
+
+def test_a_config_of_mmengine_runs_as_mmengine_runs_it(tmp_path):
+    runners = []
+    for kind in (Runner, FERRunner):
+        runners.append(kind.from_cfg(plain_config(tmp_path / kind.__name__)))
+        runners[-1].train()
+    theirs, ours = runners
+    assert [type(hook) for hook in ours.hooks] == [type(hook) for hook in theirs.hooks]
+    assert (type(ours.train_loop), type(ours.val_loop)) == (EpochBasedTrainLoop, ValLoop)
+    assert type(ours.train_dataloader.dataset) is SynthFER
+    assert type(ours.train_dataloader.sampler) is DefaultSampler
+    state = theirs.model.state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in ours.model.state_dict().items())
+    for name in ('train/loss', 'val/accuracy/top1'):
+        histories = [runner.message_hub.log_scalars[name].data[0].tolist() for runner in runners]
+        assert histories[0] == histories[1]
+    later = plain_config(tmp_path / 'FERRunner')
+    later.resume = True
+    later = FERRunner.from_cfg(later)
+    later.train()
+    assert later.resumed['epoch'] == 2
+
+
+def test_a_hook_that_the_config_drops_is_not_there(tmp_path):
+    config = load_config(small_config(tmp_path), {'default_hooks.guard': None, 'default_hooks.timer': None})
+    dropped = [name for name, hook in config.default_hooks.items() if hook is None]
+    assert dropped == ['timer', 'guard']
+    assert not any(isinstance(hook, (GuardHook, IterTimerHook)) for hook in build_runner(config).hooks)
     config = small_config(tmp_path)
-    config.custom_hooks = [dict(type='SeedHook')]
-    config.default_hooks.pop('checkpoint')
-    runner = build_runner(config)
-    for kind in (*ALWAYS, SafeCheckpointHook):
-        assert sum(isinstance(hook, kind) for hook in runner.hooks) == 1
+    names = {type(hook).__name__ for hook in build_runner(config).hooks}
+    assert names == {hook['type'].rpartition('.')[2] for hook in config.to_dict()['default_hooks'].values()}
 
 
 def test_the_log_is_in_utf_8_whatever_the_encoding_of_the_system(tmp_path):

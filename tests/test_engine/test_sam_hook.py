@@ -86,6 +86,20 @@ def test_an_iteration_that_failed_leaves_nothing_behind():
     assert not runner.model.data_preprocessor._forward_hooks
 
 
+def test_a_refused_step_waits_until_all_processes_meet():
+    """In a distributed training it may be refused in one of them alone."""
+    runner, hook = runner_of(Tiny()), SAMHook()
+    before = [p.detach().clone() for p in runner.model.parameters()]
+    next(runner.model.parameters()).register_hook(lambda grad: grad * float('inf'))
+    hook.before_train(runner)
+    hook.before_train_iter(runner, 0, batch(0))
+    outputs = runner.model.train_step(batch(0), runner.optim_wrapper)
+    assert outputs['loss'].isfinite()
+    with pytest.raises(FloatingPointError, match='second pass is nan'):
+        hook.after_train_iter(runner, 0, batch(0), outputs)
+    assert all(map(torch.equal, runner.model.parameters(), before))
+
+
 def test_other_wrappers_are_left_alone():
     runner = SimpleNamespace(model=Tiny(), optim_wrapper=object())
     hook = SAMHook()
@@ -178,7 +192,7 @@ from torch import distributed
 
 sys.path[:0] = sys.argv[4:]
 from test_sam_hook import SAMHook, Tiny, batch, iterate, runner_of
-from mmfer.engine import process_group
+from mmfer.engine.runner import leave_group
 
 rank, rendezvous, out = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 distributed.init_process_group('gloo', init_method=f'file://{rendezvous}', rank=rank, world_size=2)
@@ -191,7 +205,7 @@ for name, options in {OPTIONS}.items():
         iterate(runner, hook, {key: value[4 * rank:4 * rank + 4] for key, value in batch(seed).items()})
     results[name] = [p.detach() for p in model.parameters()]
 torch.save(results, f'{out}/{rank}.pt')
-process_group.leave_group_at_exit()
+leave_group()
 """
 OPTIONS = dict(
     plain=dict(),

@@ -69,14 +69,14 @@ from torch import distributed
 
 sys.path[:0] = sys.argv[4:]
 from test_bootstrap_metric import SIZE, evaluate, make_samples
-from mmfer.engine import process_group
+from mmfer.engine.runner import leave_group
 
 rank = int(sys.argv[1])
 distributed.init_process_group('gloo', init_method=f'file://{sys.argv[2]}', rank=rank, world_size=2)
 samples = make_samples()
 own = (samples + samples[:1])[rank::2]
 json.dump(evaluate(own, SIZE), open(f'{sys.argv[3]}/{rank}.json', 'w'))
-process_group.leave_group_at_exit()
+leave_group()
 """
 
 

@@ -13,7 +13,7 @@ from mmfer.engine import RelabelHook
 from mmfer.experiments.label_noise import LabelNoise, add_label_noise, noise_of
 from mmfer.experiments.methods import plan_methods
 from mmfer.registry import DATASETS
-from mmfer.utils.finished import config_settings
+from mmfer.structures.run_record import config_settings
 from mmfer.utils.nesting import walk
 
 NOISE = LabelNoise(0.25, 3)

@@ -7,7 +7,7 @@ from processes import ROOT
 from mmfer.apis import load_config
 from mmfer.apis.swap_head import swap_head
 from mmfer.experiments.methods import plan_methods, unique_names, write_configs
-from mmfer.utils.finished import config_settings
+from mmfer.structures.run_record import config_settings
 
 SYNTH = ROOT / 'configs/poster_var/synth.py'
 TINY = {'train_cfg.max_epochs': 2, 'train_dataloader.dataset.num_samples': 8}

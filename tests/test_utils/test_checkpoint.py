@@ -1,26 +1,13 @@
 import errno
 import os
-import re
 from collections import OrderedDict
 
 import numpy as np
 import pytest
 import torch
-from mmengine.logging import HistoryBuffer
 
-from mmfer.utils.checkpoint import (
-    age,
-    checksum,
-    find_checkpoint,
-    list_checkpoints,
-    load_checkpoint,
-    load_newest,
-    prune_checkpoints,
-    replace_synced,
-    restore_message_hub,
-    to_plain,
-    write_checkpoint,
-)
+from mmfer.utils.checkpoint import age, checksum, list_checkpoints, load_checkpoint, to_plain, write_checkpoint
+from mmfer.utils.files import replace_synced
 
 
 def state(value=0.0):
@@ -41,15 +28,6 @@ def test_plain_content_survives_weights_only(tmp_path):
     assert back['meta']['array'].tolist() == [0, 1, 2]
     assert back['meta']['names'] == ['x', 'y']
     assert back['path'] == str(tmp_path)
-
-
-def test_message_hub_round_trip():
-    buffer = HistoryBuffer([1.0, 2.0], [1, 1])
-    state = restore_message_hub(to_plain(dict(log_scalars=dict(loss=buffer), runtime_info=dict(iter=3))))
-    restored = state['log_scalars']['loss']
-    assert isinstance(restored, HistoryBuffer)
-    assert restored.mean() == 1.5
-    assert state['runtime_info'] == dict(iter=3)
 
 
 class Touch:
@@ -196,58 +174,6 @@ def test_age_is_told_by_the_name(tmp_path):
     (tmp_path / 'epoch_11.pth').mkdir()
     assert [path.name for path in list_checkpoints(tmp_path)] == names[::-1]
     assert list_checkpoints(tmp_path / 'nowhere') == []
-
-
-def test_newest_that_loads(tmp_path):
-    write_all(tmp_path, *(f'epoch_{i}.pth' for i in range(1, 7)))
-    data = (tmp_path / 'epoch_6.pth').read_bytes()
-    (tmp_path / 'epoch_6.pth').write_bytes(data[: len(data) // 2])
-    (tmp_path / 'epoch_5.pth').write_bytes(b'')
-    torch.save(dict(state_dict={}), tmp_path / 'epoch_4.pth')
-    torch.save(dict(evil=Touch(tmp_path / 'touched')), tmp_path / 'epoch_3.pth')
-    (tmp_path / 'touched').unlink(missing_ok=True)
-    skipped = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('mmfer.utils.checkpoint.print_log', lambda text, **options: skipped.append(text))
-        path, content = load_newest(tmp_path)
-    assert path.name == 'epoch_2.pth'
-    assert content['state_dict']['w'][0] == 1.0
-    reasons = ['epoch_6.pth .*truncated', 'epoch_5.pth .*empty', 'epoch_4.pth .*no state of a training', 'run code']
-    assert len(skipped) == 4
-    for text, reason in zip(skipped, reasons):
-        assert re.search(f'Skipped: .*{reason}', text)
-    assert not (tmp_path / 'touched').exists()
-    assert find_checkpoint(tmp_path) == path
-
-
-def test_no_checkpoint_and_none_that_loads(tmp_path):
-    assert load_newest(tmp_path) is None
-    assert find_checkpoint(tmp_path / 'nowhere') is None
-    (tmp_path / 'epoch_1.pth').write_bytes(b'')
-    (tmp_path / 'epoch_2.pth').write_bytes(b'xy')
-    with pytest.raises(ValueError, match=r'(?s)none of the 2 checkpoints .*epoch_2.*epoch_1.*empty.*start anew'):
-        find_checkpoint(tmp_path)
-
-
-def test_pruning(tmp_path):
-    def names():
-        return [path.name for path in list_checkpoints(tmp_path)][::-1]
-
-    others = ['best_accuracy_epoch_1.pth', 'mine.pth', 'epoch_1.pth.bak']
-    write_all(
-        tmp_path, 'epoch_1.pth', 'epoch_2.pth', 'epoch_2_iter_9.pth', 'epoch_3.pth', 'epoch_3_iter_12.pth', *others
-    )
-    assert prune_checkpoints(tmp_path, -1) == [tmp_path / 'epoch_2_iter_9.pth']
-    assert names() == ['epoch_1.pth', 'epoch_2.pth', 'epoch_3.pth', 'epoch_3_iter_12.pth']
-    prune_checkpoints(tmp_path, 2)
-    assert names() == ['epoch_2.pth', 'epoch_3.pth', 'epoch_3_iter_12.pth']
-    write_all(tmp_path, 'epoch_4.pth')
-    prune_checkpoints(tmp_path, 1)
-    assert names() == ['epoch_4.pth']
-    write_all(tmp_path, 'epoch_4_iter_20.pth', 'epoch_4_iter_30.pth', 'epoch_5_iter_40.pth')
-    prune_checkpoints(tmp_path, 2, by_epoch=False)
-    assert names() == ['epoch_4_iter_30.pth', 'epoch_5_iter_40.pth']
-    assert all((tmp_path / name).exists() for name in others)
 
 
 def test_addresses_in_memory_are_not_saved():

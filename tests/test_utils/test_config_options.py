@@ -94,7 +94,7 @@ def test_helpers_that_are_taken_apart(affectnet):
             'sync_bn': 'torch',
         },
         {
-            'recompute': ['backbone'],
+            'checkpoint_activations': ['backbone'],
             'custom_hooks': [],
             'visualizer.name': 'x',
             'experiment_name': 'x',
@@ -113,7 +113,11 @@ def test_helpers_that_are_taken_apart(affectnet):
         {'optim_wrapper.paramwise_cfg.custom_keys.backbone.lr_mult': 0.1, 'optim_wrapper.optimizer.betas': (0.9, 0.95)},
         {'optim_wrapper.type': 'mmfer.SAMOptimWrapper', 'optim_wrapper.rho': 0.05},
         {'env_cfg.dist_cfg.backend': 'gloo', 'randomness.deterministic': True, 'auto_scale_lr.base_batch_size': 64},
-        {'custom_hooks.0.priority': 'LOW', 'default_hooks.ema.type': 'EMAHook', 'default_hooks.ema.momentum': 0.01},
+        {
+            'default_hooks.progress.priority': 'LOW',
+            'default_hooks.ema.type': 'EMAHook',
+            'default_hooks.ema.momentum': 0.01,
+        },
         {'param_scheduler.0.final_div_factor': 10, 'param_scheduler.0.begin': 0, 'train_cfg.val_begin': 2},
         {'train_dataloader.drop_last': True, 'train_dataloader.sampler.round_up': False, 'val_evaluator.prefix': 'x'},
         {'train_dataloader.dataset.cache': 'memory', 'train_dataloader.dataset.num_samples': 20},

@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> None:
     from mmfer.datasets.samplers import labels_of
     from mmfer.datasets.verify import build_dataset, split_settings
     from mmfer.registry import MODELS
-    from mmfer.utils.checkpoint import replace_synced
+    from mmfer.utils.files import replace_synced
     from mmfer.utils.nesting import protocol_of
     from mmfer.visualization.contact_sheet import contact_sheet
 

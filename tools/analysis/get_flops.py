@@ -36,7 +36,7 @@ def parse_args() -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     from mmfer.apis.flops import count_flops, flops_report
-    from mmfer.utils.checkpoint import write_text
+    from mmfer.utils.files import write_text
 
     if args.out and args.out.suffix != '.json':
         raise ValueError(f'--out {args.out}: the result is JSON, name a file that ends in .json')

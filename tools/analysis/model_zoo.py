@@ -19,7 +19,7 @@ def parse_args() -> argparse.Namespace:
 def run(args: argparse.Namespace) -> int:
     from mmfer.apis.model_zoo import fresh_metadata, index_text, zoo_page
     from mmfer.apis.models import configs_folder
-    from mmfer.utils.checkpoint import write_text
+    from mmfer.utils.files import write_text
 
     root, stale = configs_folder().parent, []
 

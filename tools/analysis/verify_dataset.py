@@ -96,7 +96,7 @@ def show_duplicates(duplicates: dict) -> None:
 def run(args: argparse.Namespace) -> list:
     from mmfer.apis.run import load_config
     from mmfer.datasets.verify import verify
-    from mmfer.utils.checkpoint import replace_synced
+    from mmfer.utils.files import replace_synced
     from mmfer.utils.perceptual_hash import MAX_DISTANCE
 
     if not 0 <= args.distance <= MAX_DISTANCE:

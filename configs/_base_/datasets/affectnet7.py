@@ -21,6 +21,7 @@ from mmfer.datasets import (
     ImageResize,
     LoadImageFromFile,
     PackInputs,
+    stack_images,
 )
 from mmfer.evaluation import ExpressionMetric
 
@@ -54,6 +55,8 @@ val_dataloader = dict(
     num_workers=8,
     persistent_workers=True,
     sampler=dict(type=DefaultSampler, shuffle=False),
+    collate_fn=dict(type=stack_images),
+    pin_memory=True,
     dataset=dict(
         type=AffectNet, data_root='data/affectnet', split='val', num_classes=7, pipeline=test_pipeline, test_mode=True
     ),

@@ -8,7 +8,7 @@ from mmcv.transforms import RandomFlip, Resize
 from mmengine.dataset import DefaultSampler
 from mmpretrain.datasets.transforms import RandomErasing, RandomResizedCrop
 
-from mmfer.datasets import FER2013, LoadImageFromFile, PackInputs
+from mmfer.datasets import FER2013, LoadImageFromFile, PackInputs, stack_images
 from mmfer.evaluation import ExpressionMetric
 
 train_pipeline = [
@@ -24,12 +24,16 @@ train_dataloader = dict(
     num_workers=0,
     drop_last=True,
     sampler=dict(type=DefaultSampler, shuffle=True),
+    collate_fn=dict(type=stack_images),
+    pin_memory=True,
     dataset=dict(type=FER2013, data_root='data/fer2013', split='train', pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=256,
     num_workers=0,
     sampler=dict(type=DefaultSampler, shuffle=False),
+    collate_fn=dict(type=stack_images),
+    pin_memory=True,
     dataset=dict(type=FER2013, data_root='data/fer2013', split='test', pipeline=test_pipeline, test_mode=True),
 )
 test_dataloader = val_dataloader

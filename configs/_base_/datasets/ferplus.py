@@ -17,6 +17,7 @@ from mmfer.datasets import (
     ImageResize,
     LoadImageFromFile,
     PackInputs,
+    stack_images,
 )
 from mmfer.evaluation import ExpressionMetric
 
@@ -42,6 +43,8 @@ train_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type=DefaultSampler, shuffle=True),
+    collate_fn=dict(type=stack_images),
+    pin_memory=True,
     dataset=dict(type=FERPlus, data_root=data_root, split='train', rule='votes', pipeline=train_pipeline),
 )
 val_dataloader = dict(
@@ -49,6 +52,8 @@ val_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type=DefaultSampler, shuffle=False),
+    collate_fn=dict(type=stack_images),
+    pin_memory=True,
     dataset=dict(
         type=FERPlus, data_root=data_root, split='val', rule='majority', pipeline=test_pipeline, test_mode=True
     ),
@@ -58,6 +63,8 @@ test_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type=DefaultSampler, shuffle=False),
+    collate_fn=dict(type=stack_images),
+    pin_memory=True,
     dataset=dict(
         type=FERPlus, data_root=data_root, split='test', rule='majority', pipeline=test_pipeline, test_mode=True
     ),

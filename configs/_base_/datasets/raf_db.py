@@ -12,7 +12,15 @@ turned. For a model that sees photos as it saw its training, align the originals
 from mmcv.transforms import RandomFlip
 from mmengine.dataset import DefaultSampler
 
-from mmfer.datasets import RAFDB, ColorJitter, ImageRandomErasing, ImageResize, LoadImageFromFile, PackInputs
+from mmfer.datasets import (
+    RAFDB,
+    ColorJitter,
+    ImageRandomErasing,
+    ImageResize,
+    LoadImageFromFile,
+    PackInputs,
+    stack_images,
+)
 from mmfer.evaluation import ExpressionMetric
 
 train_pipeline = [
@@ -34,6 +42,8 @@ train_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type=DefaultSampler, shuffle=True),
+    collate_fn=dict(type=stack_images),
+    pin_memory=True,
     dataset=dict(type=RAFDB, data_root='data/raf_db', split='train', pipeline=train_pipeline),
 )
 val_dataloader = dict(
@@ -41,6 +51,8 @@ val_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type=DefaultSampler, shuffle=False),
+    collate_fn=dict(type=stack_images),
+    pin_memory=True,
     dataset=dict(type=RAFDB, data_root='data/raf_db', split='test', pipeline=test_pipeline, test_mode=True),
 )
 test_dataloader = val_dataloader

@@ -7,7 +7,7 @@ is the majority of ten simulated votes; the true distribution reaches the test r
 from mmcv.transforms import RandomFlip
 from mmengine.dataset import DefaultSampler
 
-from mmfer.datasets import ImageResize, LoadImageFromFile, PackInputs, SynthFER
+from mmfer.datasets import ImageResize, LoadImageFromFile, PackInputs, SynthFER, stack_images
 from mmfer.evaluation import ExpressionMetric
 
 train_pipeline = [dict(type=RandomFlip, prob=0.5), dict(type=PackInputs)]
@@ -22,12 +22,16 @@ train_dataloader = dict(
     num_workers=0,
     drop_last=True,
     sampler=dict(type=DefaultSampler, shuffle=True),
+    collate_fn=dict(type=stack_images),
+    pin_memory=True,
     dataset=dict(type=SynthFER, split='train', size=40, cache='disk', pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=250,
     num_workers=0,
     sampler=dict(type=DefaultSampler, shuffle=False),
+    collate_fn=dict(type=stack_images),
+    pin_memory=True,
     dataset=dict(type=SynthFER, split='test', size=40, cache='disk', pipeline=test_pipeline, test_mode=True),
 )
 test_dataloader = val_dataloader

@@ -4,10 +4,9 @@ It is mmfer's own recipe for plain networks, not one of a paper.
 """
 
 from mmengine.optim import CosineAnnealingLR, LinearLR, OptimWrapper
-from mmengine.runner import EpochBasedTrainLoop
 from torch.optim import AdamW
 
-from mmfer.engine import FERTestLoop, FERValLoop
+from mmfer.engine import FERTestLoop, FERTrainLoop, FERValLoop
 
 max_epochs = 40
 optim_wrapper = dict(
@@ -20,6 +19,6 @@ param_scheduler = [
     dict(type=LinearLR, start_factor=0.01, end=1, convert_to_iter_based=True),
     dict(type=CosineAnnealingLR, T_max=max_epochs - 1, begin=1, end=max_epochs, convert_to_iter_based=True),
 ]
-train_cfg = dict(type=EpochBasedTrainLoop, max_epochs=max_epochs, val_interval=1)
+train_cfg = dict(type=FERTrainLoop, max_epochs=max_epochs, val_interval=1)
 val_cfg = dict(type=FERValLoop)
 test_cfg = dict(type=FERTestLoop)

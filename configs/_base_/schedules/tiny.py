@@ -1,10 +1,9 @@
 """AdamW with a one-cycle rate, for networks trained from scratch on the CPU."""
 
 from mmengine.optim import OneCycleLR, OptimWrapper
-from mmengine.runner import EpochBasedTrainLoop
 from torch.optim import AdamW
 
-from mmfer.engine import FERTestLoop, FERValLoop
+from mmfer.engine import FERTestLoop, FERTrainLoop, FERValLoop
 
 max_epochs = 7
 optim_wrapper = dict(
@@ -15,6 +14,6 @@ optim_wrapper = dict(
 param_scheduler = [
     dict(type=OneCycleLR, eta_max=2e-3, total_steps=max_epochs, pct_start=0.2, convert_to_iter_based=True)
 ]
-train_cfg = dict(type=EpochBasedTrainLoop, max_epochs=max_epochs, val_interval=1)
+train_cfg = dict(type=FERTrainLoop, max_epochs=max_epochs, val_interval=1)
 val_cfg = dict(type=FERValLoop)
 test_cfg = dict(type=FERTestLoop)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ import torch
 from mmengine.dist import all_gather_object, all_reduce
 from mmengine.hooks import EarlyStoppingHook, Hook
 from mmengine.model import is_model_wrapper
-from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, Runner
 from mmpretrain.models import AverageClsScoreTTA
 from torch.utils.data import DataLoader
@@ -24,11 +22,6 @@ from mmfer.utils.checkpoint import list_checkpoints
 from mmfer.utils.errors import TrainingError
 
 LIMIT = 10  # file names shown
-
-
-def newest_checkpoint(folder: str | Path, since: float = 0.0) -> Path | None:
-    """The newest checkpoint of a run, by its name, that was written after the time ``since``."""
-    return next((path for path in list_checkpoints(folder) if path.stat().st_mtime >= since), None)
 
 
 def batch_names(data_batch: Any) -> list[str]:
@@ -44,30 +37,21 @@ def batch_names(data_batch: Any) -> list[str]:
 def check_loader(loader: DataLoader, option: str = 'train_dataloader') -> None:
     """Look whether a data loader has anything to yield.
 
-    Args:
-        loader: The data loader.
-        option: What the config calls it.
-
     Raises:
-        TrainingError: If its length is 0; the message has the numbers.
+        TrainingError: If its length is 0; the message has the numbers, and calls the loader ``option``.
     """
     try:
-        batches, own = len(loader), len(loader.sampler)
-        total = len(loader.dataset)
+        if len(loader):
+            return
+        total, own, batches = len(loader.dataset), len(loader.sampler), loader.batch_sampler
+        settings = f'batch_size={batches.batch_size}, drop_last={batches.drop_last}'
     except (TypeError, AttributeError):  # an endless one, or no DataLoader
         return
-    if batches:
-        return
-    size = getattr(loader.batch_sampler, 'batch_size', loader.batch_size)
     shared = f', of which this process gets {own}' if own != total else ''
-    if own and getattr(loader.batch_sampler, 'drop_last', loader.drop_last):
+    remedy = f'Look at {option}.dataset and {option}.sampler.'
+    if own:
         remedy = f'Set {option}.batch_size to {own} or less, or {option}.drop_last=False.'
-    else:
-        remedy = f'Look at {option}.dataset and {option}.sampler.'
-    raise TrainingError(
-        f'{option} yields no batch: the data set has {total} samples{shared}, batch_size={size}, '
-        f'drop_last={loader.drop_last}. {remedy}'
-    )
+    raise TrainingError(f'{option} yields no batch: the data set has {total} samples{shared}, {settings}. {remedy}')
 
 
 def _number(value: Any) -> float | None:
@@ -95,7 +79,6 @@ class GuardHook(Hook):
 
     def __init__(self) -> None:
         self._since = time.time()
-        self._failure = ''  # what the optimizer wrapper refused in this iteration
 
     def before_run(self, runner: Runner) -> None:
         for name in ('train', 'val', 'test'):
@@ -115,20 +98,6 @@ class GuardHook(Hook):
     def before_train(self, runner: Runner) -> None:
         # a folder may hold checkpoints of an earlier run; one second, since file systems round their times
         self._since = 0.0 if runner._resume else time.time() - 1
-        self._watch(runner.optim_wrapper)
-
-    def _watch(self, wrapper: OptimWrapper) -> None:
-        # An optimizer wrapper such as SAM's refuses a step with gradients that are not finite. On other processes the
-        # same step may end otherwise, so the error waits for the end of the iteration, where all of them meet.
-        original = wrapper.update_params
-
-        def update_params(*args, **kwargs) -> None:
-            try:
-                original(*args, **kwargs)
-            except FloatingPointError as error:
-                self._failure = str(error)
-
-        wrapper.update_params = update_params
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
@@ -138,7 +107,8 @@ class GuardHook(Hook):
         if sharpness is not None and 'sharpness' not in terms:
             terms['sharpness'] = float(sharpness.current())
         bad = [name for name, value in terms.items() if value is not None and not math.isfinite(value)]
-        bad += [self._failure] if self._failure else []
+        refused = getattr(runner.optim_wrapper, 'failure', '')  # SAM's, which waits for the other processes to get here
+        bad += [refused] if refused else []
         if runner.distributed:
             flag = torch.tensor([float(bool(bad))])
             all_reduce(flag, 'max')
@@ -174,7 +144,8 @@ class GuardHook(Hook):
         raise TrainingError('\n'.join(lines))
 
     def _last_good(self, runner: Runner) -> str:
-        return str(newest_checkpoint(runner.work_dir, self._since) or 'none was written by this run')
+        found = (path for path in list_checkpoints(runner.work_dir) if path.stat().st_mtime >= self._since)
+        return str(next(found, 'none was written by this run'))
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model

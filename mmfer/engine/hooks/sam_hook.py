@@ -14,7 +14,7 @@ from ..optim_wrappers import SAMOptimWrapper
 
 @HOOKS.register_module()
 class SAMHook(Hook):
-    """Lets :class:`SAMOptimWrapper` run the model a second time on each batch; FERRunner adds it where it is needed.
+    """Lets :class:`SAMOptimWrapper` run the model a second time on each batch.
 
     The data preprocessor runs once a batch, so augmentation that it does at random is the same in both passes; all
     noise inside the model is new. Under DistributedDataParallel the second pass goes through the wrapper as well, so
@@ -39,6 +39,7 @@ class SAMHook(Hook):
             )
         if not hasattr(_unwrapped(model), 'data_preprocessor'):
             raise TypeError(f"SAMHook needs a model on MMEngine's BaseModel, not {type(_unwrapped(model)).__name__}")
+        runner.optim_wrapper.deferred = True
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         wrapper = runner.optim_wrapper
@@ -53,7 +54,13 @@ class SAMHook(Hook):
         wrapper.set_closure(lambda: _loss(model, batches), model)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        """
+        Raises:
+            FloatingPointError: If the wrapper refused the step. GuardHook comes first and has the details.
+        """
         self._release()
+        if getattr(runner.optim_wrapper, 'failure', ''):
+            raise FloatingPointError(runner.optim_wrapper.failure)
 
     def after_train(self, runner: Runner) -> None:
         self._release()

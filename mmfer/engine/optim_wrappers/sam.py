@@ -30,7 +30,7 @@ class SAMOptimWrapper(AutocastOptimWrapper):
         e = \rho \frac{T^2 g}{\lVert T g \rVert_2 + 10^{-12}}, \quad
         T = 1 \text{, or } \operatorname{diag} |w| \text{ if adaptive}
 
-    The second pass needs the batch: :class:`SAMHook` supplies it, which FERRunner adds by itself. Under
+    The second pass needs the batch: :class:`SAMHook` supplies it, which the default runtime names. Under
     DistributedDataParallel both passes synchronise their gradients, so all processes perturb alike. One more copy of
     the weights is kept in memory.
 
@@ -49,6 +49,11 @@ class SAMOptimWrapper(AutocastOptimWrapper):
         loss_scale: As in :class:`AutocastOptimWrapper`. A step in which either gradient overflows is left out.
         accumulative_counts: 1; a perturbation belongs to one batch.
         clip_grad: As in :class:`AutocastOptimWrapper`; acts on the second gradient.
+
+    Attributes:
+        deferred (bool): Keep the error about a step in ``failure``, for a hook that raises it where the processes of a
+            distributed training meet, instead of raising it at once in one of them.
+        failure (str): That error; empty where there is none.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -84,6 +89,8 @@ class SAMOptimWrapper(AutocastOptimWrapper):
         self.adaptive = adaptive
         self.interval = interval
         self.second_pass_bn = second_pass_bn
+        self.deferred = False
+        self.failure = ''
         self._steps = 0
         self._closure: Callable[[], Tensor] | None = None
         self._model: nn.Module | None = None
@@ -120,7 +127,7 @@ class SAMOptimWrapper(AutocastOptimWrapper):
         if sharp and self._closure is None:
             raise RuntimeError(
                 'SAMOptimWrapper has to run the model a second time on each batch, but does not know the batch: train '
-                'with FERRunner, add dict(type=SAMHook) to custom_hooks, or without a runner call set_closure() before '
+                'with dict(type=SAMHook) among the hooks of the config, or without a runner call set_closure() before '
                 'every update_params()'
             )
         try:
@@ -129,11 +136,16 @@ class SAMOptimWrapper(AutocastOptimWrapper):
         finally:
             self._closure = self._model = None  # a closure serves one batch
         self._steps += 1
-        if math.isfinite(loss.item()):
-            if second is not None:
-                self._report(loss.item(), second.item())
-            self.step(**(step_kwargs or {}))
-        self.zero_grad(**(zero_kwargs or {}))
+        try:
+            if math.isfinite(loss.item()):
+                if second is not None:
+                    self._report(loss.item(), second.item())
+                self.step(**(step_kwargs or {}))
+            self.zero_grad(**(zero_kwargs or {}))
+        except FloatingPointError as error:
+            if not self.deferred:
+                raise
+            self.failure = str(error)
 
     def _second_pass(self) -> Tensor | None:
         """Replace the gradients by those at the perturbed weights and return the loss there.

@@ -8,7 +8,7 @@ from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
 from mmfer.registry import METRICS
-from mmfer.utils.checkpoint import write_text
+from mmfer.utils.files import write_text
 
 
 def _plain(value: object) -> object:

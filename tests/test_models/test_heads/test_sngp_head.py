@@ -94,7 +94,7 @@ import torch
 from torch import distributed as dist
 from head_checks import LABELS, X, maker
 from mmfer.models.heads.sngp_head import SNGPHead
-from mmfer.engine import process_group
+from mmfer.engine.runner import leave_group
 
 other = os.fork()
 rank = int(other > 0)
@@ -102,7 +102,7 @@ dist.init_process_group('gloo', init_method=f'file://{os.getcwd()}/meeting', wor
 head = maker(SNGPHead, num_features=64)()
 head.losses(X[rank::2], LABELS[rank::2])
 torch.save(head.information, f'{rank}.pt')
-process_group.leave_group_at_exit()
+leave_group()
 if other:
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]))
 """

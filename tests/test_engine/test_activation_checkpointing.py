@@ -8,7 +8,7 @@ from small_runs import small_config, small_model
 from torch import nn
 
 from mmfer.apis import build_runner
-from mmfer.engine.recompute import recompute_activations
+from mmfer.engine.activation_checkpointing import checkpoint_activations
 from mmfer.registry import MODELS
 
 
@@ -51,7 +51,7 @@ def test_loss_gradients_and_statistics_are_the_same_with_less_memory(model):
     other = copy.deepcopy(model)
     parts = parts_of(other)
     assert len(parts) >= 3
-    recompute_activations(other, parts)
+    checkpoint_activations(other, parts)
     loss, grads, buffers, size = step(model)
     loss2, grads2, buffers2, size2 = step(other)
     assert torch.equal(loss, loss2)
@@ -62,7 +62,7 @@ def test_loss_gradients_and_statistics_are_the_same_with_less_memory(model):
 
 
 def test_a_copy_recomputes_with_its_own_weights(model):
-    recompute_activations(model, parts_of(model))
+    checkpoint_activations(model, parts_of(model))
     other = copy.deepcopy(model)
     with torch.no_grad():
         for p in other.parameters():
@@ -77,7 +77,7 @@ def test_training_with_recomputation_ends_with_the_same_weights(tmp_path):
     for recompute in (False, True):
         config = small_config(tmp_path / str(recompute))
         if recompute:
-            config.recompute = parts_of(MODELS.build(config.model))
+            config.checkpoint_activations = parts_of(MODELS.build(config.model))
         runner = build_runner(config)
         runner.train()
         weights.append(runner.model.state_dict())
@@ -91,7 +91,7 @@ def test_a_step_of_sam_is_the_same(second_pass_bn):
         model = network(torch.float64, nn.BatchNorm1d(16), nn.Dropout(0.2)).train()
         whole = nn.Sequential(model, nn.Identity())
         if recompute:
-            recompute_activations(whole, ['0'])
+            checkpoint_activations(whole, ['0'])
         wrapper = build(whole, second_pass_bn=second_pass_bn)
         torch.manual_seed(1)
         losses = sum((sam_step(whole, wrapper, seed) for seed in range(3)), [])
@@ -105,10 +105,10 @@ def test_a_step_of_sam_is_the_same(second_pass_bn):
 
 def test_names_that_do_not_fit(model):
     with pytest.raises(ValueError, match=r"no submodule 'backbone.imag'; backbone has .*image"):
-        recompute_activations(model, ['backbone.imag'])
+        checkpoint_activations(model, ['backbone.imag'])
     with pytest.raises(ValueError, match='no submodule'):
-        recompute_activations(model, [''])
+        checkpoint_activations(model, [''])
     with pytest.raises(ValueError, match=r"'backbone.image' lies inside 'backbone'"):
-        recompute_activations(model, ['backbone', 'backbone.image'])
+        checkpoint_activations(model, ['backbone', 'backbone.image'])
     with pytest.raises(TypeError, match='list'):
-        recompute_activations(model, 'backbone')
+        checkpoint_activations(model, 'backbone')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -37,74 +37,44 @@ def _settings(scheduler: _ParamScheduler) -> dict:
     return {name: to_plain(own[name]) for name in sorted(names - NOT_SETTINGS) if name in own}
 
 
-def _end(scheduler: _ParamScheduler) -> float:
-    """Step (epoch or iteration) at which a schedule has come to its end."""
-    end, begin = scheduler.end, scheduler.begin
-    for name in ('total_steps', 'T_max'):
-        if hasattr(scheduler, name):
-            end = min(end, begin + getattr(scheduler, name))
-    if hasattr(scheduler, 'periods'):
-        end = min(end, begin + sum(scheduler.periods))
-    return end
-
-
 def _same_so_far(scheduler: _ParamScheduler, state: dict) -> bool:
     """Whether a schedule that only ends elsewhere would have come to where the saved one is (but for its last step)."""
     done, old, new = state['_global_step'], state['end'], scheduler.end
     return type(scheduler).__module__.startswith('mmengine.') and (done < min(old, new) or done == old < new)
 
 
-def check_schedules(schedulers: Any, saved: Any, runner: Runner, meta: dict, name: str) -> None:
+def check_schedules(schedulers: Any, saved: Any, name: str) -> None:
     """Look whether the schedules in a checkpoint can go on as those of the config.
 
     Args:
         schedulers: Freshly built by the config: a list, a dict of lists, or None.
         saved: Their states in the checkpoint.
-        runner: Knows how long the training now is.
-        meta: Of the checkpoint; ``max_epochs`` and ``max_iters`` tell how long it was to be.
         name: What errors call the checkpoint.
 
     Raises:
-        ValueError: If they would stand still or jump.
+        ValueError: If they would jump.
     """
     schedulers, saved = _flat(schedulers), _flat(saved)
     problems = []
     if len(schedulers) != len(saved):
         problems.append(f'param_scheduler: {len(saved)} schedules in the checkpoint, {len(schedulers)} in the config')
     for scheduler, state in zip(schedulers, saved):
-        kind = type(scheduler).__name__
-        changed = {
-            key: (state.get(key, 'not there'), value)
-            for key, value in _settings(scheduler).items()
-            if state.get(key, 'not there') != value
-        }
-        if set(changed) == {'end'} and _same_so_far(scheduler, state):
-            changed = {}  # MMEngine's default for `end` is the length of the training
-        derived = set(changed) & DERIVED
-        for key in sorted(changed if derived == set(changed) else set(changed) - derived):
-            problems.append(f'{kind}.{key}: {changed[key][0]} in the checkpoint, {changed[key][1]} in the config')
-        unit = 'epochs' if scheduler.by_epoch else 'iters'
-        before, now = meta.get(f'max_{unit}'), getattr(runner, f'max_{unit}')
-        if not changed and before is not None and before <= _end(scheduler) < now:
-            problems.append(
-                f'{kind} ends with the {_end(scheduler)} {unit} that the training had, and would stand still or start '
-                f'again in the {now} {unit} that it has now'
-            )
-    if not problems:
-        return
-    lengths = ''.join(
-        f'\n  train_cfg.{key}: {meta[key]} in the checkpoint, {getattr(runner, key)} in the config'
-        for key in ('max_epochs', 'max_iters')
-        if key in meta and meta[key] != getattr(runner, key)
-    )
-    raise ValueError(
-        f'{name} cannot continue under this config, since its schedule would jump or stand still:\n  '
-        + '\n  '.join(problems)
-        + lengths
-        + '\nSet these back (schedules that go by iterations also change with the batch size, the number of processes '
-        'and the data set); or begin a new training from these weights, with --cfg-options load_from=FILE and another '
-        '--work-dir, without --resume. A schedule without end, such as ExponentialLR, can be prolonged.'
-    )
+        own, kind = _settings(scheduler), type(scheduler).__name__
+        changed = [key for key, value in own.items() if state.get(key, 'not there') != value]
+        if changed == ['end'] and _same_so_far(scheduler, state):
+            continue  # MMEngine's default for `end` is the length of the training
+        problems += [
+            f'{kind}.{key}: {state.get(key, "not there")} in the checkpoint, {own[key]} in the config'
+            for key in sorted(set(changed) - DERIVED or changed)
+        ]
+    if problems:
+        raise ValueError(
+            f'{name} cannot continue under this config, since its schedule would jump:\n  '
+            + '\n  '.join(problems)
+            + '\nSet these back (schedules also change with the length of the training, those that go by iterations '
+            'with the batch size, the number of processes and the data set, too); or begin a new training from these '
+            'weights, with --cfg-options load_from=FILE and another --work-dir, without --resume.'
+        )
 
 
 def restore_schedules(schedulers: Any, saved: Any) -> None:
@@ -134,19 +104,13 @@ def optimizer_kinds(optim_wrapper: Any) -> dict[str, str]:
     return {part: type(wrapper.optimizer).__name__ for part, wrapper in _wrappers(optim_wrapper).items()}
 
 
-def _numbers(groups: Iterable[dict]) -> set[str]:
-    """Options by which optimizers differ; the switches among them come and go with versions of PyTorch."""
-    named = {key for group in groups for key, value in group.items() if not isinstance(value, (bool, type(None)))}
-    return {key for key in named if key != 'params' and not key.startswith('initial_')}
-
-
-def check_optimizer(optim_wrapper: Any, saved: dict, kinds: dict[str, str] | None, name: str) -> None:
+def check_optimizer(optim_wrapper: Any, saved: dict, kinds: dict[str, str], name: str) -> None:
     """Look whether the state of an optimizer in a checkpoint is one for that of the config.
 
     Args:
         optim_wrapper: Freshly built by the config.
         saved: Its state in the checkpoint.
-        kinds: Of :func:`optimizer_kinds`; checkpoints of earlier versions do not tell.
+        kinds: Of :func:`optimizer_kinds`, of that time.
         name: What errors call the checkpoint.
 
     Raises:
@@ -161,11 +125,9 @@ def check_optimizer(optim_wrapper: Any, saved: dict, kinds: dict[str, str] | Non
     for part in own if not problems else ():
         prefix, kind = f'{part}.' if part else '', type(own[part].optimizer).__name__
         before, now = states[part]['param_groups'], own[part].optimizer.param_groups
-        old = (kinds or {}).get(part)
-        if old is None and _numbers(before) != _numbers(now):
-            old = f'one with the options {", ".join(sorted(_numbers(before)))}'
+        old = kinds.get(part, kind)
         sizes, present = ([len(group['params']) for group in groups] for groups in (before, now))
-        if old not in (None, kind):
+        if old != kind:
             problems.append(f'{prefix}optimizer: {old} in the checkpoint, {kind} in the config')
         if len(sizes) != len(present):
             problems.append(f'{prefix}parameter groups: {len(sizes)} in the checkpoint, {len(present)} in the config')
@@ -178,26 +140,6 @@ def check_optimizer(optim_wrapper: Any, saved: dict, kinds: dict[str, str] | Non
             f'{name} cannot continue with the optimizer of this config: {"; ".join(problems)}. Set it back, or begin a '
             'new training from these weights: --cfg-options load_from=FILE and another --work-dir, without --resume.'
         )
-
-
-def changed_options(optim_wrapper: Any, saved: dict) -> list[str]:
-    """Options of the optimizer that differ between config and checkpoint, one line each."""
-    lines = []
-    for part, wrapper in _wrappers(optim_wrapper).items():
-        groups = (saved.get(part, {}) if part else saved).get('param_groups', [])
-        seen = set()
-        for own, old in zip(wrapper.optimizer.param_groups, groups):
-            for key, value in own.items():
-                # what a schedule sets is at another place by now, and its own settings are compared elsewhere
-                if key == 'params' or key not in old or f'initial_{key}' in own or f'initial_{key}' in old:
-                    continue
-                if to_plain(value) != to_plain(old[key]) and (key, str(value)) not in seen:
-                    seen.add((key, str(value)))
-                    shown = key[len('initial_') :] if key.startswith('initial_') else key
-                    lines.append(
-                        f'{part}{"." * bool(part)}{shown}: {old[key]} in the checkpoint, {value} in the config'
-                    )
-    return lines
 
 
 # ---- what differs between processes ----------------------------------------------------------------------------------

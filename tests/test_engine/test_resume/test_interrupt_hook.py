@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 from small_runs import shallow_config
 
 from mmfer.apis import build_runner
-from mmfer.engine.hooks.interrupt_hook import SIGNALS, Interrupted, InterruptHook, was_restarted
+from mmfer.engine.resume.interrupt_hook import SIGNALS, Interrupted, InterruptHook, was_restarted
 from mmfer.registry import HOOKS
 from mmfer.utils.errors import run_tool
 
@@ -105,7 +105,7 @@ def test_before_the_first_iteration_there_is_nothing_to_save(tmp_path):
 def test_iterations_without_epochs(tmp_path):
     def config(*hooks):
         config = config_with(tmp_path, *hooks)
-        config.train_cfg = dict(type='IterBasedTrainLoop', max_iters=6, val_interval=3)
+        config.train_cfg = dict(type='FERIterTrainLoop', max_iters=6, val_interval=3)
         config.param_scheduler = []
         config.default_hooks.checkpoint.update(by_epoch=False, interval=3)
         config.log_processor.update(by_epoch=False)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from killed_runs import outcome
 
-SCRIPT = Path(__file__).resolve().parents[1] / 'killed_runs.py'
+SCRIPT = Path(__file__).resolve().parents[2] / 'killed_runs.py'
 
 
 def play(scenarios):

@@ -6,12 +6,12 @@ from killed_runs import outcome
 from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import EMAHook, Hook
 from mmengine.optim import ExponentialLR, OptimWrapper
-from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
+from mmengine.runner import EpochBasedTrainLoop
 from small_runs import shallow_config
 from torch.utils.data import BatchSampler
 
 from mmfer.apis import build_runner
-from mmfer.engine.loops import FERIterTrainLoop, FERTrainLoop
+from mmfer.engine import FERIterTrainLoop, FERTrainLoop
 from mmfer.registry import LOOPS
 
 
@@ -84,16 +84,6 @@ def test_runner_takes_these_loops(left_alone):
     _, runner, hook = left_alone
     assert type(runner.train_loop) is FERTrainLoop
     assert [seen[:3] for seen in hook.seen] == [(i // 4, i, i % 4) for i in range(8)]
-
-
-@pytest.mark.parametrize(
-    'loop', [dict(by_epoch=True), dict(type='EpochBasedTrainLoop'), dict(type=EpochBasedTrainLoop)]
-)
-def test_every_way_to_ask_for_the_loop(left_alone, loop):
-    _, runner, _ = left_alone
-    assert type(runner.build_train_loop(dict(loop, max_epochs=2))) is FERTrainLoop
-    kind = dict(by_epoch=False) if 'by_epoch' in loop else dict(type=IterBasedTrainLoop)
-    assert type(runner.build_train_loop(dict(kind, max_iters=2))) is FERIterTrainLoop
 
 
 @pytest.mark.parametrize('at', [3, 4, 6])
@@ -175,7 +165,7 @@ def test_sampler_without_end_is_refused(tmp_path):
 
 def iter_config(work_dir, sampler):
     config = config_of(work_dir)
-    config.train_cfg = dict(type=IterBasedTrainLoop, max_iters=7, val_interval=3)
+    config.train_cfg = dict(type=FERIterTrainLoop, max_iters=7, val_interval=3)
     config.param_scheduler[0].by_epoch = False
     if sampler is not None:
         config.train_dataloader.sampler.type = sampler

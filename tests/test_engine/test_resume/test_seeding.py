@@ -1,25 +1,26 @@
-import copy
 import pickle
 import random
 
 import numpy as np
 import pytest
 import torch
-from mmengine.dataset import ConcatDataset, DefaultSampler, InfiniteSampler
+from mmengine.dataset import DefaultSampler, InfiniteSampler, pseudo_collate
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
 from torch.utils.data import BatchSampler, DataLoader, IterableDataset, RandomSampler, SubsetRandomSampler
 from torch.utils.data import WeightedRandomSampler as Weighted
 
 from mmfer.datasets import SynthFER
-from mmfer.datasets.samplers import BalancedSampler, labels_of
-from mmfer.engine import FERRunner
-from mmfer.engine.seeding import (
+from mmfer.datasets.samplers import BalancedSampler
+from mmfer.engine.resume.seeding import (
     SeededDataset,
     SeededIndex,
     SeededSampler,
+    data_of,
     is_endless,
     mix,
     seed_generators,
-    seeded_loader,
+    seeded_dataloader,
     start_at,
 )
 
@@ -56,12 +57,12 @@ SAMPLERS = dict(
 def loader(sampler='default', workers=0, persistent=False, batched=False, seed=0, rank=0):
     data = Draws()
     options = dict(num_workers=workers, persistent_workers=persistent, collate_fn=list)
-    sampler = SAMPLERS[sampler](data)
+    sampler = SeededSampler(data, SAMPLERS[sampler](data), seed, rank)
     if batched:
         options['batch_sampler'] = BatchSampler(sampler, 3, drop_last=False)
     else:
         options.update(sampler=sampler, batch_size=3)
-    return seeded_loader(DataLoader(data, **options), seed, rank)
+    return DataLoader(SeededDataset(data), **options)
 
 
 def epochs(data, number=2):
@@ -113,36 +114,20 @@ def test_numpy_and_torch_are_not_seeded_alike():
     assert random.random() != np.random.rand()
 
 
-def test_batch_sampler_is_told_the_epoch_by_mmengine_hook():
-    data = loader(batched=True)
-    data.batch_sampler.sampler.set_epoch(4)  # as DistSamplerSeedHook does
-    assert data.batch_sampler.epoch == data.batch_sampler.inner.sampler.epoch == 4
-    data = loader()
-    data.sampler.set_epoch(5)
-    assert data.sampler.epoch == data.sampler.inner.epoch == 5
-    assert data.sampler.seed == 0
-    assert data.batch_size == 3
+@pytest.mark.parametrize('batched', [False, True])
+def test_sampler_is_told_the_epoch_by_mmengine_hook(batched):
+    data = loader(batched=batched)
+    sampler = data.batch_sampler.sampler
+    sampler.set_epoch(4)  # as DistSamplerSeedHook does
+    assert sampler.epoch == sampler.inner.epoch == 4
     assert len(data) == 4
-
-
-def test_a_custom_batch_sampler_may_set_epochs():
-    class Own(BatchSampler):
-        epoch = None
-
-        def set_epoch(self, epoch):
-            self.epoch = epoch
-
-    batches = Own(DefaultSampler(Draws(), seed=0), 2, False)
-    sampler = SeededSampler(batches, seed=0)
-    sampler.set_epoch(7)
-    assert batches.epoch == batches.sampler.epoch == 7
-    assert sampler.batch_size == 2
 
 
 def test_endless_sampler_continues():
     def make():
         data = Draws()
-        return seeded_loader(DataLoader(data, batch_size=4, sampler=InfiniteSampler(data, seed=0), collate_fn=list), 0)
+        sampler = SeededSampler(data, InfiniteSampler(data, seed=0))
+        return DataLoader(SeededDataset(data), batch_size=4, sampler=sampler, collate_fn=list)
 
     def take(data, number):
         return [batch for batch, _ in zip(data, range(number))]
@@ -154,32 +139,19 @@ def test_endless_sampler_continues():
     assert take(later, 4) == first[5:]
 
 
-def test_indices_must_be_integers():
-    sampler = SeededSampler(['a', 'b'], seed=0)
-    with pytest.raises(TypeError, match="list yields 'a'"):
-        list(sampler)
-
-
 def test_index_survives_the_way_to_a_worker():
     index = pickle.loads(pickle.dumps(SeededIndex(5, 2**63 + 1)))
     assert (index, index.seed, type(index)) == (5, 2**63 + 1, SeededIndex)
 
 
-def test_data_set_is_the_one_inside_but_for_the_seeds():
+def test_data_set_shows_what_is_inside():
     inner = SynthFER(num_samples=20, size=32)
     data = SeededDataset(inner)
-    assert isinstance(data, SynthFER)
-    assert (len(data), data.metainfo, repr(data)) == (20, inner.metainfo, repr(inner))
-    assert data.get_cat_ids(3) == inner.get_cat_ids(3)
-    assert (data.get_gt_labels() == labels_of(data)).all()
-    data.full_init()
-    for same in (pickle.loads(pickle.dumps(data)), copy.deepcopy(data), copy.copy(data)):
-        assert type(same) is SeededDataset
-        assert (same[SeededIndex(4, 1)]['img'] == inner[4]['img']).all()
-    with pytest.raises(AttributeError):
-        data.nothing  # noqa: B018
-    both = SeededDataset(ConcatDataset([inner, SynthFER(num_samples=20, size=32)]))
-    assert len(labels_of(both)) == 40
+    assert type(data) is SeededDataset
+    assert not isinstance(data, SynthFER)
+    assert (len(data), data.metainfo, data.dataset) == (20, inner.metainfo, inner)
+    assert (data[SeededIndex(4, 1)]['img'] == inner[4]['img']).all()
+    assert SeededDataset([1, 2]).metainfo == {}
 
 
 def test_a_sample_that_cannot_be_loaded_is_named():
@@ -191,49 +163,36 @@ def test_a_sample_that_cannot_be_loaded_is_named():
         SeededDataset(Broken())[SeededIndex(2, 0)]
 
 
-def test_loaders_of_other_kinds_are_left_alone():
+def test_streams_and_built_loaders_are_left_alone():
     class Stream(IterableDataset):
         def __iter__(self):
             return iter(range(4))
 
-    class Own(DataLoader):
-        pass
-
     stream = DataLoader(Stream())
-    assert seeded_loader(stream, 0) is stream
+    for given in (stream, dict(dataset=Stream(), sampler=None)):
+        assert seeded_dataloader(given, 0) is given
     start_at(stream, 1)
     with pytest.raises(ValueError, match='Stream does not tell where it is'):
         start_at(stream, 1, batch=2)
-    own = Own(Draws())
-    assert seeded_loader(own, 0) is own
+    assert data_of(stream) is stream.dataset
 
 
-def test_order_of_batches_must_not_depend_on_the_machine():
-    data = DataLoader(Draws())
-    if not hasattr(data, 'in_order'):
-        pytest.skip('this PyTorch always keeps the order')
-    data.in_order = False
-    with pytest.raises(ValueError, match='in_order=False'):
-        seeded_loader(data, 0)
-
-
-def test_runner_builds_seeded_loaders():
+@pytest.mark.parametrize('sampler', [dict(type='DefaultSampler'), dict(type='BalancedSampler', num_per_class=3)])
+def test_mmengine_builds_it_from_the_config(sampler):
     config = dict(
-        dataset=dict(type='SynthFER', split='train', num_samples=8, size=32),
-        sampler=dict(type='DefaultSampler', shuffle=True),
+        dataset=dict(type='SynthFER', split='train', num_samples=56, size=32),
+        sampler=sampler,
+        collate_fn=dict(type=pseudo_collate),
         batch_size=4,
         num_workers=0,
+        pin_memory=True,
     )
-    from mmengine.registry import DefaultScope
-
+    before = dict(config)
     with DefaultScope.overwrite_default_scope('mmfer'):
-        torch.manual_seed(1)
-        np.random.seed(1)
-        one = FERRunner.build_dataloader(config, seed=5)
-        np.random.seed(2)
-        two = FERRunner.build_dataloader(config, seed=5, diff_rank_seed=True)
-        other = FERRunner.build_dataloader(config, seed=6)
-        plain = FERRunner.build_dataloader(config)
-    assert list(one.sampler) == list(two.sampler) != list(other.sampler)
-    assert type(one.dataset) is SeededDataset
-    assert type(plain.dataset) is SynthFER
+        one, two, other = (Runner.build_dataloader(seeded_dataloader(config, seed)) for seed in (5, 5, 6))
+        shared = Runner.build_dataloader(seeded_dataloader(config, 5), seed=8, diff_rank_seed=True)
+    assert config == before
+    assert list(one.sampler) == list(two.sampler) == list(shared.sampler) != list(other.sampler)
+    assert type(one.sampler.inner).__name__ == sampler['type']
+    assert type(data_of(one)) is SynthFER
+    assert one.pin_memory is torch.cuda.is_available()

@@ -4,12 +4,13 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from mmfer.engine.hooks.seed_hook import SeedHook
+from mmfer.engine.resume.seed_hook import SeedHook
 
 
 def draw(stage, number, seed=0, rank=0):
-    runner = SimpleNamespace(seed=seed + rank, base_seed=seed, rank=rank, iter=number)
-    getattr(SeedHook(), f'before_{stage}_iter')(runner, batch_idx=number if stage != 'train' else 0)
+    runner = SimpleNamespace(seed=seed + rank, _randomness_cfg=dict(diff_rank_seed=True), rank=rank, iter=number)
+    place = dict(batch_idx=number if stage != 'train' else 0) if stage != 'run' else {}
+    getattr(SeedHook(), f'before_{stage}' + '_iter' * (stage != 'run'))(runner, **place)
     return random.random(), np.random.rand(), torch.rand(()).item()
 
 
@@ -27,6 +28,7 @@ def test_places_differ():
         draw('train', 3, rank=1),
         draw('val', 3),
         draw('test', 3),
+        draw('run', 3),
     ]
     values = [value for place in places for value in place]
     assert len(set(values)) == len(values)

@@ -17,23 +17,16 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 
 from mmfer.models.heads.calibration import adopt_calibration, describe_calibration, drop_calibration
-from mmfer.utils.checkpoint import (
-    holds_training,
-    list_checkpoints,
-    load_checkpoint,
-    load_newest,
-    prune_checkpoints,
-    restore_message_hub,
-    write_checkpoint,
-)
+from mmfer.utils.checkpoint import list_checkpoints, load_checkpoint, write_checkpoint
 from mmfer.utils.errors import TrainingError
 from mmfer.utils.released_weights import fill
 from mmfer.utils.state_dict import find_state_dict
 
-from .class_names import check_num_classes, classes_of, describe_rows, match_rows, same_names
-from .hooks.checkpoint_hook import SafeCheckpointHook
-from .resuming import (
-    changed_options,
+from ..class_names import check_num_classes, classes_of, describe_rows, match_rows, same_names
+from .checkpoint_hook import SafeCheckpointHook
+from .checkpoints import holds_training, load_newest, prune_checkpoints, restore_message_hub
+from .seeding import base_seed_of, data_of
+from .state import (
     check_optimizer,
     check_schedules,
     modules_of,
@@ -42,7 +35,6 @@ from .resuming import (
     restore_rank_state,
     restore_schedules,
 )
-from .seeding import INIT, mix, seed_process
 
 
 class ResumableRunner(Runner):
@@ -67,7 +59,7 @@ class ResumableRunner(Runner):
     @property
     def base_seed(self) -> int:
         """The seed of the run, the same on all processes."""
-        return self.seed - self.rank if self._randomness_cfg.get('diff_rank_seed', False) else self.seed
+        return base_seed_of(self)
 
     @cached_property
     def _config_text(self) -> str:
@@ -85,7 +77,7 @@ class ResumableRunner(Runner):
             meta = self._content[1].get('meta') if self._content else None
             return tuple(map(str, ((meta or {}).get('dataset_meta') or {}).get('classes') or ()))
         loop = self._train_loop
-        return classes_of(loop.dataloader.dataset) if isinstance(loop, BaseLoop) else ()
+        return classes_of(data_of(loop.dataloader)) if isinstance(loop, BaseLoop) else ()
 
     def call_hook(self, fn_name: str, **kwargs) -> None:
         if fn_name in ('after_val_epoch', 'after_test_epoch'):
@@ -96,8 +88,6 @@ class ResumableRunner(Runner):
 
     def _init_model_weights(self) -> None:
         if self._content is None:  # else all of them come from the checkpoint
-            # Not by what was drawn until here: the constructor of a head would decide how backbone and neck begin.
-            seed_process(mix(INIT, self.base_seed, self.rank))
             super()._init_model_weights()
 
     # ---- saving ---------------------------------------------------------------------------------------------------
@@ -114,18 +104,10 @@ class ResumableRunner(Runner):
         backend_args: dict | None = None,
         states: list | None = None,
     ) -> None:
-        """Write a checkpoint; see MMEngine's ``Runner``.
+        """Write a checkpoint; arguments as of MMEngine's ``Runner``, but to local disks only.
 
         Args:
-            out_dir: Folder, on a local disk.
-            filename: Its name.
-            file_client_args: Not supported.
-            save_optimizer: With the state of the optimizer.
-            save_param_scheduler: With that of the schedules.
-            meta: ``epoch`` and ``iter``, the numbers that are done.
-            by_epoch: What these are by default: those of the end of an epoch.
-            backend_args: Not supported.
-            states: What each process has of its own, see ``mmfer.engine.resuming``.
+            states: What each process has of its own, see :func:`mmfer.engine.resume.state.rank_states`.
         """
         if file_client_args or backend_args:
             raise ValueError('checkpoints are written to local disks only: file_client_args and backend_args not used')
@@ -357,8 +339,6 @@ class ResumableRunner(Runner):
         """
         checkpoint = self.load_checkpoint(filename, map_location)
         meta, name = checkpoint['meta'], Path(filename).name
-        for key in ('max_epochs', 'max_iters'):
-            meta.setdefault(key, checkpoint['message_hub']['runtime_info'].get(key))
         old = (meta.get('dataset_meta') or {}).get('classes')
         new = getattr(self.train_dataloader.dataset, 'metainfo', {}).get('classes')
         if old and new and tuple(old) != tuple(new):
@@ -375,20 +355,15 @@ class ResumableRunner(Runner):
         if self.param_schedulers is not None:
             self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
         if resume_param_scheduler and self.iter < self.max_iters:
-            check_schedules(self.param_schedulers, saved, self, meta, name)
+            check_schedules(self.param_schedulers, saved, name)
         if resume_optimizer:
             self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
-            check_optimizer(self.optim_wrapper, checkpoint['optimizer'], meta.get('optimizer'), name)
-            changed = changed_options(self.optim_wrapper, checkpoint['optimizer'])
-            if changed:
-                text = 'Options of the optimizer are continued as the checkpoint has them, not as the config'
-                self.logger.warning('\n  '.join([f'{text}:', *changed]))
+            check_optimizer(self.optim_wrapper, checkpoint['optimizer'], meta.get('optimizer') or {}, name)
             self.optim_wrapper.load_state_dict(checkpoint['optimizer'])
         if resume_param_scheduler:
             restore_schedules(self.param_schedulers, saved)
         self._restore_hub(checkpoint['message_hub'])
         restore_rank_state(self, checkpoint.get('rank_states'))
-        self._compare_layout(meta)
         self._has_loaded = True
         self.logger.info(f'Continued from {filename}: {self.epoch} epochs, {self.iter} iterations done')
         if self.iter >= self.max_iters:
@@ -402,10 +377,3 @@ class ResumableRunner(Runner):
             if isinstance(hook, EarlyStoppingHook) and f'val/{hook.monitor}' in self.message_hub.log_scalars:
                 for score in self.message_hub.get_scalar(f'val/{hook.monitor}').data[0]:  # what it saw before
                     self.train_loop.stop_training = hook._check_stop_condition(float(score))[0]
-
-    def _compare_layout(self, meta: dict) -> None:
-        then, now = meta.get('layout') or {}, getattr(self.train_loop, 'layout', dict)()
-        changes = [f'{key} was {then[key]} and is {now[key]}' for key in now if then.get(key, now[key]) != now[key]]
-        if changes:
-            text = 'The training continues, but not as it would have without a break'
-            self.logger.warning(f'{text}: {", ".join(changes)}')

@@ -15,7 +15,6 @@ from torch.utils.data import DataLoader
 
 from mmfer.apis import build_runner
 from mmfer.datasets import PackInputs, SynthFER
-from mmfer.engine.seeding import SeededDataset
 from mmfer.utils.checkpoint import load_checkpoint
 from mmfer.utils.errors import TrainingError
 
@@ -124,7 +123,7 @@ def test_schedule_that_does_not_fit_is_refused(two, tmp_path):
     build_runner(config_of(tmp_path / 'cosine', 1, cosine)).train()
     with pytest.raises(ValueError, match='ends at epoch 1, the training at 2'):
         build_runner(config_of(tmp_path / 'cosine', 2, cosine), resume=True).train()
-    with pytest.raises(ValueError, match=r'(?s)T_max: 2 in the checkpoint, 4 .*max_epochs: 1 .*, 2 in the config'):
+    with pytest.raises(ValueError, match=r'(?s)T_max: 2 in the checkpoint, 4 in the config'):
         build_runner(config_of(tmp_path / 'cosine', 2, dict(cosine, T_max=2)), resume=True).train()
 
 
@@ -134,8 +133,9 @@ def test_changed_options_and_sizes_are_said(two, log):
     runner.train()
     assert runner.iter == 8
     assert runner.optim_wrapper.param_groups[0]['initial_lr'] == 0.002
-    assert any('as the checkpoint has them' in line and 'lr: 0.002 in the checkpoint, 0.5' in line for line in log)
-    assert any('batch_size was 14 and is 7' in line for line in log)
+    (line,) = [line for line in log if 'whose optimizer goes on with its own settings' in line]
+    assert 'optim_wrapper.optimizer.lr: 0.002 -> 0.5' in line
+    assert 'train_dataloader.batch_size: 14 -> 7' in line
 
 
 def test_another_optimizer_is_refused(two, log):
@@ -174,7 +174,7 @@ def test_random_seed_is_kept(tmp_path):
     later = build_runner(config, resume=True)
     later.train()
     assert later.base_seed == first.base_seed
-    assert later.train_dataloader.sampler.seed == first.train_dataloader.sampler.seed
+    assert later.train_dataloader.sampler.base_seed == first.train_dataloader.sampler.base_seed
     assert later.train_dataloader.sampler.inner.seed == first.train_dataloader.sampler.inner.seed
 
 
@@ -196,12 +196,13 @@ def test_early_stopping_counts_on(tmp_path):
 
 
 def test_data_loaders_made_by_hand(tmp_path):
+    """They stay as they are."""
     config = config_of(tmp_path)
     data = SynthFER(split='train', num_samples=28, size=32, pipeline=[dict(type=PackInputs)])
     runner = build_runner(config)
-    runner._train_dataloader = DataLoader(data, batch_size=14, shuffle=True, collate_fn=pseudo_collate)
+    loader = runner._train_dataloader = DataLoader(data, batch_size=14, shuffle=True, collate_fn=pseudo_collate)
     runner.train()
-    assert type(runner.train_dataloader.dataset) is SeededDataset
+    assert runner.train_dataloader is loader
     assert (tmp_path / 'epoch_2.pth').is_file()
 
 
@@ -263,7 +264,7 @@ def test_first_checkpoint_on_a_full_disk(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, 'No space left on device')
 
     runner = build_runner(config_of(tmp_path, epochs=1))
-    monkeypatch.setattr('mmfer.engine.resumable_runner.write_checkpoint', full)
+    monkeypatch.setattr('mmfer.engine.resume.runner.write_checkpoint', full)
     with pytest.raises(TrainingError, match='There is no earlier checkpoint'):
         runner.train()
 

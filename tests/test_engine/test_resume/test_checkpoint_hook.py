@@ -6,7 +6,7 @@ import torch
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import MessageHub
 
-from mmfer.engine.hooks.checkpoint_hook import SafeCheckpointHook
+from mmfer.engine.resume.checkpoint_hook import SafeCheckpointHook
 from mmfer.utils.checkpoint import load_checkpoint, write_checkpoint
 
 

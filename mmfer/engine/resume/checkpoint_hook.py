@@ -12,7 +12,9 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from mmfer.registry import HOOKS
-from mmfer.utils.checkpoint import age, list_checkpoints, prune_checkpoints
+from mmfer.utils.checkpoint import age, list_checkpoints
+
+from .checkpoints import prune_checkpoints
 
 SUFFIX = r'_(?:epoch|iter)_(\d+)\.pth'
 

@@ -3,13 +3,16 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.hooks import CheckpointHook
+from mmengine.logging import MessageHub
 from mmpretrain.models import GlobalAveragePooling, ResNet
 from small_runs import small_config
 
 from mmfer.apis import build_runner, evaluate
-from mmfer.engine.hooks.provenance_hook import START, ProvenanceHook, collect
+from mmfer.engine.fingerprints import dataset_fingerprint, weights_fingerprint
+from mmfer.engine.hooks.record_hook import RecordHook, collect, final_metrics
 from mmfer.models import EnsembleHead, VICHead
-from mmfer.utils.provenance import config_hash, dataset_fingerprint, weights_fingerprint
+from mmfer.structures.run_record import MARKER, config_settings, read_finished, settings_hash
 
 
 def logs(work_dir):
@@ -28,10 +31,10 @@ def trained(tmp_path_factory):
 def test_the_log_begins_with_what_the_result_comes_from(trained):
     work_dir, runner = trained
     (text,) = logs(work_dir)
-    block = text[text.index('Provenance\n  ') :].split(' - mmengine - ')[0]
+    block = text[text.index('Run record\n  ') :].split(' - mmengine - ')[0]
     assert f'torch {torch.__version__.split("+")[0]}' in block
     assert re.search(r'git: ([0-9a-f]{12}|no git)', block)
-    assert f'synth.py (content {config_hash(runner.cfg)})' in block
+    assert f'synth.py (content {settings_hash(config_settings(runner.cfg))})' in block
     assert 'seed 0, deterministic=False, 1 process(es)' in block
     assert 'device: ' in block
     train = dataset_fingerprint(runner.train_dataloader.dataset)
@@ -39,7 +42,7 @@ def test_the_log_begins_with_what_the_result_comes_from(trained):
     assert f'list {train["list_hash"]}' in block
     assert 'val data: SynthFER test; 14 samples' in block
     assert 'test data' not in block
-    assert text.index('Provenance\n  ') < text.index('Epoch(train)')
+    assert text.index('Run record\n  ') < text.index('Epoch(train)')
 
 
 def test_the_log_ends_with_the_result(trained):
@@ -54,12 +57,14 @@ def test_the_log_ends_with_the_result(trained):
     assert re.search(r'time: \d+:\d\d:\d\d$', end.strip())
 
 
+START = ('initial_weights', 'first_batch')
+
+
 def test_checkpoints_hold_it(trained):
     work_dir, runner = trained
-    meta = torch.load(work_dir / 'epoch_2.pth', weights_only=True)['meta']
-    record = dict(meta['provenance'])
-    assert record.pop('seconds') > 0
-    assert record == {**collect(runner), **{key: record[key] for key in START}}
+    record = torch.load(work_dir / 'epoch_2.pth', weights_only=True)['meta']['record']
+    assert record['seconds'] > 0
+    assert record == {**collect(runner).to_dict(), **{key: record[key] for key in (*START, 'seconds')}}
 
 
 def test_a_continued_run_says_what_is_otherwise(trained, tmp_path):
@@ -82,19 +87,11 @@ def test_a_run_that_only_continues_is_the_same_run(trained, tmp_path):
     assert 'Not as in the run that is continued' not in text
 
 
-def test_the_best_of_before_a_break_is_known(trained, tmp_path):
-    work_dir, runner = trained
-    saved = torch.load(work_dir / 'epoch_2.pth', weights_only=True)['message_hub']['runtime_info']['best_metrics']
-    values = runner.message_hub.log_scalars['val/accuracy'].data[0]
-    assert saved['metrics']['accuracy'] == max(values)
-    assert saved['epoch'] == 1 + list(values).index(max(values))
-
-
 def test_testing_is_recorded_too(trained, tmp_path):
     work_dir, _ = trained
     evaluate(small_config(tmp_path), work_dir / 'epoch_2.pth')
     (text,) = logs(tmp_path)
-    block = text[text.index('Provenance\n  ') :].split(' - mmengine - ')[0]
+    block = text[text.index('Run record\n  ') :].split(' - mmengine - ')[0]
     assert 'test data: SynthFER test; 14 samples' in block
     assert 'train data' not in block
     assert 'Training ended' not in text
@@ -102,7 +99,7 @@ def test_testing_is_recorded_too(trained, tmp_path):
 
 
 def test_other_processes_keep_quiet():
-    hook = ProvenanceHook()
+    hook = RecordHook()
     hook.before_run(SimpleNamespace(rank=1))
     checkpoint = dict(meta={})
     hook.before_save_checkpoint(SimpleNamespace(rank=1), checkpoint)
@@ -111,7 +108,7 @@ def test_other_processes_keep_quiet():
 
 def test_how_a_training_began_is_kept(trained, tmp_path):
     work_dir, runner = trained
-    began = torch.load(work_dir / 'epoch_1.pth', weights_only=True)['meta']['provenance']
+    began = torch.load(work_dir / 'epoch_1.pth', weights_only=True)['meta']['record']
     assert list(began['initial_weights']) == ['backbone', 'neck', 'head']
     (text,) = logs(work_dir)
     assert f'Initial weights: backbone {began["initial_weights"]["backbone"]}, neck ' in text
@@ -119,7 +116,7 @@ def test_how_a_training_began_is_kept(trained, tmp_path):
     assert weights_fingerprint(runner.model)['backbone'] != began['initial_weights']['backbone']
     continued = build_runner(small_config(tmp_path, epochs=2), load_from=work_dir / 'epoch_1.pth', resume=True)
     continued.train()
-    saved = torch.load(tmp_path / 'epoch_2.pth', weights_only=True)['meta']['provenance']
+    saved = torch.load(tmp_path / 'epoch_2.pth', weights_only=True)['meta']['record']
     assert [saved[key] for key in START] == [began[key] for key in START]
 
 
@@ -134,7 +131,7 @@ def test_heads_begin_with_the_same_backbone(tmp_path):
         config.channels_last = False
         runner = build_runner(config, seed=seed)
         runner.train()
-        return next(hook for hook in runner.hooks if isinstance(hook, ProvenanceHook)).record
+        return next(hook for hook in runner.hooks if isinstance(hook, RecordHook)).record.to_dict()
 
     first, second, other = begin(0, VICHead), begin(0, EnsembleHead), begin(1, VICHead)
     assert first['initial_weights']['backbone'] == second['initial_weights']['backbone']
@@ -142,3 +139,85 @@ def test_heads_begin_with_the_same_backbone(tmp_path):
     assert first['first_batch'] == second['first_batch']
     assert first['initial_weights']['backbone'] != other['initial_weights']['backbone']
     assert first['first_batch']['samples'] != other['first_batch']['samples']
+
+
+# ---- finished.json -------------------------------------------------------------------------------------------------
+def make_runner(values, best_ckpt=None, hooks=(), work_dir='.'):
+    """A runner whose validations gave ``values``: name -> list."""
+    hub = MessageHub('finished')
+    for name, history in values.items():
+        for value in history:
+            hub.update_scalar(f'val/{name}', value)
+    hub.update_scalar('train/loss', 1.0)
+    hub.update_scalar('val/time', 0.1)
+    if best_ckpt:
+        hub.update_info('best_ckpt', best_ckpt)
+    return SimpleNamespace(message_hub=hub, hooks=list(hooks), work_dir=work_dir)
+
+
+def test_best_validation_is_that_of_the_best_checkpoint():
+    hook = CheckpointHook(save_best='accuracy', rule='greater')
+    values = dict(accuracy=[50.0, 80.0, 80.0, 70.0], f1=[0.9, 0.5, 0.6, 0.7])
+    metrics = final_metrics(make_runner(values, '/old/place/best_accuracy_epoch_12.pth', [hook]))
+    assert metrics['last'] == dict(accuracy=70, f1=0.7)
+    assert metrics['best'] == dict(accuracy=80, f1=0.5)
+    assert (metrics['best_by'], metrics['best_epoch']) == ('accuracy', 12)
+    assert metrics['best_checkpoint'] == 'best_accuracy_epoch_12.pth'
+
+
+def test_smaller_may_be_better():
+    hook = CheckpointHook(save_best='nll', rule='less')
+    metrics = final_metrics(make_runner(dict(nll=[1.0, 0.4, 0.6], accuracy=[1.0, 2.0, 3.0]), hooks=[hook]))
+    assert metrics['best'] == dict(nll=0.4, accuracy=2)
+
+
+def test_values_that_are_not_finite():
+    metrics = final_metrics(make_runner(dict(accuracy=[float('nan'), 60.0, float('nan')], f1=[1.0, float('inf'), 3.0])))
+    assert metrics['last'] == dict(accuracy=None, f1=3)
+    assert metrics['best'] == dict(accuracy=60, f1=None)
+
+
+def test_without_validation():
+    assert final_metrics(make_runner({})) == dict(last={}, best={}, best_by=None, best_epoch=None, best_checkpoint=None)
+
+
+def test_a_metric_of_some_validations_has_no_best():
+    assert final_metrics(make_runner(dict(accuracy=[1.0, 2.0], ece=[0.1])))['best'] == dict(accuracy=2)
+
+
+def test_a_training_takes_the_mark_away_and_leaves_its_own(tmp_path):
+    (tmp_path / MARKER).write_text('of an earlier training')
+    runner = build_runner(small_config(tmp_path, epochs=2), seed=4)
+    seen = []
+    before = runner.call_hook
+
+    def call_hook(name, **kwargs):
+        before(name, **kwargs)
+        if name == 'before_train_epoch':
+            seen.append((tmp_path / MARKER).exists())
+
+    runner.call_hook = call_hook
+    runner.train()
+    assert seen == [False, False]
+    content = read_finished(tmp_path)
+    assert (content['seed'], content['epochs'], content['iterations'], content['processes']) == (4, 2, 4, 1)
+    assert content['settings'] == config_settings(small_config(tmp_path / 'elsewhere', epochs=2))
+    assert content['initial_weights'].keys() == {'backbone', 'neck', 'head'}
+    assert content['first_batch'].keys() == {'samples', 'inputs'}
+    assert content['parameters'] == sum(p.numel() for p in runner.model.parameters())
+    assert content['seconds'] > 0
+    assert 'torch' in content['versions']
+    assert content['best']['accuracy'] >= content['last']['accuracy']
+    assert (tmp_path / content['best_checkpoint']).is_file()
+
+
+def test_a_training_that_fails_leaves_no_mark(tmp_path):
+    runner = build_runner(small_config(tmp_path))
+
+    def fail(*args, **kwargs):
+        raise RuntimeError('broken')
+
+    runner.model.train_step = fail
+    with pytest.raises(RuntimeError, match='broken'):
+        runner.train()
+    assert not (tmp_path / MARKER).exists()

@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.checkpoint import checkpoint
 
 
-def recompute_activations(model: nn.Module, names: Sequence[str]) -> None:
+def checkpoint_activations(model: nn.Module, names: Sequence[str]) -> None:
     """Let parts of a model keep only their inputs for the backward pass, and compute the rest again there.
 
     Loss, gradients and buffers are those of the usual training: dropout draws the same again, and batch normalisation
@@ -24,7 +24,7 @@ def recompute_activations(model: nn.Module, names: Sequence[str]) -> None:
     part whose input, such as the images, has none.
 
     Args:
-        model: Changed in place; a copy of it recomputes as well.
+        model: Changed in place; a copy of it does the same.
         names: Submodules in dotted notation, such as ``'backbone.image.stages.0'``.
 
     Raises:
@@ -32,23 +32,24 @@ def recompute_activations(model: nn.Module, names: Sequence[str]) -> None:
         ValueError: If there is no such submodule, or one lies inside another.
     """
     if isinstance(names, str):
-        raise TypeError(f'recompute={names!r}: give a list of names of submodules')
+        raise TypeError(f'checkpoint_activations={names!r}: give a list of names of submodules')
     modules = dict(model.named_modules())
     for name in names:
         if not name or name not in modules:
             parent = max((p for p in modules if name.startswith(f'{p}.')), key=len, default='')
             children = [child for child, _ in modules[parent].named_children()]
-            raise ValueError(f'recompute: no submodule {name!r}; {parent or "the model"} has {", ".join(children)}')
+            there = f'{parent or "the model"} has {", ".join(children)}'
+            raise ValueError(f'checkpoint_activations: no submodule {name!r}; {there}')
         outer = [other for other in names if name.startswith(f'{other}.')]
         if outer:
-            raise ValueError(f'recompute: {name!r} lies inside {outer[0]!r}; name one of them')
+            raise ValueError(f'checkpoint_activations: {name!r} lies inside {outer[0]!r}; name one of them')
     for name in names:
         module = modules[name]
         module.forward = MethodType(_forward, module)  # a bound method, which a deep copy binds to the copy
 
 
-def recomputes(module: nn.Module) -> bool:
-    """Whether :func:`recompute_activations` named the module."""
+def is_checkpointed(module: nn.Module) -> bool:
+    """Whether :func:`checkpoint_activations` named the module."""
     return getattr(module.forward, '__func__', None) is _forward
 
 

@@ -1,0 +1,11 @@
+"""All that a training needs to be stopped anywhere, and to end as if it had not been.
+
+The default runtime names what takes part: ``FERTrainLoop``, ``SeedHook``, ``SafeCheckpointHook``, ``InterruptHook``.
+"""
+
+from .checkpoint_hook import SafeCheckpointHook
+from .interrupt_hook import InterruptHook
+from .loops import FERIterTrainLoop, FERTrainLoop
+from .seed_hook import SeedHook
+
+__all__ = ['FERIterTrainLoop', 'FERTrainLoop', 'InterruptHook', 'SafeCheckpointHook', 'SeedHook']
