@@ -37,7 +37,7 @@ setup(
     packages=find_packages(include=['mmfer', 'mmfer.*']),
     package_data={'mmfer.web': ['static/*']},
     install_requires=requirements('runtime'),
-    extras_require={name: requirements(name) for name in ('demo', 'deploy', 'docs', 'optional', 'tests')},
+    extras_require={name: requirements(name) for name in ('demo', 'deploy', 'docs', 'optional', 'tests', 'train')},
     classifiers=[
         'Intended Audience :: Science/Research',
         'License :: OSI Approved :: Apache Software License',

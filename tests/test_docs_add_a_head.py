@@ -10,8 +10,7 @@ import torch
 from processes import ROOT, load_tool, python
 from small_runs import small_config
 
-from mmfer.apis import swap_head
-from mmfer.apis.train import train
+from mmfer.apis import swap_head, train
 from mmfer.comparison.methods import plan_methods, write_configs
 from mmfer.datasets import SynthFER
 from mmfer.registry import MODELS

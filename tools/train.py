@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
 def train_one(args: argparse.Namespace, work_dir: object, seed: int) -> None:
     import torch
 
-    from mmfer.apis.train import train
+    from mmfer.apis import train
     from mmfer.utils.memory import keep_freed_memory
 
     if not torch.cuda.is_available():
@@ -108,10 +108,10 @@ def run_seeds(args: argparse.Namespace) -> int:
         )
     if task is not None and args.processes != 1:
         return refuse('--processes: in a Slurm array use tools/slurm_train.sh or tools/dist_train.sh with --seeds')
-    from mmfer.apis import multi_seed
-    from mmfer.apis.run import default_work_dir
-    from mmfer.apis.train import train_config
+    from mmfer.comparison import multi_seed
     from mmfer.engine.hooks.interrupt_hook import was_restarted
+    from mmfer.engine.run import default_work_dir
+    from mmfer.engine.train import train_config
     from mmfer.utils.finished import config_settings
 
     multi_seed.check_seeds(args.seeds)
@@ -141,7 +141,7 @@ def refuse(message: str) -> int:
 
 
 def run_array_seed(args: argparse.Namespace, work_dir: Path, seed: int, settings: dict) -> int:
-    from mmfer.apis import multi_seed
+    from mmfer.comparison import multi_seed
 
     result = multi_seed.inspect_seed(work_dir, seed, settings)
     if result.state == 'complete':

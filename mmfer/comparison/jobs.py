@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmfer.apis.multi_seed import failure, from_terminal, signal_handlers
+from mmfer.comparison.multi_seed import failure, from_terminal, signal_handlers
 
 PAUSE = 0.05  # seconds between looks at the processes
 

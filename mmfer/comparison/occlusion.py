@@ -12,9 +12,10 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from mmfer.apis import evaluate, load_config
 from mmfer.datasets import AlignFace, CropFace, LoadImageFromFile, Occlude
+from mmfer.engine.evaluate import evaluate
 from mmfer.registry import TRANSFORMS
+from mmfer.utils.config_options import load_config
 from mmfer.utils.finished import write_json
 from mmfer.utils.nesting import leaves
 

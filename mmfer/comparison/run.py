@@ -51,7 +51,7 @@ def run_comparison(
         level: Of the intervals of the report.
         reference: See :func:`mmfer.comparison.write_report`.
         noise: Of the training labels of all methods.
-        epochs: See :func:`mmfer.apis.train.train`.
+        epochs: See :func:`mmfer.engine.train.train`.
         say: Prints a line.
 
     Returns:

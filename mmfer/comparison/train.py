@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mmfer.apis.multi_seed import SeedResult, check_seeds, inspect_seed, refuse_changed
-from mmfer.apis.run import load_config
+from mmfer.comparison.multi_seed import SeedResult, check_seeds, inspect_seed, refuse_changed
 from mmfer.utils.checkpoint import age, list_checkpoints
+from mmfer.utils.config_options import load_config
 from mmfer.utils.finished import MARKER
 from mmfer.utils.progress import duration
 

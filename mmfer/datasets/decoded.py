@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 from mmengine.logging import print_log
 
+from mmfer.utils.images import read_image
 from mmfer.utils.progress import track
 
 from .entry_list import first_names, is_remote, missing_files
 from .image_cache import ImageCache, open_cache
-from .transforms.loading import LoadImageFromFile, read_image
+from .transforms.loading import LoadImageFromFile
 
 _REMEDY = dict(
     memory="Use cache='disk', or give the container more shared memory (docker run --shm-size).",

@@ -17,6 +17,7 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 
 from mmfer.models.heads.calibration import adopt_calibration, describe_calibration, drop_calibration
+from mmfer.models.released.weights import fill
 from mmfer.utils.checkpoint import (
     holds_training,
     list_checkpoints,
@@ -27,7 +28,6 @@ from mmfer.utils.checkpoint import (
     write_checkpoint,
 )
 from mmfer.utils.errors import TrainingError
-from mmfer.utils.released_weights import fill
 from mmfer.utils.state_dict import find_state_dict
 
 from .class_names import check_num_classes, classes_of, describe_rows, match_rows, same_names

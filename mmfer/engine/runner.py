@@ -19,10 +19,10 @@ from torch.utils.data import DataLoader
 
 from mmfer.datasets.collate import stack_images
 from mmfer.models.layers import pretrained_file
+from mmfer.models.released.weights import check_pretrained_file
 from mmfer.registry import RUNNERS
 from mmfer.utils.checkpoint import write_text
 from mmfer.utils.folder_lock import sole_run
-from mmfer.utils.released_weights import check_pretrained_file
 
 from .class_names import check_num_classes, classes_of, same_names
 from .compiling import compile_features

@@ -10,18 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .checkpoint import replace_synced
+from .cache_dir import cache_dir
+from .files import replace_synced
 from .folder_lock import open_locked, release
-
-VARIABLE = 'MMFER_CACHE'
-
-
-def cache_dir() -> Path:
-    """The folder of such files: that of the environment variable ``MMFER_CACHE``, else ``~/.cache/mmfer``."""
-    chosen = os.environ.get(VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
-    return Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'mmfer'
 
 
 def source_digest(folder: str | Path) -> str:

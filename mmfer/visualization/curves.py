@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mmfer.utils.checkpoint import replace_synced
+from mmfer.utils.files import replace_synced
 
 from .scalars import Run
 

@@ -14,11 +14,11 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from mmfer.utils.checkpoint import replace_synced
+from mmfer.utils.files import replace_synced
+from mmfer.utils.optional import require
 
 from .comparison import GREY, INK, new_figure
 from .contact_sheet import class_colors
-from .optional import require
 from .text import font_families, plot_text
 
 METHODS = dict(tsne='t-SNE', umap='UMAP', pca='PCA')

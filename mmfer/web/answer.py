@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from html import escape
 
-from mmfer.inference import FaceResult
+from mmfer.structures.results import FaceResult
 from mmfer.visualization.contact_sheet import class_colors
 from mmfer.visualization.face_label import ink_on
 

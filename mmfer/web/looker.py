@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from mmfer.inference import ImageResult
-from mmfer.inference.images import decode_image
+from mmfer.structures.results import ImageResult
+from mmfer.utils.images import decode_image
 
 from .examples import Example
 from .pictures import Limits, PictureError, check_picture, shown_picture, thumbnails

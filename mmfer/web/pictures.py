@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mmfer.datasets.transforms.heif import heif_format, readable_formats
-from mmfer.inference.results import ImageResult
+from mmfer.structures.results import ImageResult
+from mmfer.utils.heif import heif_format, readable_formats
 from mmfer.visualization.faces import crop, draw_faces
 
 SHOWN, OVERLAY, THUMBNAIL = 1280, 960, 160  # pixels of the longer side

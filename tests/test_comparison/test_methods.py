@@ -4,8 +4,7 @@ import pytest
 from mmengine.config import Config
 from processes import ROOT
 
-from mmfer.apis import load_config
-from mmfer.apis.swap_head import swap_head
+from mmfer.apis import load_config, swap_head
 from mmfer.comparison.methods import plan_methods, unique_names, write_configs
 from mmfer.utils.finished import config_settings
 

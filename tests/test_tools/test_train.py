@@ -292,7 +292,7 @@ def test_seeds_inside_a_launcher_are_refused(tool, capsys, monkeypatch):
 
 
 def test_started_again_continues_its_seeds(tool, tmp_path, monkeypatch):
-    monkeypatch.setattr('mmfer.apis.multi_seed._run', lambda args, lock: (commands.append(args), (0, False))[1])
+    monkeypatch.setattr('mmfer.comparison.multi_seed._run', lambda args, lock: (commands.append(args), (0, False))[1])
     words = [str(ROOT / 'configs/poster_var/synth.py'), '--work-dir', str(tmp_path), '--seeds', '0']
     for resumed, count in ((False, '0'), (True, '1')):
         commands = []
@@ -320,7 +320,7 @@ def test_memory_is_kept_on_cpus_before_training_begins(tool, monkeypatch, gpu):
     calls = []
     monkeypatch.setattr('torch.cuda.is_available', lambda: gpu)
     monkeypatch.setattr('mmfer.utils.memory.keep_freed_memory', lambda: calls.append('keep'))
-    module = importlib.import_module('mmfer.apis.train')  # whose name in the package is that of its function
+    module = importlib.import_module('mmfer.engine.train')  # whose name in the package is that of its function
     monkeypatch.setattr(module, 'train', lambda *args, **kwargs: calls.append('train'))
     tool.run(tool.parse_args(['configs/poster_var/synth.py']))
     assert calls == (['train'] if gpu else ['keep', 'train'])

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mmfer.faces import Face
-from mmfer.inference import ExpressionInferencer
+from mmfer.inference.inferencer import ExpressionInferencer
+from mmfer.structures.results import Face
 from mmfer.web.examples import Example
 from mmfer.web.looker import Looker
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from face_results import make_face
 
-from mmfer.inference import ImageResult
+from mmfer.structures.results import ImageResult
 from mmfer.web.answer import GONE, INTRO, NO_FACE, cards_html, stage_html, summary_html
 from mmfer.web.looker import Answer
 

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from mmfer.inference import ExpressionInferencer
+from mmfer.inference.inferencer import ExpressionInferencer
 from mmfer.web.looker import Looker
 from mmfer.web.pictures import PictureError
 

@@ -12,7 +12,7 @@ import urllib.request
 
 import pytest
 
-from mmfer.inference import ExpressionInferencer
+from mmfer.inference.inferencer import ExpressionInferencer
 from mmfer.web.page import _explanation, check_gradio, serve
 
 HAS_GRADIO = pytest.mark.skipif(

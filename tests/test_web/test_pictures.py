@@ -9,7 +9,7 @@ import pytest
 from face_results import make_face
 from PIL import Image
 
-from mmfer.inference import ImageResult
+from mmfer.structures.results import ImageResult
 from mmfer.visualization.faces import draw_faces
 from mmfer.web.pictures import Limits, PictureError, check_picture, overlay, png_url, shown_picture, thumbnails
 

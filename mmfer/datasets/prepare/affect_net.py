@@ -13,7 +13,7 @@ import numpy as np
 from mmfer.datasets.affect_net import AffectNet
 from mmfer.datasets.base_fer_dataset import first_names
 from mmfer.datasets.expressions import EXPRESSIONS
-from mmfer.datasets.transforms.crop_face import CropFace
+from mmfer.faces.cropping import CropFace
 from mmfer.utils.progress import track
 
 from .output import size_on_disk
