@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from mmfer.structures.results import ImageResult
-from mmfer.utils.heif import heif_format, readable_formats
+from mmfer.utils.heif import readable_formats
+from mmfer.utils.images import heif_format
 from mmfer.visualization.faces import crop, draw_faces
 
 SHOWN, OVERLAY, THUMBNAIL = 1280, 960, 160  # pixels of the longer side
