@@ -38,7 +38,7 @@ setup(
     package_data={'mmfer.web': ['static/*']},
     entry_points=dict(console_scripts=['mmfer = mmfer.cli:main']),
     install_requires=requirements('runtime'),
-    extras_require={name: requirements(name) for name in ('demo', 'deploy', 'docs', 'optional', 'tests')},
+    extras_require={name: requirements(name) for name in ('demo', 'deploy', 'docs', 'optional', 'tests', 'train')},
     classifiers=[
         'Intended Audience :: Science/Research',
         'License :: OSI Approved :: Apache Software License',

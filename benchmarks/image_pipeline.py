@@ -21,7 +21,7 @@ from mmengine.registry import DefaultScope
 from torch import nn
 from torchvision_recipe import torchvision_recipe
 
-from mmfer.apis.run import load_config
+from mmfer.apis import load_config
 from mmfer.datasets import stack_images
 from mmfer.datasets.decoded import keep_decoded
 from mmfer.registry import MODELS

@@ -11,10 +11,10 @@ from machine import machine_peak, seeded
 from mmengine.config import Config
 from trial import Setting, Trial, build_model, build_wrapper
 
-from mmfer.apis.flops import count_forward, count_parameters
-from mmfer.apis.run import load_config
-from mmfer.apis.stand_in_batch import stand_in_batch
+from mmfer.apis import load_config
 from mmfer.engine.optim_wrappers import SAMOptimWrapper
+from mmfer.models.flops import count_forward, count_parameters
+from mmfer.models.stand_in_batch import stand_in_batch
 from mmfer.structures.run_record import git_state, machine, versions
 from mmfer.utils.memory import keep_freed_memory
 from mmfer.utils.progress import track

@@ -10,13 +10,13 @@ from PIL import Image
 from torchvision import transforms
 
 from mmfer.datasets.transforms.color_jitter import ColorJitter
-from mmfer.datasets.transforms.crop import ImageCenterCrop, ImageRandomCrop
-from mmfer.datasets.transforms.crop_face import CropFace
+from mmfer.datasets.transforms.crop import ImageRandomCrop
 from mmfer.datasets.transforms.formatting import PackInputs
 from mmfer.datasets.transforms.loading import LoadImageFromFile
 from mmfer.datasets.transforms.random_erasing import ImageRandomErasing
-from mmfer.datasets.transforms.resize import ImageResize
 from mmfer.datasets.transforms.rotation import ImageRandomRotation
+from mmfer.faces.cropping import CropFace
+from mmfer.faces.resizing import ImageCenterCrop, ImageResize
 
 _MODES = transforms.InterpolationMode
 

@@ -21,13 +21,13 @@ from mmengine.registry import DefaultScope
 from part_times import PartTimes
 from torch import Tensor, nn
 
-from mmfer.apis.train import set_amp
 from mmfer.engine.activation_checkpointing import checkpoint_activations
 from mmfer.engine.compiling import compile_features
 from mmfer.engine.hooks.sam_hook import SAMHook
+from mmfer.engine.train import set_amp
 from mmfer.models.layers import pretrained_file
 from mmfer.registry import MODELS
-from mmfer.visualization.optional import require
+from mmfer.utils.optional import require
 
 AMP = dict(bf16='bfloat16', fp16='float16')  # names of precisions here to those of torch
 EXTRAS = ('channels_last', 'checkpoint_activations', 'compile', 'cudagraphs', 'onnx')
@@ -257,15 +257,17 @@ def build_wrapper(config: Config, model: nn.Module, precision: str) -> OptimWrap
 def onnx_session(model: nn.Module, data: dict) -> Callable[[], Tensor]:
     """Export a model, and give what computes its first output for a batch of uint8 images on the CPU.
 
-    As in :class:`mmfer.deploy.OnnxClassifier`, NumPy normalises: PyTorch's threads, which go on spinning for a while,
-    would take the cores from those of onnxruntime, of which there are as many. The file is gone when this returns.
+    As in :class:`mmfer.inference.onnx.OnnxClassifier`, NumPy normalises: PyTorch's threads, which go on spinning for a
+    while, would take the cores from those of onnxruntime, of which there are as many. The file is gone when this
+    returns.
     """
     require('onnx', 'mmfer[deploy]', 'the model is exported to be timed in onnxruntime')
-    onnxruntime = require('onnxruntime', 'mmfer[deploy]', 'the exported model is timed in it')
-    from mmfer.deploy.describe import read_normalisation
-    from mmfer.deploy.export import write_onnx
-    from mmfer.deploy.export_model import ExportModel
-    from mmfer.deploy.onnx_classifier import BATCH, normalise
+    import onnxruntime
+
+    from mmfer.inference.export.describe import read_normalisation
+    from mmfer.inference.export.export_model import ExportModel
+    from mmfer.inference.export.write import write_onnx
+    from mmfer.inference.onnx import BATCH, normalise
 
     images = model.data_preprocessor(data, False)['inputs']
     taken = read_normalisation(model)

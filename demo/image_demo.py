@@ -26,9 +26,6 @@ def run(args: argparse.Namespace) -> int:
     from contextlib import nullcontext
 
     from mmfer.inference.cli import HEADER, describe, open_inferencer, printable, split_checkpoint
-    from mmfer.inference.drawing import Drawings
-    from mmfer.inference.writers import check_output, open_writer
-    from mmfer.utils.tables import render_table
 
     checkpoint, inputs = split_checkpoint(args.inputs)
     if not inputs:
@@ -36,9 +33,14 @@ def run(args: argparse.Namespace) -> int:
     if args.cards and not args.out_dir:
         raise ValueError('--cards are pictures: name their folder with --out-dir')
     if args.save:
+        from mmfer.inference.writers import check_output, open_writer
+
         check_output(args.save)
-    inferencer = open_inferencer(args, checkpoint)
-    drawings = Drawings(args.out_dir, args.cards, inferencer.interval) if args.out_dir else None
+    inferencer, drawings = open_inferencer(args, checkpoint), None
+    if args.out_dir:
+        from mmfer.inference.drawing import Drawings
+
+        drawings = Drawings(args.out_dir, args.cards, inferencer.interval)
     rows, failed, stopped = [], 0, None
     with open_writer(args.save, inferencer.classes) if args.save else nullcontext() as writer:
         try:
@@ -53,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
                     drawings.add(image, result)
         except KeyboardInterrupt as error:  # what there is, is kept
             stopped = error
+    from mmfer.utils.tables import render_table
+
     print(render_table(HEADER, rows).rstrip('\n'))
     for path in (args.out_dir, args.save):
         if path:

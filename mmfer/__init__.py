@@ -1,50 +1,50 @@
-"""mmfer: a toolbox for facial expression recognition in the style of MMEngine."""
+"""mmfer: a toolbox for facial expression recognition in the style of MMEngine.
+
+The public names are loaded when they are used, so that an exported file needs neither PyTorch nor MMEngine.
+"""
 
 import warnings
-from importlib import metadata
+from importlib import import_module
 
 from .version import __version__
 
-__all__ = ['__version__']
+_HOMES = dict(
+    ExpressionInferencer='inference.inferencer',
+    build_runner='engine.run',
+    calibrate='inference.calibration.calibrate',
+    config_classes='datasets.config_classes',
+    convert='engine.convert',
+    evaluate='engine.evaluate',
+    export_onnx='inference.export.write',
+    get_model='models.build',
+    init_model='models.build',
+    list_heads='engine.swap_head',
+    list_models='utils.model_index',
+    load_config='utils.config_options',
+    model_info='utils.model_index',
+    swap_head='engine.swap_head',
+    train='engine.train',
+)
+__all__ = ['__version__', 'test', *_HOMES]
+
+
+def __getattr__(name: str) -> object:
+    own = 'evaluate' if name == 'test' else name
+    if own not in _HOMES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    try:
+        return getattr(import_module(f'{__name__}.{_HOMES[own]}'), own)
+    except ModuleNotFoundError as error:
+        if (error.name or '').split('.')[0] not in ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmpretrain'):
+            raise
+        raise ImportError(
+            f"mmfer.{name} needs {error.name}, which is not installed: pip install 'mmfer[train]'"
+        ) from error
+
+
+def __dir__() -> list:
+    return sorted({*globals(), *__all__})
+
 
 # mmcv-lite says this at each import, whether or not the module is wanted; nothing here wants it.
 warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttention``')
-
-# Tried together; outside these ranges mmfer says so and goes on.
-_TRIED = {
-    'torch': ('2.1', '2.13'),
-    'mmengine': ('0.10.4', '0.11'),
-    'mmpretrain': ('1.2', '1.3'),
-    'opencv-python': ('4.8', '5'),
-    'setuptools': ('0', '82'),
-}
-
-
-def _numbers(version: str) -> tuple:
-    """
-    >>> _numbers('2.12.1+cu130')
-    (2, 12, 1)
-    """
-    numbers = []
-    for part in version.split('+')[0].split('.'):
-        if not part.isdigit():
-            break
-        numbers.append(int(part))
-    return tuple(numbers)
-
-
-def _warn_untried_versions() -> None:
-    for package, (low, high) in _TRIED.items():
-        try:
-            version = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-        if not _numbers(low) <= _numbers(version) < _numbers(high):
-            warnings.warn(
-                f'mmfer was tried with {package} >= {low}, < {high}; version {version} is installed and may behave '
-                'differently',
-                stacklevel=3,
-            )
-
-
-_warn_untried_versions()

@@ -5,25 +5,17 @@ class). Parts of mmpretrain and MMEngine are found by their names too. The modul
 the first look-up, so ``import mmfer`` stays cheap and nothing depends on the order of imports.
 """
 
-from mmengine import registry as roots
 from mmengine.registry import Registry
+from mmpretrain import registry as parents
 
-try:
-    from mmpretrain import registry as parents
-except ModuleNotFoundError as error:  # inference by an exported model needs no mmpretrain
-    if (error.name or '').split('.')[0] != 'mmpretrain':
-        raise
-    parents = None
+from mmfer.utils.versions import warn_untried_versions
+
+warn_untried_versions()
 
 
 def _child(name: str, package: str) -> Registry:
-    locations = [f'mmfer.{package}']
-    if parents is not None:
-        parent = getattr(parents, name)
-        locations.append(f'mmpretrain.{package}')
-    else:
-        parent = getattr(roots, dict(EVALUATORS='EVALUATOR').get(name, name))
-    return Registry(parent.name, parent=parent, scope='mmfer', locations=locations)
+    parent = getattr(parents, name)
+    return Registry(parent.name, parent=parent, scope='mmfer', locations=[f'mmfer.{package}', f'mmpretrain.{package}'])
 
 
 MODELS = _child('MODELS', 'models')
@@ -44,4 +36,4 @@ MODEL_WRAPPERS = _child('MODEL_WRAPPERS', 'engine')
 WEIGHT_INITIALIZERS = _child('WEIGHT_INITIALIZERS', 'models')
 VISUALIZERS = _child('VISUALIZERS', 'visualization')
 VISBACKENDS = _child('VISBACKENDS', 'visualization')
-FACE_DETECTORS = Registry('face detector', scope='mmfer', locations=['mmfer.faces.registered'])
+FACE_DETECTORS = Registry('face detector', scope='mmfer', locations=['mmfer.datasets'])

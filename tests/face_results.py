@@ -3,8 +3,7 @@
 import cv2
 import numpy as np
 
-from mmfer.faces import Face
-from mmfer.inference import FaceResult
+from mmfer.structures.results import Face, FaceResult
 
 CLASSES = ('neutral', 'happiness', 'sadness')
 COLOURS = ('blue', 'green', 'red', 'grey')

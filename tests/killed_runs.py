@@ -198,7 +198,7 @@ if __name__ == '__main__':
     import matplotlib.pyplot  # noqa: F401 (once, for all that are forked)
     from mmengine.config import Config
 
-    import mmfer.apis  # noqa: F401
+    from mmfer.apis import build_runner  # noqa: F401
 
     gc.freeze()  # what is imported is not to be searched by every process
     Config.pretty_text = property(lambda self: str(self._cfg_dict))  # yapf takes longer than the training

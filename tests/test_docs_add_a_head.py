@@ -12,9 +12,9 @@ from processes import ROOT, python
 from small_runs import small_config
 
 from mmfer.apis import swap_head
-from mmfer.apis.train import train
 from mmfer.cli import compare
 from mmfer.datasets import SynthFER
+from mmfer.engine.train import train
 from mmfer.experiments.methods import plan_methods, write_configs
 from mmfer.registry import MODELS
 

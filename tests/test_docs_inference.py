@@ -12,8 +12,7 @@ from demo_model import write_face, write_model
 from face_results import write_video
 from processes import ROOT, load_tool
 
-from mmfer.faces import Face
-from mmfer.inference import FaceResult, ImageResult
+from mmfer.structures.results import Face, FaceResult, ImageResult
 
 PAGE = (ROOT / 'docs/inference.md').read_text()
 BLOCKS = book.blocks('inference.md')

@@ -1,32 +1,12 @@
+import inspect
 import subprocess
 import sys
-import warnings
-from importlib import metadata
 
 import pytest
 from processes import ROOT, python
 
 import mmfer
-
-
-@pytest.mark.parametrize('version', ['2.0.1', '2.13.0+cu130', '3.0rc1'])
-def test_untried_versions_warn(monkeypatch, version):
-    monkeypatch.setattr(metadata, 'version', lambda name: version if name == 'torch' else '0')
-    monkeypatch.setattr(mmfer, '_TRIED', dict(torch=('2.1', '2.13')))
-    with pytest.warns(UserWarning, match=r'torch >= 2\.1, < 2\.13'):
-        mmfer._warn_untried_versions()
-
-
-def test_tried_and_missing_versions_do_not(monkeypatch):
-    def version(name):
-        if name == 'torch':
-            return '2.12.1+cpu'
-        raise metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(metadata, 'version', version)
-    with warnings.catch_warnings():
-        warnings.simplefilter('error')
-        mmfer._warn_untried_versions()
+import mmfer.apis
 
 
 def test_import_is_cheap():
@@ -53,3 +33,30 @@ print(len(tools))
     result = python('-c', code)
     assert result.returncode == 0, result.stderr
     assert int(result.stdout) == len([*ROOT.glob('tools/**/*.py'), *ROOT.glob('demo/*.py'), 'benchmarks/speed.py'])
+
+
+@pytest.mark.parametrize('name', sorted({*mmfer.__all__} - {'__version__'}))
+def test_every_public_name_is_what_it_says(name):
+    value = getattr(mmfer, name)
+    assert inspect.isclass(value) or inspect.isfunction(value)
+    assert value.__name__ == dict(test='evaluate').get(name, name)
+    assert getattr(mmfer.apis, name) is value
+    assert name in dir(mmfer)
+
+
+def test_other_names_are_missing():
+    with pytest.raises(AttributeError, match="module 'mmfer' has no attribute 'nothing'"):
+        mmfer.nothing  # noqa: B018
+    with pytest.raises(ImportError, match='nothing'):
+        from mmfer.apis import nothing  # noqa: F401
+
+
+def test_looking_at_the_index_imports_no_pytorch():
+    code = (
+        'import sys, mmfer.apis\n'
+        'from mmfer.apis import list_models, model_info\n'
+        'assert model_info(list_models()[0])\n'
+        "print(sorted({'torch', 'mmengine', 'mmpretrain', 'cv2'} & set(sys.modules)))"
+    )
+    result = python('-c', code)
+    assert result.stdout.strip() == '[]', result.stderr

@@ -5,6 +5,7 @@ import mmengine.config
 import pytest
 from processes import python
 
+from mmfer.inference.cli import add_arguments
 from mmfer.options import DictAction, add_tta
 from mmfer.utils.views import VIEWS
 
@@ -32,9 +33,10 @@ def test_nothing_is_imported_for_it():
     assert python('-c', code).stdout.strip() == '[]', sys.version
 
 
-def test_views_of_test_time_augmentation(capsys):
+@pytest.mark.parametrize('add', [add_tta, add_arguments])
+def test_views_of_test_time_augmentation(add, capsys):
     parser = argparse.ArgumentParser()
-    add_tta(parser)
+    add(parser)
     (option,) = (action for action in parser._actions if action.dest == 'tta')
     assert list(option.choices) == list(VIEWS)
     assert parser.parse_args([]).tta is None

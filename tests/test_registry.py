@@ -15,9 +15,9 @@ from mmpretrain.structures import DataSample
 import mmfer.models  # noqa: F401
 from mmfer import registry
 from mmfer.apis import config_classes, load_config
-from mmfer.apis.flops import input_size, shape_model
 from mmfer.datasets import FERDataset
 from mmfer.models import BaseHead
+from mmfer.models.flops import input_size, shape_model
 from mmfer.models.two_view_preprocessor import second_views
 from mmfer.utils.nesting import leaves
 

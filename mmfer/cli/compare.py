@@ -154,7 +154,7 @@ def run(args: argparse.Namespace) -> int:
 def _list_heads() -> int:
     import ast
 
-    from mmfer.apis.swap_head import list_heads
+    from mmfer.engine.swap_head import list_heads
 
     for name, file in list_heads().items():
         text = ast.get_docstring(ast.parse(file.read_text(encoding='utf-8'))) or ''

@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 def train_one(args: argparse.Namespace, work_dir: object, seed: int) -> None:
     import torch
 
-    from mmfer.apis.train import train
+    from mmfer.engine.train import train
     from mmfer.utils.memory import keep_freed_memory
 
     if not torch.cuda.is_available():
@@ -109,9 +109,9 @@ def run_seeds(args: argparse.Namespace) -> int:
         )
     if task is not None and args.processes != 1:
         return refuse('--processes: in a Slurm array use tools/slurm_train.sh or tools/dist_train.sh with --seeds')
-    from mmfer.apis.run import default_work_dir
-    from mmfer.apis.train import train_config
     from mmfer.engine.resume.interrupt_hook import was_restarted
+    from mmfer.engine.run import default_work_dir
+    from mmfer.engine.train import train_config
     from mmfer.experiments import seeds
     from mmfer.structures.run_record import config_settings
 

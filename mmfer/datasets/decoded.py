@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 from mmengine.logging import print_log
 
-from mmfer.utils.cache import cache_dir, write_file
+from mmfer.utils.cache import write_file
+from mmfer.utils.cache_dir import cache_dir
 from mmfer.utils.progress import track
 
 from .entry_list import first_names

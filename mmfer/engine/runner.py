@@ -17,10 +17,10 @@ from torch import distributed as torch_dist
 from torch import nn
 
 from mmfer.models.layers import pretrained_file
+from mmfer.models.released.weights import check_pretrained_file
 from mmfer.registry import RUNNERS
 from mmfer.utils.files import write_text
 from mmfer.utils.folder_lock import sole_run
-from mmfer.utils.released_weights import check_pretrained_file
 
 from .activation_checkpointing import checkpoint_activations
 from .class_names import check_num_classes, classes_of, same_names

@@ -11,10 +11,10 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from mmfer.apis.run import load_config
 from mmfer.datasets import AlignFace, CropFace, LoadImageFromFile, Occlude
 from mmfer.datasets.transforms.occlude import REGIONS
 from mmfer.registry import TRANSFORMS
+from mmfer.utils.config_options import load_config
 from mmfer.utils.files import write_text
 from mmfer.utils.nesting import leaves
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmfer.apis.run import load_config
-from mmfer.apis.swap_head import swap_head
-from mmfer.apis.train import train_config
+from mmfer.engine.swap_head import swap_head
+from mmfer.engine.train import train_config
 from mmfer.structures.run_record import MARKER, changed_settings, config_settings, shown_changes
 from mmfer.utils.checkpoint import list_checkpoints
+from mmfer.utils.config_options import load_config
 from mmfer.utils.files import write_text
 
 from .label_noise import LabelNoise, add_label_noise
@@ -54,12 +54,12 @@ def plan_methods(
 
     Args:
         configs: Config files.
-        heads: Names or files of heads, see :func:`mmfer.apis.swap_head.swap_head`; none for the configs' own.
+        heads: Names or files of heads, see :func:`mmfer.engine.swap_head.swap_head`; none for the configs' own.
         work_dir: Folder of the comparison.
         cfg_options: Dotted names to values, set in the config of each method, whatever its head.
-        amp: See :func:`mmfer.apis.train.train`.
+        amp: See :func:`mmfer.engine.train.train`.
         noise: What becomes of the training labels of each method.
-        epochs: See :func:`mmfer.apis.train.train`.
+        epochs: See :func:`mmfer.engine.train.train`.
 
     Raises:
         ValueError: If that is no comparison, two methods have one name, or a config has no labels for the noise.

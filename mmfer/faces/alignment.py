@@ -6,13 +6,13 @@ Paper: ArcFace: Additive Angular Margin Loss for Deep Face Recognition, https://
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-from .cropping import BORDERS, check_margin, check_pad, crop_region
-from .face import check_image
+from .cropping import BORDERS, check_image, check_margin, check_pad, crop_region, name_of
 
 # Eyes, nose and corners of the mouth (x, y) in an image of 112 x 112 pixels, left before right as seen in the image.
 ARCFACE_112 = (
@@ -151,14 +151,14 @@ def align_by_box(
     """What :func:`align_face` can do without landmarks: the face's box, centred and scaled, but not turned.
 
     The square on the longer side of the box, with the margin, fits into the shorter side of the result: what
-    :func:`mmfer.faces.crop_face` cuts out, resized. Faces have about the same size as aligned ones: the crop of the
-    ArcFace template is 1.1 to 1.2 times the longer side of the boxes of YuNet.
+    :func:`mmfer.faces.cropping.crop_face` cuts out, resized. Faces have about the same size as aligned ones: the crop
+    of the ArcFace template is 1.1 to 1.2 times the longer side of the boxes of YuNet.
 
     Args:
         img: uint8 BGR (H, W, 3).
         box: (x1, y1, x2, y2) in pixels.
         size: Side of the result in pixels, or (h, w).
-        margin: See :func:`mmfer.faces.crop_face`.
+        margin: See :func:`mmfer.faces.cropping.crop_face`.
         pad: 'edge' or 'zero', see :func:`align_face`.
 
     Returns:
@@ -227,3 +227,79 @@ def _visible(shape: tuple[int, ...], matrix: np.ndarray, size: tuple[int, int], 
     x1, y1 = np.maximum(low - more, 0)
     x2, y2 = np.minimum(high + more, [shape[1], shape[0]])
     return int(x1), int(y1), int(x2), int(y2)
+
+
+class AlignFace:
+    """Turn, scale and cut out the face so that its landmarks lie where ArcFace has them.
+
+    It is :func:`align_face`, which ``tools/dataset_converters/align_faces.py`` uses as well.
+
+    Used keys: ``img`` (uint8 (H, W, 3)), ``face_landmarks`` (5, 2): eyes, nose, corners of the mouth, (x, y) in pixels
+    of ``img``, and ``face_box`` (x1, y1, x2, y2). Changed: ``img`` and ``img_shape`` (H, W). ``face_landmarks`` and
+    ``face_box`` are removed, since they are not those of the new image.
+
+    Without landmarks, as the detector ``Haar`` leaves them, a face with a box is centred and scaled by it, but not
+    turned (:func:`align_by_box`), with one warning; ``required`` makes that an error. Samples with neither
+    are left as they are: images that are one face each.
+
+    Args:
+        size (int | Sequence[int]): Side of the result in pixels, or (h, w). Defaults to 224.
+        margin (float): Added around ArcFace's own crop, or the box, on each side, as a fraction of its side; more than
+            -0.5. Defaults to 0.
+        pad (str): What lies outside the image: 'edge' repeats its outermost pixels, 'zero' is black. Defaults to
+            'edge'.
+        required (bool): A sample without landmarks is an error. Defaults to False.
+
+    Raises:
+        ValueError: The landmarks are not those of a face in the image, or are required and not there; the box is no
+            box in the image. The message names the image.
+    """
+
+    def __init__(self, size: int | Sequence = 224, margin: float = 0.0, pad: str = 'edge', required: bool = False):
+        try:
+            self.size = check_output_size(size)
+            self.margin = check_margin(margin)
+            self.pad = check_pad(pad)
+        except ValueError as error:
+            raise ValueError(f'AlignFace: {error}') from None
+        self.required = required
+
+    def __call__(self, results: dict) -> dict:
+        """Align the face of the sample.
+
+        Args:
+            results (dict): The sample.
+
+        Returns:
+            dict: The same dict with the keys above changed.
+        """
+        landmarks, box = results.get('face_landmarks'), results.get('face_box')
+        if landmarks is None and self.required:
+            raise ValueError(
+                f'AlignFace: {name_of(results)} has no face_landmarks; take a detector that finds them (YuNet), or '
+                'set required=False, which centres the face by its box'
+            )
+        if landmarks is None and box is None:
+            return results
+        try:
+            if landmarks is None:
+                warnings.warn(
+                    'AlignFace: faces without landmarks are centred by their boxes and not turned; required=True makes '
+                    'them errors',
+                    stacklevel=2,
+                )
+                img = align_by_box(results['img'], box, self.size, self.margin, self.pad)
+            else:
+                img = align_face(results['img'], landmarks, self.size, self.margin, self.pad)
+        except ValueError as error:
+            raise ValueError(f'AlignFace: {name_of(results)}: {error}') from None
+        results['img'] = img
+        results['img_shape'] = img.shape[:2]
+        for key in ('face_landmarks', 'face_box'):
+            results.pop(key, None)
+        return results
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(size={self.size}, margin={self.margin}, pad={self.pad!r}, required={self.required})'
+        )

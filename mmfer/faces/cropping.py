@@ -13,6 +13,21 @@ LARGEST = 8  # of the image's longer side: what lies beyond is a mistake in the 
 BORDERS = dict(edge=cv2.BORDER_REPLICATE, zero=cv2.BORDER_CONSTANT)
 
 
+def check_image(img: np.ndarray, who: str) -> np.ndarray:
+    """``img`` in plain memory order, which OpenCV needs.
+
+    Raises:
+        ValueError: It is no uint8 array (H, W, 3).
+    """
+    if not isinstance(img, np.ndarray):
+        raise ValueError(f'{who}: the image must be a uint8 array (H, W, 3) in BGR order, not a {type(img).__name__}')
+    if img.dtype != np.uint8 or img.ndim != 3 or img.shape[2] != 3:
+        raise ValueError(
+            f'{who}: the image must be a uint8 array (H, W, 3) in BGR order, not {img.dtype} of shape {img.shape}'
+        )
+    return np.ascontiguousarray(img)
+
+
 def check_margin(value: object) -> float:
     """``value`` as a float.
 
@@ -83,7 +98,7 @@ def cut(img: np.ndarray, region: Sequence[int], pad: str = 'edge') -> np.ndarray
 def crop_face(
     img: np.ndarray, box: Sequence[float], margin: float = 0.0, square: bool = True, pad: str = 'edge'
 ) -> np.ndarray:
-    """Cut out a face, with a margin. The transform ``CropFace`` does the same to samples of a data set.
+    """Cut out a face, with a margin. The transform :class:`CropFace` does the same to samples.
 
     The crop keeps the centre of the box, its sides rounded to whole pixels. Where it leaves the image, 'edge' repeats
     the outermost pixels: black bars would show where the photograph ends, which tells about the data set and not about
@@ -104,3 +119,72 @@ def crop_face(
     """
     check_pad(pad)
     return cut(img, crop_region(box, img.shape[:2], margin, square), pad)
+
+
+def name_of(sample: dict) -> str:
+    """What errors call a sample."""
+    return sample.get('img_path') or f'sample {sample.get("sample_idx", "?")}'
+
+
+class CropFace:
+    """Crop the image to the face's box, with a margin, as :func:`crop_face` does.
+
+    The crop keeps the centre of the box, its sides rounded to whole pixels. Where it leaves the image, 'edge' repeats
+    the outermost pixels and 'zero' fills in black.
+
+    Used keys: ``img`` (uint8 (H, W, 3)) and ``face_box`` (x1, y1, x2, y2), in pixels of ``img``. Changed: ``img`` and
+    ``img_shape`` (H, W). ``face_box`` and ``face_landmarks`` are removed, since they are not those of the new image;
+    ``crop_box`` (x1, y1, x2, y2), int, tells what was cropped. Samples without a box are left as they are.
+
+    Args:
+        margin (float): Added on each of the four sides, as a fraction of the box's longer side; more than -0.5.
+            Defaults to 0.
+        square (bool): Make the crop a square on the longer side, so that resizing keeps the face's proportions.
+            Defaults to True.
+        pad (str): 'edge' or 'zero', see above. Defaults to 'edge'.
+        required (bool): A sample without a box is an error. Defaults to False.
+
+    Raises:
+        ValueError: The box is no box, lies outside the image or far exceeds it, or is required and not there; the
+            message names the image.
+    """
+
+    def __init__(self, margin: float = 0.0, square: bool = True, pad: str = 'edge', required: bool = False):
+        try:
+            self.margin = check_margin(margin)
+            self.pad = check_pad(pad)
+        except ValueError as error:
+            raise ValueError(f'CropFace: {error}') from None
+        self.square = square
+        self.required = required
+
+    def __call__(self, results: dict) -> dict:
+        """Crop the sample.
+
+        Args:
+            results (dict): The sample.
+
+        Returns:
+            dict: The same dict with the keys above changed.
+        """
+        if results.get('face_box') is None:
+            if self.required:
+                raise ValueError(f'CropFace: {name_of(results)} has no face_box; required=False leaves it uncropped')
+            return results
+        img = results['img']
+        try:
+            region = crop_region(results['face_box'], img.shape[:2], self.margin, self.square)
+        except ValueError as error:
+            raise ValueError(f'CropFace: {name_of(results)}: {error}') from None
+        results['img'] = img = cut(img, region, self.pad)
+        results['img_shape'] = img.shape[:2]
+        results['crop_box'] = region
+        for key in ('face_landmarks', 'face_box'):
+            results.pop(key, None)
+        return results
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(margin={self.margin}, square={self.square}, pad={self.pad!r}, '
+            f'required={self.required})'
+        )

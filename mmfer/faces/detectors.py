@@ -9,12 +9,13 @@ from typing import Union
 
 import numpy as np
 
-from .face import Face, check_image
-from .haar import Haar
-from .yunet import DOWNLOAD, YuNet, default_model
+from mmfer.structures.results import Face
+
+from .cropping import check_image
 
 Detector = Callable[[np.ndarray], 'list[Face]']
 NAMES = ('auto', 'haar', 'yunet')
+OWN = dict(haar='Haar', yunet='YuNet')
 DetectorLike = Union[str, os.PathLike, Mapping, Detector, None]
 
 
@@ -30,8 +31,8 @@ def build_detector(detector: DetectorLike = 'auto') -> Detector:
     Args:
         detector: One of
 
-            - 'yunet': :class:`YuNet` with its default options;
-            - 'haar': :class:`Haar` likewise;
+            - 'yunet': :class:`mmfer.faces.yunet.YuNet` with its default options;
+            - 'haar': :class:`mmfer.faces.haar.Haar` likewise;
             - the path of YuNet's ONNX file, which ends in ``.onnx``;
             - 'auto': YuNet where its model file has been fetched, else Haar and a warning;
             - a config of one in the registry ``FACE_DETECTORS``, such as ``dict(type='YuNet', score_threshold=0.8)``;
@@ -50,13 +51,13 @@ def build_detector(detector: DetectorLike = 'auto') -> Detector:
         if name == 'auto':
             return _best_there_is()
         if name.endswith('.onnx'):
-            return YuNet(detector)
+            return _build('YuNet', model=detector)
         if name not in NAMES:
             raise ValueError(
                 f'unknown face detector {os.fspath(detector)!r}; known are {", ".join(map(repr, NAMES))}, the path of '
                 "YuNet's ONNX file, or in Python a config such as dict(type='YuNet', score_threshold=0.8)"
             )
-        return YuNet() if name == 'yunet' else Haar()
+        return _build(OWN[name])
     if isinstance(detector, Mapping):
         return _from_config(dict(detector))
     if callable(detector):
@@ -68,6 +69,8 @@ def build_detector(detector: DetectorLike = 'auto') -> Detector:
 
 
 def _best_there_is() -> Detector:
+    from .yunet import DOWNLOAD, YuNet, default_model
+
     path = default_model()
     if path.is_file():
         return YuNet(path)
@@ -76,22 +79,38 @@ def _best_there_is() -> Detector:
         f'{path} is not there. Fetch the better detector with: {DOWNLOAD}',
         stacklevel=3,
     )
-    return Haar()
+    return _build('Haar')
+
+
+def _build(kind: str, **options: object) -> Detector:
+    """One of the detectors here; the other one is not imported."""
+    if kind == 'Haar':
+        from .haar import Haar
+
+        return Haar(**options)
+    from .yunet import YuNet
+
+    return YuNet(**options)
 
 
 def _from_config(config: dict) -> Detector:
+    kind = config.get('type')
+    if kind is None:
+        raise ValueError(f"the config of a face detector needs a type, such as dict(type='YuNet'): {config}")
+    if not isinstance(kind, str):
+        return kind(**{name: value for name, value in config.items() if name != 'type'})
+    name = kind.split('.')[-1].lower()
+    if name in OWN:
+        return _build(OWN[name], **{key: value for key, value in config.items() if key != 'type'})
+    from mmfer.utils.optional import require_training
+
+    require_training(f'the face detector {kind!r} is none of {", ".join(OWN.values())}')
     from mmfer.registry import FACE_DETECTORS
 
-    from . import registered  # noqa: F401
-
-    kind = config.get('type')
-    if isinstance(kind, str):
-        names = {name.lower(): name for name in FACE_DETECTORS.module_dict}
-        name = names.get(kind.split('.')[-1].lower())
-        if name is None:
-            known = ', '.join(sorted(FACE_DETECTORS.module_dict))
-            raise ValueError(f'unknown face detector {kind!r} in {config}; known are {known}')
-        config['type'] = name
-    elif kind is None:
-        raise ValueError(f"the config of a face detector needs a type, such as dict(type='YuNet'): {config}")
-    return FACE_DETECTORS.build(config)
+    FACE_DETECTORS.import_from_location()
+    names = {each.lower(): each for each in FACE_DETECTORS.module_dict}
+    if name not in names:
+        raise ValueError(
+            f'unknown face detector {kind!r} in {config}; known are {", ".join(sorted(FACE_DETECTORS.module_dict))}'
+        )
+    return FACE_DETECTORS.build(dict(config, type=names[name]))

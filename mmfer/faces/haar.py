@@ -12,7 +12,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .face import Face, check_image, largest_first
+from mmfer.structures.results import Face, largest_first
+
+from .cropping import check_image
 
 _CASCADE = 'haarcascade_frontalface_alt2.xml'
 _SMALLEST = 20  # pixels a side: the window of the cascade

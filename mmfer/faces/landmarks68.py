@@ -11,9 +11,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmfer.structures.results import Face
+
 from .alignment import arcface_template, estimate_similarity, warp_similarity
-from .cropping import check_margin, crop_region
-from .face import Face, check_image
+from .cropping import check_image, check_margin, crop_region
 
 SIZE = 112
 NUM_POINTS = 68
@@ -28,7 +29,7 @@ class Landmarks68:
 
     Args:
         checkpoint: The released ``mobilefacenet_model_best.pth.tar``, or the same weights as .safetensors.
-        margin: Of the crop around the box, see :func:`mmfer.faces.crop_face`. The default suits boxes of YuNet.
+        margin: Of the crop around the box, see :func:`mmfer.faces.cropping.crop_face`. The default suits YuNet's.
         batch_size: Faces that go through the network at once.
         device: Where it runs.
 
@@ -41,7 +42,7 @@ class Landmarks68:
         import torch
 
         from mmfer.models.backbones.mobile_face_net import MobileFaceNet
-        from mmfer.utils.released_weights import load_pretrained_part
+        from mmfer.models.released.weights import load_pretrained_part
 
         path = Path(checkpoint).expanduser()
         if not path.is_file():

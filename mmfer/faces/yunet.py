@@ -14,7 +14,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .face import Face, check_image, largest_first
+from mmfer.structures.results import Face, largest_first
+from mmfer.utils.cache_dir import cache_dir
+
+from .cropping import check_image
 
 DOWNLOAD = 'python tools/download.py yunet'
 _TURNS = {0: None, 90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
@@ -29,9 +32,7 @@ _STRIDE = 32  # the network wants whole multiples
 
 def default_model() -> Path:
     """Where the model is expected: in the cache folder, which the environment variable ``MMFER_CACHE`` moves."""
-    from mmfer.utils.download import known_file
-
-    return known_file('yunet').path
+    return cache_dir() / 'face_detection_yunet_2023mar.onnx'
 
 
 class YuNet:

@@ -1,13 +1,4 @@
-"""From photos and videos to expressions with their uncertainty. Works without mmpretrain where the model is ONNX."""
+"""Using a model: from photos and videos to expressions with their uncertainty, export, calibration.
 
-from .results import FaceResult, ImageResult, score_interval
-
-__all__ = ['ExpressionInferencer', 'FaceResult', 'ImageResult', 'score_interval']
-
-
-def __getattr__(name: str):
-    if name == 'ExpressionInferencer':
-        from .inferencer import ExpressionInferencer
-
-        return ExpressionInferencer
-    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+An exported file is used without PyTorch and MMEngine.
+"""

@@ -8,10 +8,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from mmfer.options import add_tta
-
-from .classifiers import WEIGHTS
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments that name a model and say how it looks at faces."""
@@ -24,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--threshold', metavar='NATS', help='uncertainty above which to abstain, or none [checkpoint]')
     parser.add_argument('--batch-size', type=int, default=16, metavar='N', help='faces at a time [16]')
-    add_tta(parser)
+    parser.add_argument('--tta', choices=['flip', 'flip+shifts'], help='mean over 2 or 10 views of a face [one view]')
     parser.add_argument('--device', help='e.g. cpu or cuda:1 [a GPU where there is one]')
 
 
@@ -34,6 +30,8 @@ def split_checkpoint(words: list[str]) -> tuple[str | None, list[str]]:
     >>> split_checkpoint(['epoch_7.pth', 'photo.jpg'])
     ('epoch_7.pth', ['photo.jpg'])
     """
+    from .inferencer import WEIGHTS
+
     if words and Path(words[0]).suffix.lower() in WEIGHTS:
         return words[0], words[1:]
     return None, words

@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmfer.structures.results import ImageResult
 from mmfer.utils.files import replace_synced
 
-from .results import ImageResult
 from .videos import DEFAULT_RATE, is_text
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmfer.structures.results import ImageResult
 from mmfer.utils.tables import render_table
 
 from .cli import printable
 from .drawing import VideoWriter
 from .inferencer import ExpressionInferencer
-from .results import ImageResult
 from .sources import is_video
 from .videos import frame_rate
 from .writers import check_output, open_writer

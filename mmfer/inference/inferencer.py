@@ -1,4 +1,7 @@
-"""From a photo, a folder or a video to expressions with their uncertainty."""
+"""From a photo, a folder or a video to expressions with their uncertainty.
+
+What only some inputs and options need is imported where it is used, so that a photo gets its answer soon.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +11,100 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
-from mmengine.registry import DefaultScope
 
-from mmfer.faces import Face, build_detector, whole_image
-from mmfer.registry import TRANSFORMS
-from mmfer.utils.views import check_views, make_views, merge_views
+from mmfer.faces.detectors import build_detector, whole_image
+from mmfer.structures.results import Face, FaceResult, ImageResult, score_interval
+from mmfer.utils.images import MAX_PIXELS, from_array
 
-from .classifiers import Classifier, open_classifier
-from .images import MAX_PIXELS, from_array
-from .results import FaceResult, ImageResult, score_interval
+from .onnx import OnnxClassifier
 from .sources import Source, has_camera, open_sources
-from .tracks import FaceTracks
-from .writers import check_output, open_writer
+from .view import DEFAULT_CROP, NetworkView
 
-DEFAULT_CROP = dict(type='CropFace', margin=0.1)
 HELD_BYTES = 256 * 2**20  # of images that wait for their answers
 BLUE = 25  # so much more blue than red, of 255, a face is suspicious
+WEIGHTS = ('.pth', '.pt', '.tar', '.safetensors')
+
+
+class Classifier(Protocol):
+    """What the inferencer needs of a model.
+
+    Attributes:
+        classes: Names of the K expressions, in label order.
+        pipeline: Transforms between the loaded face and the batch, as configs have them.
+        face_crop: How faces are cut out of photos, as a transform's config; None where nobody said.
+        calibration: Weight and bias, (K,) each, of the calibrated probabilities; None where they are not.
+        abstention: ``meta['abstention']`` of the checkpoint: ``threshold`` (nats) and how it was found; or None.
+        source: What predictions come from, for messages.
+    """
+
+    classes: tuple[str, ...]
+    pipeline: list
+    face_crop: Mapping | None
+    calibration: tuple[np.ndarray, np.ndarray] | None
+    abstention: Mapping | None
+    source: str
+
+    def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Predictions for uint8 BGR images ``(B, 3, H, W)``: those of ``FIELDS`` that the head has."""
+
+
+def open_classifier(model: Any, checkpoint: str | Path | None = None, device: Any = None) -> Classifier:
+    """The model of an ONNX file, of a config with a checkpoint, or of a name of the model index.
+
+    Args:
+        model: ``FILE.onnx`` of ``tools/deploy/export_onnx.py``; a config file or object; a name of ``list_models()``;
+            or a :class:`Classifier`, which is returned.
+        checkpoint: Of a config or name; of a name, None looks for that of its training.
+        device: Of a PyTorch model.
+
+    Raises:
+        FileNotFoundError: If a file is missing; the message says how to get it.
+        ValueError: If they do not fit, or a name is unknown.
+    """
+    if callable(model) and hasattr(model, 'classes'):
+        return model
+    if not isinstance(model, (str, Path)):
+        return _open_torch(model, checkpoint, device)
+    suffix = Path(model).suffix.lower()
+    if suffix == '.onnx':
+        if checkpoint is not None or device not in (None, 'cpu'):
+            more = f'checkpoint={checkpoint}' if checkpoint is not None else f'device={device}'
+            raise ValueError(f'{model} holds its weights and runs on the CPU: no {more} beside it')
+        return OnnxClassifier(model)
+    if suffix in WEIGHTS:
+        raise ValueError(f'{model} is a checkpoint: give its config first, then the checkpoint')
+    if suffix != '.py':
+        from mmfer.utils.model_index import model_info
+
+        info = model_info(str(model))
+        if checkpoint is None:
+            from mmfer.utils.optional import require_training
+
+            require_training(f'{model} is run by PyTorch')
+            from mmfer.models.build import find_weights
+
+            checkpoint = find_weights(info)
+        model = info['config']
+    return _open_torch(model, checkpoint, device)
+
+
+def _follow(half_life: float) -> Any:
+    from .tracks import FaceTracks
+
+    return FaceTracks(half_life)
+
+
+def _open_torch(config: Any, checkpoint: str | Path | None, device: Any) -> Classifier:
+    from mmfer.utils.optional import require_training
+
+    require_training(f'{getattr(config, "filename", config)} is run by PyTorch')
+    from .torch_classifier import TorchClassifier
+
+    return TorchClassifier(config, checkpoint, device)
 
 
 class ExpressionInferencer:
@@ -40,14 +117,15 @@ class ExpressionInferencer:
     and a warning is given if the faces found in them are blue.
 
     Args:
-        model: Config file or object, name of the model index (``mmfer.apis.list_models``), or an exported ``.onnx``
-            file, which needs neither checkpoint nor mmpretrain.
+        model: Config file or object, name of the model index (``mmfer.list_models``), or an exported ``.onnx``
+            file, which needs neither checkpoint nor PyTorch.
         checkpoint: A checkpoint that mmfer trained or converted. None takes the newest of the training under this name,
-            see ``mmfer.apis.get_model``, and of a config leaves random weights, with a warning.
+            see ``mmfer.get_model``, and of a config leaves random weights, with a warning.
         device: Such as ``'cpu'`` or ``'cuda:1'``; a GPU where there is one, by default.
         detector: ``'auto'`` (YuNet where its file is there, else Haar), ``'yunet'``, ``'haar'``, the path of YuNet's
-            ``.onnx`` file, a config, or a callable from a uint8 BGR array (H, W, 3) to a list of ``mmfer.faces.Face``.
-            None takes each image for one face that is cut out already, as the images of data sets are.
+            ``.onnx`` file, a config, or a callable from a uint8 BGR array (H, W, 3) to a list of
+            ``mmfer.structures.results.Face``. None takes each image for one cut-out face, as the images of data sets
+            are.
         crop: How faces are cut out: a transform's config, such as ``dict(type='CropFace', margin=0.1)`` or
             ``dict(type='AlignFace', size=224)``. ``'auto'`` takes what the tests of the model do: ``face_crop`` of its
             config, or ``CropFace`` or ``AlignFace`` in its pipeline; else a crop with a margin of 0.1.
@@ -56,7 +134,8 @@ class ExpressionInferencer:
             (``tools/analysis/calibrate.py --coverage``), None never abstains.
         interval: Level of ``score_low`` and ``score_high``; None leaves them out.
         half_life: Frames of a video, of those that are looked at, after which what a face showed counts half, see
-            :class:`FaceTracks`; 0 numbers the faces and pools nothing, None does not even number them.
+            :class:`mmfer.inference.tracks.FaceTracks`; 0 numbers the faces and pools nothing, None does not number
+            them either.
         max_pixels: Larger image files are refused.
         tta: Test-time augmentation, as in ``tools/test.py --tta``: ``'flip'`` takes the mean over the face and its
             mirror image, ``'flip+shifts'`` over small shifts of both as well, at 2 and 10 times the cost; what views
@@ -96,31 +175,29 @@ class ExpressionInferencer:
             raise ValueError(f"threshold={threshold!r}: a number of nats, None or 'auto'")
         if threshold not in ('auto', None) and not math.isfinite(float(threshold)):
             raise ValueError(f"threshold={threshold!r}: a number of nats, None or 'auto'")
-        self.tta = None if tta is None else check_views(tta)
-        FaceTracks(half_life or 0)
+        if half_life is not None and not half_life >= 0:
+            raise ValueError(f'half_life={half_life}: a number of frames from 0 on, or None')
+        if tta is not None:
+            from mmfer.utils.views import check_views
+
+            check_views(tta)
         self.detector = None if detector is None else build_detector(detector)
         self.classifier: Classifier = open_classifier(model, checkpoint, device)
-        self.classes = tuple(self.classifier.classes)
+        self.classes, self.tta = tuple(self.classifier.classes), tta
         self.batch_size, self.interval, self.half_life, self.max_pixels = batch_size, interval, half_life, max_pixels
         found = (self.classifier.abstention or {}).get('threshold')
         self.threshold = found if threshold == 'auto' else None if threshold is None else float(threshold)
-        self._crop, self._steps = self._build_steps(crop)
+        if self.detector is None:
+            crop = None
+        elif isinstance(crop, str) and crop == 'auto':
+            crop = self.classifier.face_crop
+        elif not isinstance(crop, Mapping):
+            raise ValueError(
+                f"crop={crop!r}: a transform's config such as {DEFAULT_CROP}, or 'auto'; for images that are one face "
+                'each, pass detector=None'
+            )
+        self._view = NetworkView(self.classifier.pipeline, crop)
         self._warned_of_blue = False
-
-    def _build_steps(self, crop: Any) -> tuple[Any, list]:
-        """The transform that cuts out a face, None without a detector; those from there to what the model sees."""
-        with DefaultScope.overwrite_default_scope('mmfer'):
-            steps = [TRANSFORMS.build(dict(step)) for step in self.classifier.pipeline]
-            if self.detector is None:
-                return None, steps
-            if isinstance(crop, str) and crop == 'auto':
-                crop = self.classifier.face_crop or DEFAULT_CROP
-            if not isinstance(crop, Mapping):
-                raise ValueError(
-                    f"crop={crop!r}: a transform's config such as {DEFAULT_CROP}, or 'auto'; for images that are one "
-                    'face each, pass detector=None'
-                )
-            return TRANSFORMS.build(dict(crop)), steps
 
     # ---- calling -----------------------------------------------------------------------------------------------------
     def __call__(
@@ -152,6 +229,8 @@ class ExpressionInferencer:
             raise ValueError('a camera never ends: tell max_frames, or take its frames one by one from stream()')
         if out is None:
             return list(self.stream(inputs, channels, stride, max_frames))
+        from .writers import check_output, open_writer
+
         check_output(out)
         results = []
         with open_writer(out, self.classes) as writer:
@@ -182,7 +261,7 @@ class ExpressionInferencer:
         waiting: deque[tuple[Source, list[Face], tuple]] = deque()
         ready: list[np.ndarray] = []
         held = 0
-        tracks: dict[str, FaceTracks] = {}
+        tracks: dict[str, Any] = {}
         for source in open_sources(inputs, channels, stride, self.max_pixels, max_frames):
             faces, cut = [], []
             if source.image is not None:
@@ -214,18 +293,18 @@ class ExpressionInferencer:
             ValueError: If one is no image, or its ``channels`` are not told.
         """
         images = [from_array(face, channels) for face in faces]
-        fields = self._classify([self._prepare(image) for image in images])
+        fields = self._classify([self._view(image) for image in images])
         return [self._judge(self._face(whole_image(image)[0], values)) for image, values in zip(images, fields)]
 
     # ---- the way of a face -------------------------------------------------------------------------------------------
     def _cut(self, source: Source) -> tuple[list[Face], list[np.ndarray]]:
         image = source.image
         if self.detector is None:
-            return whole_image(image), [self._prepare(image, name=source.name)]
+            return whole_image(image), [self._view(image, name=source.name)]
         faces = list(self.detector(image))
         if source.is_told and faces:
             self._check_colours(image, faces[0])
-        return faces, [self._prepare(image, face, source.name) for face in faces]
+        return faces, [self._view(image, face, source.name) for face in faces]
 
     def _check_colours(self, image: np.ndarray, face: Face) -> None:
         """Skin is redder than it is blue, whosever it is, unless the channels are mixed up or the light is blue."""
@@ -243,15 +322,6 @@ class ExpressionInferencer:
                 stacklevel=2,
             )
 
-    def _prepare(self, image: np.ndarray, face: Face | None = None, name: str = 'image') -> np.ndarray:
-        """What the model sees of a face, or of an image that is one: uint8 BGR (3, H, W)."""
-        sample = dict(img=image, img_path=name, img_shape=image.shape[:2], ori_shape=image.shape[:2])
-        if face is not None:
-            sample = self._crop(dict(sample, face_box=face.box, face_landmarks=face.landmarks))
-        for step in self._steps:
-            sample = step(sample)
-        return np.ascontiguousarray(sample['img'].transpose(2, 0, 1))
-
     def _classify(self, cut: Sequence[np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
         for start in range(0, len(cut), self.batch_size):
             faces = cut[start : start + self.batch_size]
@@ -260,7 +330,7 @@ class ExpressionInferencer:
                     f'{self.classifier.source}: the test pipeline gives images of no fixed size: end it with '
                     'dict(type=ImageResize, size=(H, W)), at the size of the training'
                 )
-            batch = np.stack(faces)
+            batch = np.stack([face.transpose(2, 0, 1) for face in faces])
             outputs = self._predict(batch)
             for i in range(len(batch)):
                 yield {name: values[i] for name, values in outputs.items()}
@@ -268,6 +338,8 @@ class ExpressionInferencer:
     def _predict(self, batch: np.ndarray) -> Mapping[str, np.ndarray]:
         if self.tta is None:
             return self.classifier(batch)
+        from mmfer.utils.views import make_views, merge_views
+
         return merge_views([self.classifier(view) for view in make_views(batch, self.tta)])
 
     def _answer(self, waiting: deque, ready: Sequence[np.ndarray], tracks: dict) -> Iterator[tuple]:
@@ -278,7 +350,7 @@ class ExpressionInferencer:
             if source.frame is not None and self.half_life is not None:
                 if source.frame == 0 or source.name not in tracks:
                     tracks.clear()  # another video
-                    tracks[source.name] = FaceTracks(self.half_life)
+                    tracks[source.name] = _follow(self.half_life)
                 results = tracks[source.name].update(results)
             if source.error is not None:
                 width = height = 0

@@ -11,10 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mmfer.utils.image_files import walk
-
-from .images import MAX_PIXELS, DamagedImage, load_image
-from .videos import read_video
+from mmfer.utils.images import MAX_PIXELS, DamagedImage, load_image
 
 VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv', '.flv', '.ogv', '.ts')
 
@@ -56,7 +53,7 @@ def open_sources(
         inputs: A path of an image, a video or a folder; an array, a PIL image or the bytes of a file; the number of a
             camera; or an iterable of these. Of folders all files are taken, those in folders below as well, in the
             order of their names; hidden ones (``.name``) are left out.
-        channels: Order of the channels of arrays, see :func:`mmfer.inference.images.load_image`.
+        channels: Order of the channels of arrays, see :func:`mmfer.utils.images.load_image`.
         stride: Of videos and cameras every so many frames.
         max_pixels: Largest image that is decoded.
         max_frames: At most so many frames of each video and camera.
@@ -143,6 +140,8 @@ def folder_files(folder: Path) -> Iterator[Path | Source]:
 
     Hidden files and folders (``.name``) are left out. Links are followed, each folder once and not in circles.
     """
+    from mmfer.utils.image_files import walk
+
     errors: list = []
     for place, names in walk(folder, lambda name: name.startswith('.'), errors.append):
         yield from map(_unreadable, errors)
@@ -167,6 +166,8 @@ def _try_image(item: Any, name: str, max_pixels: int) -> Source:
 
 
 def _frames(source: int | str, stride: int, max_frames: int | None) -> Iterator[Source]:
+    from .videos import read_video
+
     is_camera = isinstance(source, int)
     name = f'camera {source}' if is_camera else source
     for number, time, image, error in read_video(source, stride, max_frames):

@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mmfer.structures.results import ImageResult
 from mmfer.utils.files import replace_synced
-
-from .results import ImageResult
 
 FORMATS = ('.jsonl', '.csv')
 NUMBERS = ('score', 'uncertainty', 'aleatoric', 'epistemic')

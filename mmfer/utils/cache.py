@@ -10,17 +10,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from .cache_dir import cache_dir
 from .checkpoint import replace_synced
-
-VARIABLE = 'MMFER_CACHE'
-
-
-def cache_dir() -> Path:
-    """The folder of such files: that of the environment variable ``MMFER_CACHE``, else ``~/.cache/mmfer``."""
-    chosen = os.environ.get(VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
-    return Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'mmfer'
 
 
 def source_digest(folder: str | Path) -> str:

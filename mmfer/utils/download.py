@@ -13,8 +13,8 @@ from pathlib import Path
 
 from mmfer.version import __version__
 
-from .cache import cache_dir
-from .checkpoint import replace_synced
+from .cache_dir import cache_dir
+from .files import replace_synced
 
 _CHUNK = 1 << 16
 _SECONDS = 30  # of silence until a server counts as unreachable

@@ -15,9 +15,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 from mmfer.utils.files import replace_synced
+from mmfer.utils.optional import require
 
 from .contact_sheet import class_colors
-from .optional import require
 from .panels import GREY, INK, new_figure
 from .text import font_families, plot_text
 

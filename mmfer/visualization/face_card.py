@@ -7,7 +7,7 @@ import math
 import cv2
 import numpy as np
 
-from mmfer.inference.results import FaceResult
+from mmfer.structures.results import FaceResult
 
 from .contact_sheet import class_colors
 from .face_label import chip_size, contrast, draw_chip, ink_on

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
-from mmfer.inference.results import FaceResult, ImageResult
+from mmfer.structures.results import FaceResult, ImageResult
 
 from .contact_sheet import abbreviations
 from .face_card import DARK, LIGHT, check_image, face_card

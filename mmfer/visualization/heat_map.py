@@ -15,8 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from mmfer.models.layers import ClassTokenEncoder
-
-from .optional import require
+from mmfer.utils.optional import require
 
 CAM_METHODS = {
     'gradcam': 'GradCAM',

@@ -1,4 +1,7 @@
-"""Text of any alphabet in pictures: Pillow draws it, with the first font on this system that has its glyphs."""
+"""Text of any alphabet in pictures: Pillow draws it, with the first font on this system that has its glyphs.
+
+Without Pillow and matplotlib, which a plain ``pip install mmfer`` leaves out, OpenCV draws the letters of ASCII.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,15 @@ import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator
 
+import cv2
 import numpy as np
-from matplotlib import font_manager
-from matplotlib.ft2font import FT2Font
-from PIL import Image, ImageDraw, ImageFont, features
+
+try:
+    from matplotlib import font_manager
+    from matplotlib.ft2font import FT2Font
+    from PIL import Image, ImageDraw, ImageFont, features
+except ImportError:
+    font_manager = None
 
 ELLIPSIS = '…'
 LINE_HEIGHT = 1.25  # of a line of text in multiples of its size
@@ -190,6 +198,8 @@ def _font(path: str, size: int) -> ImageFont.FreeTypeFont:
 @functools.lru_cache(maxsize=1024)
 def _render(text: str, size: int, bold: bool) -> tuple[np.ndarray, int, int, int]:
     """Opacity (h, w) of a text, its width, and where the opacity lies from the upper left corner of the line."""
+    if font_manager is None:
+        return _render_ascii(text, size, bold)
     font, direction = _font(find_font(text, bold), size), 'ltr' if _shapes_text() else None
     if direction is None:
         text = ''.join(c for c in text if unicodedata.category(c) != 'Cf')  # which would be boxes
@@ -198,3 +208,14 @@ def _render(text: str, size: int, bold: bool) -> tuple[np.ndarray, int, int, int
     ImageDraw.Draw(mask).text((-left, -top), text, fill=255, font=font, anchor='ls', direction=direction)
     width = max(right, round(font.getlength(text, direction=direction)))
     return np.asarray(mask), width, left, round(0.98 * size) + top
+
+
+def _render_ascii(text: str, size: int, bold: bool) -> tuple[np.ndarray, int, int, int]:
+    """As :func:`_render`, by OpenCV's own font; ? stands for what it lacks."""
+    text = ''.join(c for c in unicodedata.normalize('NFKD', text) if unicodedata.category(c) not in ('Cf', 'Mn'))
+    text = text.replace('–', '-').encode('ascii', 'replace').decode()
+    font, scale, thickness = cv2.FONT_HERSHEY_SIMPLEX, size / 30, max(1, round(size / 16)) + (bold and size > 20)
+    (width, height), below = cv2.getTextSize(text, font, scale, thickness)
+    mask = np.zeros((height + below + thickness, max(1, width)), np.uint8)
+    cv2.putText(mask, text, (0, height), font, scale, 255, thickness, cv2.LINE_AA)
+    return mask, width, 0, round(0.98 * size) - height

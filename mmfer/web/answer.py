@@ -10,7 +10,7 @@ from html import escape
 import cv2
 import numpy as np
 
-from mmfer.inference import FaceResult
+from mmfer.structures.results import FaceResult
 from mmfer.visualization.contact_sheet import class_colors
 from mmfer.visualization.face_label import ink_on
 from mmfer.visualization.faces import draw_faces

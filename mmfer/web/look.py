@@ -10,8 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mmfer.inference import ImageResult
-from mmfer.inference.images import decode_image
+from mmfer.structures.results import ImageResult
+from mmfer.utils.images import decode_image
 from mmfer.visualization.faces import crop
 
 from .examples import Example

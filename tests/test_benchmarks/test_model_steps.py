@@ -16,9 +16,9 @@ from report import compile_text, model_report
 from torch import nn
 from trial import Setting, Trial, build_model, build_wrapper, onnx_session
 
-from mmfer.apis.run import load_config
-from mmfer.apis.stand_in_batch import stand_in_batch
-from mmfer.deploy.export_model import predictions
+from mmfer.apis import load_config
+from mmfer.inference.export.export_model import predictions
+from mmfer.models.stand_in_batch import stand_in_batch
 
 CPU = torch.device('cpu')
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'

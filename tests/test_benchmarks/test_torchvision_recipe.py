@@ -7,11 +7,11 @@ from torchvision import transforms
 from torchvision_recipe import torchvision_recipe
 
 from mmfer.datasets import ColorJitter, LoadImageFromFile, PackInputs
-from mmfer.datasets.transforms.crop import ImageCenterCrop, ImageRandomCrop
-from mmfer.datasets.transforms.crop_face import CropFace
+from mmfer.datasets.transforms.crop import ImageRandomCrop
 from mmfer.datasets.transforms.random_erasing import ImageRandomErasing
-from mmfer.datasets.transforms.resize import ImageResize
 from mmfer.datasets.transforms.rotation import ImageRandomRotation
+from mmfer.faces.cropping import CropFace
+from mmfer.faces.resizing import ImageCenterCrop, ImageResize
 
 MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 

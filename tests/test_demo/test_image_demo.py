@@ -84,7 +84,7 @@ def test_pictures_of_the_same_name_and_of_long_names(model, tmp_path, call_tool)
 
 
 def test_stopped_by_the_user_it_keeps_what_there_is(model, photos, tmp_path, call_tool, monkeypatch):
-    from mmfer.inference import ExpressionInferencer
+    from mmfer.inference.inferencer import ExpressionInferencer
 
     whole = ExpressionInferencer.stream_images
 

@@ -44,7 +44,7 @@ def test_a_video_is_drawn_and_summed_up(model, video, tmp_path, call_tool):
 
 
 def test_a_video_that_is_stopped_keeps_what_there_is(model, video, tmp_path, call_tool, monkeypatch):
-    from mmfer.inference import ExpressionInferencer
+    from mmfer.inference.inferencer import ExpressionInferencer
 
     whole = ExpressionInferencer.stream_images
 

@@ -12,8 +12,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import ValLoop
 from small_runs import ROOT, shallow_config
 
-from mmfer.apis import build_runner, evaluate, init_model
-from mmfer.apis.swap_head import list_heads
+from mmfer.apis import build_runner, evaluate, init_model, list_heads
 from mmfer.datasets import FolderDataset, MapClasses, SynthFER
 from mmfer.engine.class_names import MatchedData, check_num_classes, class_axes, classes_of, match_rows, meta_of
 from mmfer.evaluation import ClassMapEvaluator

@@ -5,7 +5,7 @@ from mmengine.config import Config
 from processes import ROOT
 
 from mmfer.apis import load_config
-from mmfer.apis.swap_head import swap_head
+from mmfer.engine.swap_head import swap_head
 from mmfer.experiments.methods import plan_methods, unique_names, write_configs
 from mmfer.structures.run_record import config_settings
 

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mmfer.faces import align_by_box, align_face, arcface_template, crop_face, estimate_similarity
-from mmfer.faces.alignment import ARCFACE_112
+from mmfer.faces.alignment import ARCFACE_112, align_by_box, align_face, arcface_template, estimate_similarity
+from mmfer.faces.cropping import crop_face
 
 RNG = np.random.RandomState(0)
 
@@ -264,7 +264,7 @@ def test_by_box_mistakes(box, options, message):
 
 
 def test_both_give_faces_of_about_the_same_size(photo, yunet_file):
-    from mmfer.faces import YuNet
+    from mmfer.faces.yunet import YuNet
 
     for name in ('single_face.jpg', 'astronaut.png'):
         img = photo(name)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mmfer.datasets.transforms import CropFace
-from mmfer.faces import crop_face, crop_region
+from mmfer.faces.cropping import crop_face, crop_region
 
 IMG = np.random.RandomState(0).randint(1, 256, (20, 30, 3), dtype=np.uint8)
 

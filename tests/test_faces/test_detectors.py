@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 from processes import python
 
-from mmfer.faces import Face, Haar, YuNet, build_detector, whole_image
+from mmfer.faces.detectors import build_detector, whole_image
+from mmfer.faces.haar import Haar
+from mmfer.faces.yunet import YuNet
 from mmfer.registry import FACE_DETECTORS
+from mmfer.structures.results import Face
 
 
 @pytest.fixture
@@ -115,7 +118,7 @@ def test_mistakes(detector, error, message):
 
 def test_faces_need_neither_torch_nor_openmmlab():
     code = (
-        'import sys, mmfer.faces as faces; faces.build_detector("haar"); '
+        'import sys; from mmfer.faces.detectors import build_detector; build_detector("haar"); '
         'print(sorted({name.split(".")[0] for name in sys.modules} & {"torch", "mmengine", "mmcv", "mmpretrain"}))'
     )
     result = python('-c', code)

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmfer.faces import Haar
+from mmfer.faces.haar import Haar
 
 
 def test_a_drawn_face(drawn_face):

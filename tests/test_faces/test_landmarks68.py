@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from mmfer.faces import Face, Landmarks68, YuNet
 from mmfer.faces.alignment import arcface_template
+from mmfer.faces.landmarks68 import Landmarks68
+from mmfer.faces.yunet import YuNet
 from mmfer.models.backbones.mobile_face_net import MobileFaceNet
+from mmfer.structures.results import Face
 
 JAW, BROWS, NOSE, LEFT_EYE, RIGHT_EYE, MOUTH = (
     slice(*ends) for ends in ((0, 17), (17, 27), (27, 36), (36, 42), (42, 48), (48, 68))

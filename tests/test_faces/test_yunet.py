@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmfer.faces import YuNet
-from mmfer.faces.yunet import _TURNS, _turned_back, _without_parts, default_model
+from mmfer.faces.yunet import _TURNS, YuNet, _turned_back, _without_parts, default_model
 
 PHOTOS = (('single_face.jpg', 1), ('multi_face.jpg', 5), ('astronaut.png', 1))
 

@@ -10,9 +10,9 @@ import exports
 import numpy as np
 import pytest
 
-from mmfer.deploy import export_onnx
-from mmfer.faces import Haar
-from mmfer.inference import ExpressionInferencer
+from mmfer.faces.haar import Haar
+from mmfer.inference.export.write import export_onnx
+from mmfer.inference.inferencer import ExpressionInferencer
 
 
 @pytest.fixture(scope='module')

@@ -12,9 +12,9 @@ import pytest
 from face_results import ColourClassifier
 from PIL import Image
 
-from mmfer.inference import ExpressionInferencer
-from mmfer.inference.images import load_image
+from mmfer.inference.inferencer import ExpressionInferencer
 from mmfer.inference.sources import open_sources
+from mmfer.utils.images import load_image
 
 COLOURS = dict(red=(200, 30, 30), green=(30, 200, 30), blue=(30, 30, 200), grey=(99, 99, 99))
 FORMATS = (('PNG', 'png'), ('JPEG', 'jpg'), ('TIFF', 'tif'), ('WEBP', 'webp'), ('BMP', 'bmp'), ('GIF', 'gif'))

@@ -6,8 +6,9 @@ import pytest
 from face_results import COLOURS, ColourClassifier, two_faces, write_video
 from PIL import Image
 
-from mmfer.inference import ExpressionInferencer, score_interval
+from mmfer.inference.inferencer import ExpressionInferencer
 from mmfer.inference.tracks import entropy
+from mmfer.structures.results import score_interval
 from mmfer.utils.views import VIEWS, make_views
 
 BLUE, GREEN, RED, GREY = (200, 30, 30), (30, 200, 30), (30, 30, 200), (99, 99, 99)
@@ -108,7 +109,7 @@ def test_no_face_is_an_answer():
 
 
 def test_a_face_that_cannot_be_cut_out_is_an_error_of_its_image(tmp_path):
-    from mmfer.faces import Face
+    from mmfer.structures.results import Face
 
     path = tmp_path / 'a.png'
     cv2.imwrite(str(path), plain(RED))

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from small_runs import shallow_config
 
-from mmfer.faces import YuNet
-from mmfer.inference import ExpressionInferencer
+from mmfer.faces.yunet import YuNet
 from mmfer.inference.film import film
+from mmfer.inference.inferencer import ExpressionInferencer
 
 SHARED = Path(__file__).resolve().parents[3] / 'shared'
 PHOTOS, WEIGHTS = SHARED / 'photos', SHARED / 'weights/face_detection_yunet_2023mar.onnx'

@@ -12,9 +12,9 @@ from small_runs import shallow_config
 
 from mmfer.apis import init_model
 from mmfer.datasets import AlignFace, CropFace, CSVDataset, ImageCenterCrop, ImageResize, LoadImageFromFile, PackInputs
-from mmfer.faces import Face
-from mmfer.inference import ExpressionInferencer
+from mmfer.inference.inferencer import ExpressionInferencer
 from mmfer.registry import DATASETS
+from mmfer.structures.results import Face
 from mmfer.utils.checkpoint import write_checkpoint
 
 BOX = (11.5, 7.25, 61.0, 70.5)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from face_results import CLASSES, make_face
 
-from mmfer.inference import ImageResult
 from mmfer.inference.writers import check_output, open_writer
+from mmfer.structures.results import ImageResult
 
 RESULTS = [
     ImageResult('ein bild, "ü".jpg', 40, 30, (make_face(std=np.ones(3)), make_face(abstain=True, track=3))),

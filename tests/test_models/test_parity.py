@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from mmfer.apis import init_model
-from mmfer.utils.released_weights import to_mmfer
+from mmfer.models.released.names import to_mmfer
 
 CONFIGS = {'poster_var_7': 'configs/poster_var/raf.py', 'poster_pp_7': 'configs/poster_pp/raf.py'}
 ROOT = golden.GOLDEN.parents[2]

@@ -38,7 +38,8 @@ def test_mistakes(call_tool, cache, tmp_path, capfd):
 
 @pytest.mark.skipif(not REAL.is_file(), reason=f'needs ../shared/weights/{REAL.name}')
 def test_a_copy_serves_the_detector(call_tool, cache):
-    from mmfer.faces import YuNet, build_detector
+    from mmfer.faces.detectors import build_detector
+    from mmfer.faces.yunet import YuNet
 
     code, out, err = call_tool(TOOL, 'yunet', '--from', REAL)
     assert code == 0, err

@@ -320,7 +320,7 @@ def test_memory_is_kept_on_cpus_before_training_begins(monkeypatch, gpu):
     calls = []
     monkeypatch.setattr('torch.cuda.is_available', lambda: gpu)
     monkeypatch.setattr('mmfer.utils.memory.keep_freed_memory', lambda: calls.append('keep'))
-    module = importlib.import_module('mmfer.apis.train')  # whose name in the package is that of its function
+    module = importlib.import_module('mmfer.engine.train')  # whose name in the package is that of its function
     monkeypatch.setattr(module, 'train', lambda *args, **kwargs: calls.append('train'))
     assert main(['train', 'configs/poster_var/synth.py']) == 0
     assert calls == (['train'] if gpu else ['keep', 'train'])

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmfer.utils.cache import cache_dir, cached_array, source_digest
+from mmfer.utils.cache import cached_array, source_digest
+from mmfer.utils.cache_dir import cache_dir
 
 
 def test_the_folder_is_where_the_environment_says(monkeypatch):

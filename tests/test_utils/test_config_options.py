@@ -5,7 +5,7 @@ from mmengine.config import Config
 from processes import ROOT
 
 from mmfer.apis import load_config
-from mmfer.apis.train import train_config
+from mmfer.engine.train import train_config
 from mmfer.utils.config_options import arguments, set_options
 
 

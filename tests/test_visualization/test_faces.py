@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmfer.datasets.expressions import EXPRESSIONS
-from mmfer.inference.results import FaceResult, ImageResult
+from mmfer.structures.results import FaceResult, ImageResult
 from mmfer.visualization.contact_sheet import PALETTE, class_colors
 from mmfer.visualization.face_label import chip_size, color_of, contrast, place_label, text_size
 from mmfer.visualization.faces import crop, draw_faces, face_card, face_sheet

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from face_results import ColourClassifier, two_faces
 
-from mmfer.inference import ExpressionInferencer
+from mmfer.inference.inferencer import ExpressionInferencer
 from mmfer.web.examples import Example
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from face_results import make_face
 
-from mmfer.inference import ImageResult
+from mmfer.structures.results import ImageResult
 from mmfer.web.answer import FIRST_FRAME, NO_FACE, cards_html, examples_html, stage_html, summary_html
 from mmfer.web.look import Answer, jpeg
 

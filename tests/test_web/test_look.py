@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmfer.inference import ExpressionInferencer
+from mmfer.inference.inferencer import ExpressionInferencer
 from mmfer.web.look import REFUSED, PictureError, judge, look, look_at_example
 
 

@@ -15,7 +15,7 @@ gradio = pytest.importorskip('gradio', reason='gradio is not installed: python -
 import httpx  # noqa: E402
 from gradio_client import Client, handle_file  # noqa: E402
 
-from mmfer.inference import ExpressionInferencer  # noqa: E402
+from mmfer.inference.inferencer import ExpressionInferencer  # noqa: E402
 from mmfer.web.page import GONE, _explanation, build_page, serve  # noqa: E402
 
 

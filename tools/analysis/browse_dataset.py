@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> None:
     import torch
     from mmengine.registry import DefaultScope
 
-    from mmfer.apis.run import load_config
+    from mmfer.apis import load_config
     from mmfer.datasets.samplers import labels_of
     from mmfer.datasets.verify import build_dataset, split_settings
     from mmfer.registry import MODELS

@@ -54,7 +54,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
-    from mmfer.apis.calibrate import calibrate
+    from mmfer.apis import calibrate
 
     print(calibrate(**vars(args)))
 

@@ -35,7 +35,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
-    from mmfer.apis.flops import count_flops, flops_report
+    from mmfer.models.flops import count_flops, flops_report
     from mmfer.utils.files import write_text
 
     if args.out and args.out.suffix != '.json':

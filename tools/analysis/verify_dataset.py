@@ -94,7 +94,7 @@ def show_duplicates(duplicates: dict) -> None:
 
 
 def run(args: argparse.Namespace) -> list:
-    from mmfer.apis.run import load_config
+    from mmfer.apis import load_config
     from mmfer.datasets.verify import verify
     from mmfer.utils.files import replace_synced
     from mmfer.utils.perceptual_hash import MAX_DISTANCE

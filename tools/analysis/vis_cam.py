@@ -50,7 +50,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mmfer.apis.heat_maps import heat_maps
+    from mmfer.inference.explain import heat_maps
 
     done = heat_maps(**vars(args))
     print(done)

@@ -42,7 +42,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
-    from mmfer.apis.latent import draw_latents
+    from mmfer.inference.latent import draw_latents
 
     for note in draw_latents(**vars(args)):
         print(f'note: {note}')

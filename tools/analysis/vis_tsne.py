@@ -37,7 +37,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
-    from mmfer.apis.embed import draw_embeddings
+    from mmfer.inference.embed import draw_embeddings
 
     embedding = draw_embeddings(**vars(args))
     print(f'{len(embedding.images)} images, {100 * embedding.right.mean():.2f} % right')

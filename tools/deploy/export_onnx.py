@@ -6,7 +6,7 @@ calibrated where the checkpoint is, and says in its metadata how images are prep
 agrees with PyTorch to 1e-4 on random numbers and on faces.
 
     tools/deploy/export_onnx.py CONFIG CKPT OUT.onnx
-    tools/deploy/export_onnx.py CONFIG CKPT OUT.onnx --program OUT.pt2 --compare-speed
+    tools/deploy/export_onnx.py CONFIG CKPT OUT.onnx --program OUT.pt2
 """
 
 import argparse
@@ -28,13 +28,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--no-fast', action='store_true', help='keep PReLU as one operation, which CPUs run slower')
     parser.add_argument('--program', metavar='OUT.pt2', help='write a program of torch.export, too')
     parser.add_argument(
-        '--compare-speed',
-        nargs='*',
-        type=int,
-        metavar='B',
-        help='time both on this CPU in batches of these sizes [1 16]',
-    )
-    parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
     )
     return parser.parse_args()
@@ -42,15 +35,13 @@ def parse_args() -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     from mmfer.apis import load_config
-    from mmfer.deploy import compare_speed, export_onnx, export_program, speed_report
+    from mmfer.inference.export.write import export_onnx, export_program
 
     config = load_config(args.config, args.cfg_options)
     common = dict(classes=args.classes, images=args.images)
     print(export_onnx(config, args.checkpoint, args.out, opset=args.opset, fast=not args.no_fast, **common))
     if args.program:
         print(export_program(config, args.checkpoint, args.program, **common))
-    if args.compare_speed is not None:
-        print(speed_report(compare_speed(args.out, config, args.checkpoint, args.compare_speed or (1, 16))))
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from mmfer.datasets.affect_net import AffectNet
 from mmfer.datasets.base_fer_dataset import first_names
 from mmfer.datasets.expressions import EXPRESSIONS
-from mmfer.datasets.transforms.crop_face import CropFace
+from mmfer.faces.cropping import CropFace
 from mmfer.utils.progress import track
 
 from .staging import Job, in_threads, write

@@ -12,11 +12,13 @@ import numpy as np
 
 from mmfer.datasets.base_fer_dataset import first_names
 from mmfer.datasets.left_out import LeftOut
-from mmfer.datasets.transforms.loading import read_image
-from mmfer.faces import Face, Haar, YuNet, align_by_box, align_face
-from mmfer.faces.alignment import check_output_size
+from mmfer.faces.alignment import align_by_box, align_face, check_output_size
 from mmfer.faces.cropping import check_margin, check_pad
+from mmfer.faces.haar import Haar
+from mmfer.faces.yunet import YuNet
+from mmfer.structures.results import Face
 from mmfer.utils.image_files import list_images
+from mmfer.utils.images import read_image
 from mmfer.utils.progress import track
 
 from .staging import check_folders, check_linked, in_threads, new_folder, put_in_place, write
@@ -57,7 +59,8 @@ def align_faces(
         detector: 'yunet'; or 'haar', which finds no landmarks, so that ``crop`` must be 'box'; or what ``model`` says.
         model: YuNet's ONNX file; that in the cache folder by default.
         size: Side of the faces in pixels, or (h, w).
-        margin: Around the face, see :func:`mmfer.faces.align_face`; 0 for 'align' and 0.1 for 'box' by default.
+        margin: Around the face, see :func:`mmfer.faces.alignment.align_face`; by default 0 for 'align' and 0.1 for
+            'box'.
         crop: 'align' turns and scales the face by its landmarks, 'box' centres and scales it by its box.
         pad: What lies outside an image: 'edge' or 'zero', see :func:`mmfer.faces.align_face`.
         missing: Images without a face are an 'error' once all others are written, or left out ('skip'), or kept whole

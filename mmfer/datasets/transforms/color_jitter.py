@@ -15,7 +15,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
-from mmfer.datasets.transforms.image_args import check_range, contiguous
+from mmfer.datasets.transforms.image_args import check_range
+from mmfer.faces.resizing import contiguous
 from mmfer.registry import TRANSFORMS
 
 # PIL's luma in units of 1/65536, BGR, and half a unit for rounding: the sums fit into the 24 bits of a float exactly

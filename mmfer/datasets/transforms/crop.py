@@ -1,4 +1,4 @@
-"""Random crop and centre crop as torchvision does them on PIL images, on uint8 BGR arrays. Names: see ``resize.py``."""
+"""Random crop as torchvision does it on PIL images, on uint8 BGR arrays."""
 
 from collections.abc import Sequence
 from typing import Union
@@ -8,7 +8,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
-from mmfer.datasets.transforms.image_args import check_color, check_size, contiguous, is_whole
+from mmfer.datasets.transforms.image_args import check_color
+from mmfer.faces.resizing import check_size, contiguous, is_whole
 from mmfer.registry import TRANSFORMS
 
 
@@ -17,12 +18,6 @@ def _pad(img: np.ndarray, left: int, top: int, right: int, bottom: int, fill: tu
     if left == top == right == bottom == 0:
         return img
     return cv2.copyMakeBorder(img, top, bottom, left, right, cv2.BORDER_CONSTANT, value=fill)
-
-
-def _cut(results: dict, img: np.ndarray, top: int, left: int, size: tuple) -> dict:
-    results['img'] = np.ascontiguousarray(img[top : top + size[0], left : left + size[1]])
-    results['img_shape'] = size
-    return results
 
 
 @TRANSFORMS.register_module()
@@ -85,44 +80,10 @@ class ImageRandomCrop(BaseTransform):
                 f'ImageRandomCrop: size={self.size} is larger than the image with its padding, {img.shape[:2]}: '
                 f'{results.get("img_path", "image in memory")}; resize it first, or set padding'
             )
-        return _cut(results, img, *self._draw(rows, columns), self.size)
+        top, left = self._draw(rows, columns)
+        results['img'] = np.ascontiguousarray(img[top : top + self.size[0], left : left + self.size[1]])
+        results['img_shape'] = self.size
+        return results
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(size={self.size}, padding={self.padding}, fill={self.fill})'
-
-
-@TRANSFORMS.register_module()
-class ImageCenterCrop(BaseTransform):
-    """Cut out the middle: ``torchvision.transforms.CenterCrop``. Where the image is smaller, black is added around it.
-
-    Required key: ``img`` (uint8 BGR (H, W, 3)). Changed keys: ``img``, ``img_shape``.
-
-    Args:
-        size (int | Sequence[int]): (h, w), or one number for both.
-
-    Raises:
-        TypeError: ``size`` is no integer and no pair of integers.
-        ValueError: ``size`` is not positive.
-    """
-
-    def __init__(self, size: Union[int, Sequence[int]]):
-        self.size = check_size('ImageCenterCrop: size', size)
-
-    def transform(self, results: dict) -> dict:
-        """Cut the image.
-
-        Args:
-            results (dict): The sample.
-
-        Returns:
-            dict: The same dict with a new ``img`` and ``img_shape``.
-        """
-        height, width = results['img'].shape[:2]
-        down, across = max(self.size[0] - height, 0), max(self.size[1] - width, 0)
-        img = _pad(results['img'], across // 2, down // 2, (across + 1) // 2, (down + 1) // 2, (0, 0, 0))
-        # torchvision rounds halves to the even number
-        top, left = (round((img.shape[i] - self.size[i]) / 2) for i in range(2))
-        return _cut(results, img, top, left, self.size)
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(size={self.size})'

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
+from mmpretrain.structures import DataSample
 
-from mmfer.datasets.transforms.image_args import contiguous
+from mmfer.faces.resizing import contiguous
 from mmfer.registry import TRANSFORMS
 
 
@@ -56,8 +57,6 @@ class PackInputs(BaseTransform):
             )
         # permuting the tensor is faster than permuting the array
         inputs = torch.from_numpy(contiguous(img)).permute(2, 0, 1).contiguous()
-
-        from mmpretrain.structures import DataSample  # here: inference by an exported model works without mmpretrain
 
         sample = DataSample()
         if results.get('gt_label') is not None:

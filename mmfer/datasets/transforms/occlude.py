@@ -8,9 +8,10 @@ from typing import Optional, Union
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmfer.faces.resizing import contiguous, is_whole
 from mmfer.registry import TRANSFORMS
 
-from .image_args import check_color, check_range, contiguous, is_whole
+from .image_args import check_color, check_range
 
 REGIONS = dict(
     upper=(0.0, 0.0, 0.5, 1.0),

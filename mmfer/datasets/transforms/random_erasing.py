@@ -1,4 +1,4 @@
-"""Random erasing as torchvision does it, on uint8 BGR arrays. Names: see ``resize.py``."""
+"""Random erasing as torchvision does it, on uint8 BGR arrays."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
-from mmfer.datasets.transforms.image_args import check_color, check_range, contiguous
+from mmfer.datasets.transforms.image_args import check_color, check_range
+from mmfer.faces.resizing import contiguous
 from mmfer.registry import TRANSFORMS
 
 # ImageNet's mean and standard deviation, BGR, by which the recipes normalise

@@ -1,4 +1,4 @@
-"""Random rotation as torchvision does it on PIL images, on uint8 BGR arrays. Names: see ``resize.py``."""
+"""Random rotation as torchvision does it on PIL images, on uint8 BGR arrays."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
-from mmfer.datasets.transforms.image_args import check_color, check_range, contiguous
+from mmfer.datasets.transforms.image_args import check_color, check_range
+from mmfer.faces.resizing import contiguous
 from mmfer.registry import TRANSFORMS
 
 _ONE = 1 << 16  # PIL steps through the source in fixed point with 16 fractional bits

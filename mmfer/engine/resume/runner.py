@@ -17,9 +17,9 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 
 from mmfer.models.heads.calibration import adopt_calibration, describe_calibration, drop_calibration
+from mmfer.models.released.weights import fill
 from mmfer.utils.checkpoint import list_checkpoints, load_checkpoint, write_checkpoint
 from mmfer.utils.errors import TrainingError
-from mmfer.utils.released_weights import fill
 from mmfer.utils.state_dict import find_state_dict
 
 from ..class_names import check_num_classes, classes_of, describe_rows, match_rows, same_names

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from mmengine.model import BaseModule
 
-from mmfer.utils.released_weights import check_pretrained_file, fill, read_released
+from mmfer.models.released.weights import check_pretrained_file, fill, read_released
 
 from ..layers import pretrained_file
 

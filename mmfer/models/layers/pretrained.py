@@ -4,7 +4,7 @@ from mmengine.model import BaseModule
 from mmengine.model.weight_init import PretrainedInit
 from torch import nn
 
-from mmfer.utils.released_weights import load_pretrained_part
+from mmfer.models.released.weights import load_pretrained_part
 
 
 def pretrained_file(module: nn.Module) -> str | None:

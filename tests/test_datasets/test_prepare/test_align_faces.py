@@ -13,8 +13,9 @@ from mmfer.datasets.prepare import align_faces as module
 from mmfer.datasets.prepare.align_faces import REPORT, align_faces
 from mmfer.datasets.synth_fer import SynthFER
 from mmfer.datasets.transforms import AlignFace
-from mmfer.datasets.transforms.loading import read_image
-from mmfer.faces import Face, align_by_box, align_face, arcface_template
+from mmfer.faces.alignment import align_by_box, align_face, arcface_template
+from mmfer.structures.results import Face
+from mmfer.utils.images import read_image
 
 SHARED = ROOT.parent / 'shared'
 

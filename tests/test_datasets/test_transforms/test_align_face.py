@@ -7,7 +7,7 @@ import pytest
 from mmcv.transforms import Compose
 
 from mmfer.datasets.transforms import AlignFace
-from mmfer.faces import align_by_box, align_face, arcface_template
+from mmfer.faces.alignment import align_by_box, align_face, arcface_template
 from mmfer.registry import TRANSFORMS
 
 IMG = np.random.RandomState(0).randint(0, 256, (150, 200, 3), dtype=np.uint8)

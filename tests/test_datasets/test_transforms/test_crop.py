@@ -6,7 +6,8 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.transforms import functional
 
-from mmfer.datasets.transforms.crop import ImageCenterCrop, ImageRandomCrop
+from mmfer.datasets.transforms.crop import ImageRandomCrop
+from mmfer.faces.resizing import ImageCenterCrop
 
 
 def image(shape, seed=0):

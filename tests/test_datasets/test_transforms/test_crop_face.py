@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmfer.datasets.transforms.crop_face import CropFace
+from mmfer.faces.cropping import CropFace
 from mmfer.registry import TRANSFORMS
 
 IMG = np.random.RandomState(0).randint(1, 256, (20, 30, 3), dtype=np.uint8)

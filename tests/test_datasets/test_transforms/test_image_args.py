@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from mmfer.datasets.transforms.image_args import check_color, check_range, check_size, contiguous
+from mmfer.datasets.transforms.image_args import check_color, check_range
+from mmfer.faces.resizing import check_size, contiguous
 
 IMG = np.random.RandomState(0).randint(0, 256, (7, 5, 3), dtype=np.uint8)
 

@@ -4,8 +4,8 @@ import pytest
 from PIL import Image
 
 from mmfer.datasets import LoadImageFromFile
-from mmfer.datasets.transforms.loading import bit_depth, read_image
 from mmfer.registry import TRANSFORMS
+from mmfer.utils.images import bit_depth, read_image
 
 IMG = np.random.RandomState(0).randint(0, 256, (6, 8, 3), dtype=np.uint8)
 

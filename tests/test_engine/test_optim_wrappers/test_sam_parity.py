@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from mmfer.apis import init_model
 from mmfer.engine.optim_wrappers import SAMOptimWrapper
-from mmfer.utils.released_weights import to_mmfer
+from mmfer.models.released.names import to_mmfer
 
 ROOT = golden.GOLDEN.parents[2]
 

@@ -11,9 +11,9 @@ from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
 
 from mmfer.apis import build_runner, load_config
+from mmfer.models.released.names import detect_kind, to_mmfer
 from mmfer.models.two_view_preprocessor import second_views
 from mmfer.registry import MODELS
-from mmfer.utils.released_names import detect_kind, to_mmfer
 
 ROOT = Path(__file__).resolve().parents[3]
 HEADS = sorted(path.stem for path in ROOT.glob('configs/_base_/heads/*.py'))

@@ -1,0 +1,1 @@
+"""Fitting the probabilities of a trained model to validation images."""

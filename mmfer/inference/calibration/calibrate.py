@@ -1,0 +1,337 @@
+"""Calibration of a trained model on images that it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from torch import nn
+
+from mmfer.datasets.config_classes import config_classes
+from mmfer.datasets.expressions import class_indices, class_key
+from mmfer.engine import FERRunner
+from mmfer.engine.resume.seeding import seeded_dataloader
+from mmfer.evaluation import functional
+from mmfer.inference.calibration.data import choose_data, list_images, refuse_test_images, refuse_training_images
+from mmfer.inference.calibration.scaling import fit_temperature, fit_vector
+from mmfer.models.build import init_model
+from mmfer.models.heads.base_head import entropy as head_entropy
+from mmfer.models.heads.calibration import PREFIX, Calibration, drop_calibration
+from mmfer.registry import DATASETS
+from mmfer.utils.checkpoint import age, load_checkpoint, write_checkpoint
+from mmfer.utils.config_options import load_config
+from mmfer.utils.nesting import protocol_of
+from mmfer.utils.progress import track
+from mmfer.utils.state_dict import find_state_dict
+from mmfer.utils.tables import render_table
+
+METHODS = ('temperature', 'vector', 'none')
+FEW = 20  # images, below which a fit is little more than chance
+
+
+@dataclass
+class CalibrationResult:
+    """What :func:`calibrate` found; as text, a report to print.
+
+    Attributes:
+        path: The calibrated checkpoint.
+        record: What it holds as ``meta['calibration']``, beside the numbers of the images: ``method``, ``temperature``
+            (None for vector scaling), ``weight`` and ``bias`` (K,), ``ridge``, ``protocol`` (of the data, with the
+            part), ``samples``, ``holdout``, ``seed``, ``allow_test``, ``source`` (name of the checkpoint), ``before``
+            and ``after``, dicts of ``nll`` (nats), ``brier``, ``ece`` and ``accuracy`` (%) on the images of the fit,
+            and ``rest``, None or the same for the other part of the data, with its ``samples``.
+        abstention: What it holds as ``meta['abstention']``, or None: ``threshold`` (nats) of the uncertainty, above
+            which the model is not to answer, ``coverage`` (share of the images of the fit that are answered),
+            ``accuracy`` (%) of those, ``wanted`` in words, ``samples``, and ``rest``, None or ``coverage`` and
+            ``accuracy`` of the other part.
+        classes: Names of the classes, or their numbers.
+        notes: What to keep in mind.
+    """
+
+    path: Path
+    record: dict[str, Any]
+    classes: tuple[str, ...]
+    notes: list[str] = field(default_factory=list)
+    abstention: dict[str, Any] | None = None
+
+    def __str__(self) -> str:
+        record, rows = self.record, []
+        for name, part in (('images of the fit', record), ('other images', record['rest'])):
+            for state in ('before', 'after') if part else ():
+                values = part[state]
+                rows.append(
+                    (f'{name}, {state}', part['samples'], f'{values["nll"]:.4f}', f'{values["brier"]:.4f}')
+                    + (f'{values["ece"]:.2f}', f'{values["accuracy"]:.2f}')
+                )
+        table = render_table(('', 'images', 'NLL (nats)', 'Brier', 'ECE %', 'accuracy %'), rows)
+        lines = [f'Fitted on {record["protocol"]}', '', table.rstrip('\n'), '']
+        if record['method'] == 'none':
+            lines.append('the probabilities stay as they are')
+        elif record['temperature']:
+            word = 'over' if record['temperature'] > 1 else 'under'
+            lines.append(f'temperature {record["temperature"]:.4g}: the model was {word}confident')
+        else:
+            pairs = zip(self.classes, record['weight'], record['bias'])
+            rows = [(name, f'{weight:.3f}', f'{bias:+.3f}') for name, weight, bias in pairs]
+            lines += [render_table(('class', 'weight', 'bias'), rows).rstrip('\n'), '']
+        if self.abstention:
+            lines.append(_describe_abstention(self.abstention))
+        return '\n'.join([*lines, *(f'note: {note}' for note in self.notes), f'wrote {self.path}'])
+
+
+def calibrate(
+    config: str | Path | Config,
+    checkpoint: str | Path,
+    method: str = 'temperature',
+    data: str | Path | Config | None = None,
+    out: str | Path | None = None,
+    holdout: float | None = None,
+    seed: int = 0,
+    allow_test: bool = False,
+    coverage: float | None = None,
+    max_error: float | None = None,
+    cfg_options: Mapping | None = None,
+    device: str | torch.device | None = None,
+) -> CalibrationResult:
+    """Fit the probabilities of a trained model to a validation split, and write a checkpoint that has them.
+
+    What is fitted, and what becomes of the other fields of a prediction, stands in
+    ``mmfer.models.heads.calibration``. The new checkpoint is used as any other; tests, ``init_model`` and exports of it
+    are calibrated. A calibration that the checkpoint has is replaced. Soft labels are not looked at.
+
+    Args:
+        config: Config file or object of the model.
+        checkpoint: A checkpoint that mmfer trained or converted.
+        method: ``'temperature'`` (one number; answers stay), ``'vector'`` (two a class), or ``'none'``, which leaves
+            the probabilities as the training made them.
+        data: Config with the data, whose classes must all be the model's (by name). Images are loaded as it says and
+            preprocessed as ``config`` says. By default ``config`` itself. Its ``val_dataloader`` is used, or its
+            ``test_dataloader`` where there is none.
+        out: The new file, ``<checkpoint>_calibrated.pth`` beside the old one by default.
+        holdout: Share of each class, in (0, 1), of the ``test_dataloader`` of ``data``, that is drawn by ``seed`` and
+            used for the fit; the report has the figures of the rest.
+        seed: Of the draw.
+        allow_test: Go on where the images of the fit are the test images of ``config``.
+        coverage: Share of the images of the fit, in (0, 1], that the model is to answer: those of least uncertainty.
+            The threshold goes into the checkpoint, and ``ExpressionInferencer`` abstains above it.
+        max_error: Instead of ``coverage``, the error rate in (0, 1) that the answers to new images like these are to
+            stay below, with 95 % confidence: see ``mmfer.evaluation.functional.threshold_at_risk``.
+        cfg_options: Dotted names to values, set in ``config``.
+        device: A GPU where there is one, by default.
+
+    Raises:
+        FileNotFoundError: If config, checkpoint or data do not exist.
+        ValueError: If the images of the fit are those of the test or the training, if their labels do not allow the
+            fit, or an argument is wrong. Nothing is written then.
+    """
+    if method not in METHODS:
+        raise ValueError(f'method={method!r}: {" or ".join(map(repr, METHODS))}')
+    if holdout is not None and not 0 < holdout < 1:
+        raise ValueError(f'holdout={holdout}: a share of the test images, above 0 and below 1')
+    if coverage is not None and max_error is not None:
+        raise ValueError(f'coverage={coverage} and max_error={max_error}: one of both makes the threshold')
+    if method == 'none' and coverage is None and max_error is None:
+        raise ValueError("method='none' and neither coverage nor max_error: there is nothing to fit")
+    config = load_config(config, cfg_options)
+    content = load_checkpoint(checkpoint)
+    out = _check_out(Path(checkpoint), None if out is None else Path(out))
+    loader = choose_data(config, data, holdout is not None)
+    ids, notes = list_images(loader['dataset']), []
+    refuse_training_images(config, ids, notes)
+    if holdout is None:
+        refuse_test_images(config, ids, allow_test, notes)
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        dataset = DATASETS.build(loader['dataset'])
+    if len(ids) != len(dataset):
+        raise ValueError(f'the data repeat their images ({type(dataset).__name__}): name the data set itself')
+
+    device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    model = init_model(config, checkpoint, device)
+    if not hasattr(model.head, 'calibration'):
+        raise ValueError(f'{type(model.head).__name__} cannot be calibrated: a head of mmfer (BaseHead) is needed')
+    model.head.calibration = None
+    classes = model.classes or config_classes(config)
+    seed_of_data = (config.get('randomness') or {}).get('seed') or 0
+    scores, target = _predict(model, dict(loader, dataset=dataset), seed_of_data)
+    target = _to_model_labels(target, dataset.metainfo.get('classes'), classes, scores.shape[1])
+    fit = _draw(target, holdout, seed) if holdout is not None else np.ones(len(target), bool)
+
+    names = tuple(map(str, classes or range(scores.shape[1])))
+    calibration = _fit(method, scores[fit], target[fit], names, notes)
+    with torch.no_grad():
+        calibrated = scores if method == 'none' else calibration.scores(torch.from_numpy(scores)).numpy()
+    abstention = _abstention(calibrated, target, fit, coverage, max_error)
+    protocol = protocol_of(dataset)
+    if holdout is not None:
+        protocol += f': {fit.sum()} of {len(fit)} images, drawn from each class with seed {seed}'
+        notes.append('a test on all of these images includes those of the fit; fair are the figures of the others')
+    record = dict(
+        method=method,
+        temperature=calibration.temperature if method == 'temperature' else None,
+        weight=calibration.weight.tolist(),
+        bias=calibration.bias.tolist(),
+        ridge=1.0 if method == 'vector' else None,
+        protocol=protocol,
+        samples=int(fit.sum()),
+        holdout=holdout,
+        seed=seed if holdout is not None else None,
+        allow_test=allow_test,
+        source=Path(checkpoint).name,
+        before=_figures(scores[fit], target[fit]),
+        after=_figures(calibrated[fit], target[fit]),
+        rest=None,
+    )
+    if not fit.all():
+        rest = (_figures(part[~fit], target[~fit]) for part in (scores, calibrated))
+        record['rest'] = dict(samples=int((~fit).sum()), before=next(rest), after=next(rest))
+
+    state = find_state_dict(content)
+    drop_calibration(state)
+    if method != 'none':
+        state.update({f'{PREFIX}{name}': tensor for name, tensor in calibration.state_dict().items()})
+    meta = dict(content.get('meta') or {}, calibration=dict(record, images=torch.from_numpy(np.sort(ids[fit]))))
+    meta.pop('abstention', None)  # of other probabilities
+    if abstention:
+        meta['abstention'] = dict(abstention, protocol=protocol)
+    write_checkpoint(dict(meta=meta, state_dict=state), out)
+    return CalibrationResult(out, record, names, notes, abstention)
+
+
+# ---- files and data --------------------------------------------------------------------------------------------------
+def _check_out(checkpoint: Path, out: Path | None) -> Path:
+    if out is None:
+        stem = checkpoint.stem
+        out = checkpoint.with_name(f'{stem}.pth' if stem.endswith('_calibrated') else f'{stem}_calibrated.pth')
+    if out.suffix != '.pth':
+        raise ValueError(f'out={out}: name a file that ends in .pth')
+    if age(out):
+        raise ValueError(f'out={out}: a training looks for its own checkpoints under this name, choose another')
+    if not out.absolute().parent.is_dir():
+        raise ValueError(f'out={out}: there is no such folder')
+    if out.exists():
+        try:
+            calibrated = bool((load_checkpoint(out).get('meta') or {}).get('calibration'))
+        except ValueError:
+            calibrated = False
+        if not calibrated:
+            raise FileExistsError(f'{out} exists and is no calibrated checkpoint: choose another name, or remove it')
+    return out
+
+
+# ---- predictions -----------------------------------------------------------------------------------------------------
+@torch.no_grad()
+def _predict(model: nn.Module, loader: dict, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Scores (N, K), float32 as they come, and labels (N,) of the data set."""
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        batches = FERRunner.build_dataloader(seeded_dataloader(loader, seed))
+    scores, labels = [], []
+    for batch in track(batches, len(batches), 'Predicting'):
+        for sample in model.test_step(batch):
+            scores.append(sample.pred_score.float().cpu())
+            labels.append(int(sample.gt_label))
+    return torch.stack(scores).numpy(), np.array(labels)
+
+
+def _to_model_labels(target: np.ndarray, theirs: Any, own: Any, num_classes: int) -> np.ndarray:
+    """Labels in the order of the model's classes."""
+    if not theirs or not own:
+        if target.max() >= num_classes:
+            raise ValueError(f'the data have label {target.max()}, the model {num_classes} classes')
+        return target
+    theirs, own = ([class_key(str(name)) for name in names] for names in (theirs, own))
+    lost = [name for i, name in enumerate(theirs) if name not in own and (target == i).any()]
+    if lost:
+        raise ValueError(
+            f'the data show {", ".join(lost)}, which the model does not have ({", ".join(own)}): leave these images '
+            'out, or let them count as something else, with the wrapper MapClasses in the config of the data'
+        )
+    indices = [-1 if index is None else index for index in class_indices(theirs, own)]
+    return np.array(indices)[target]
+
+
+def _draw(target: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Which images are for the fit, bool (N,): ``share`` of each class."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed))
+    fit = np.zeros(len(target), bool)
+    for label in np.unique(target):
+        images = np.flatnonzero(target == label)
+        fit[rng.permutation(images)[: round(share * len(images))]] = True
+    if not fit.any() or fit.all():
+        raise ValueError(f'holdout={share} of {len(target)} images leaves none for one of the parts')
+    return fit
+
+
+# ---- the fit ---------------------------------------------------------------------------------------------------------
+def _fit(method: str, scores: np.ndarray, target: np.ndarray, names: tuple, notes: list[str]) -> Calibration:
+    calibration = Calibration(scores.shape[1])
+    if method == 'none':
+        return calibration
+    absent = [name for i, name in enumerate(names) if not (target == i).any()]
+    if len(target) < FEW:
+        notes.append(f'{len(target)} images are very few for a fit')
+    if absent and method == 'vector':
+        raise ValueError(
+            f'vector scaling needs images of all classes, and there are none of {", ".join(absent)}: '
+            'use --method temperature, or other data'
+        )
+    if absent:
+        notes.append(f'there are no images of {", ".join(absent)}')
+    if method == 'temperature':
+        calibration.weight.fill_(1 / fit_temperature(scores, target))
+        return calibration
+    weight, bias = fit_vector(scores, target)
+    calibration.weight.copy_(torch.from_numpy(weight))
+    calibration.bias.copy_(torch.from_numpy(bias))
+    if (weight <= 0).any():
+        odd = ', '.join(name for name, w in zip(names, weight) if w <= 0)
+        notes.append(f'the score of {odd} counts against it (weight not above 0): too few or unusual images')
+    return calibration
+
+
+def _figures(scores: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    bins = functional.calibration_bins(*functional.top_label(scores, target))
+    return dict(
+        nll=functional.nll(scores, target),
+        brier=functional.brier(scores, target),
+        ece=100 * functional.expected_calibration_error(bins),
+        accuracy=100 * float((scores.argmax(1) == target).mean()),
+    )
+
+
+def _abstention(
+    scores: np.ndarray, target: np.ndarray, fit: np.ndarray, coverage: float | None, max_error: float | None
+) -> dict[str, Any] | None:
+    if coverage is None and max_error is None:
+        return None
+    uncertainty = head_entropy(torch.from_numpy(scores)).numpy()
+    right = scores.argmax(1) == target
+    if coverage is not None:
+        threshold = functional.threshold_at_coverage(uncertainty[fit], coverage)
+        wanted = f'{100 * coverage:g} % of the images answered'
+    else:
+        threshold = functional.threshold_at_risk(uncertainty[fit], ~right[fit], max_error)
+        wanted = f'at most {100 * max_error:g} % of the answers wrong, with 95 % confidence'
+
+    def figures(part: np.ndarray) -> dict[str, float]:
+        answered = part & (uncertainty <= threshold)
+        accuracy = 100 * float(right[answered].mean()) if answered.any() else float('nan')
+        return dict(coverage=float(answered.sum() / part.sum()), accuracy=accuracy)
+
+    rest = None if fit.all() else figures(~fit)
+    return dict(threshold=threshold, wanted=wanted, samples=int(fit.sum()), **figures(fit), rest=rest)
+
+
+def _describe_abstention(record: Mapping[str, Any]) -> str:
+    parts = [('images of the fit', record), ('the others', record['rest'])]
+    told = '; '.join(
+        f'of {name} {100 * part["coverage"]:.1f} % are answered, {part["accuracy"]:.2f} % of them rightly'
+        for name, part in parts
+        if part
+    )
+    return f'no answer above an uncertainty of {record["threshold"]:.4f} nats ({record["wanted"]}): {told}'

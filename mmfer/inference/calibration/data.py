@@ -1,0 +1,97 @@
+"""Which images a calibration may use."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from mmfer.datasets.same_images import image_ids
+from mmfer.engine.evaluate import borrow_test_data
+from mmfer.registry import DATASETS
+from mmfer.utils.config_options import load_config
+from mmfer.utils.nesting import leaves
+
+STRAY = 0.01  # share of images that may look like others by their name and size alone
+
+
+def choose_data(config: Config, data: str | Path | Config | None, test: bool) -> dict:
+    """The loader of the images for the fit, whole and in order."""
+    other = config if data is None else data if isinstance(data, Config) else load_config(data)
+    name = 'test_dataloader' if test or not other.get('val_dataloader') else 'val_dataloader'
+    if not other.get(name):
+        raise ValueError(f'{_name(other)} has neither val_dataloader nor test_dataloader: name a config with --data')
+    if data is None:
+        loader = copy.deepcopy(config[name])
+    else:
+        theirs, own = copy.deepcopy(other), copy.deepcopy(config)
+        theirs.test_dataloader = theirs[name]
+        if own.get('test_dataloader') is None:
+            raise ValueError(f'{_name(config)} has no test_dataloader, whose preprocessing --data needs')
+        borrow_test_data(own, theirs)
+        loader = own.test_dataloader
+    sampler = dict(type='DefaultSampler', shuffle=False)
+    kept = {key: value for key, value in loader.items() if key not in ('batch_sampler', 'drop_last')}
+    return dict(kept, sampler=sampler)
+
+
+def _name(config: Config) -> str:
+    return str(config.filename or 'the config')
+
+
+def list_images(dataset: Mapping) -> np.ndarray:
+    """Numbers (N,) of the images of a data set, without drawing or reading them."""
+    settings = copy.deepcopy(dataset)
+    for each in leaves(settings):
+        if 'cache' in each:
+            each['cache'] = False
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        return image_ids(DATASETS.build(settings))
+
+
+def _other_images(config: Config, name: str) -> np.ndarray | None:
+    """Those of another loader of the config; None where they are not on this machine."""
+    if not config.get(name):
+        return np.zeros(0, np.int64)
+    try:
+        return list_images(config[name]['dataset'])
+    except FileNotFoundError:
+        return None
+
+
+def refuse_training_images(config: Config, ids: np.ndarray, notes: list[str]) -> None:
+    """ValueError if the images with these numbers were trained on; a note where that cannot be checked."""
+    others = _other_images(config, 'train_dataloader')
+    if others is None:
+        notes.append('the training images are not here, so nobody checked that the images of the fit are others')
+    elif (count := int(np.isin(ids, others).sum())) > STRAY * len(ids):
+        raise ValueError(
+            f'{count} of the {len(ids)} images are training images of {_name(config)}, of which the model is far '
+            'surer than of new ones: calibrate on images that it has not seen (--data CONFIG, or --holdout SHARE)'
+        )
+
+
+def refuse_test_images(config: Config, ids: np.ndarray, allowed: bool, notes: list[str]) -> None:
+    """ValueError, or where that is ``allowed`` a note, if they are those of the test."""
+    others = _other_images(config, 'test_dataloader')
+    if others is None:
+        notes.append('the test images are not here, so nobody checked that the images of the fit are others')
+        return
+    count = int(np.isin(ids, others).sum())
+    if count <= STRAY * len(ids):
+        return
+    text = f'{count} of the {len(ids)} images are test images of {_name(config)}'
+    if allowed:
+        notes.append(f'{text}: NLL, Brier score and ECE of a test on them are better than on new images')
+        return
+    raise ValueError(
+        f'{text}, so a test would be on what was fitted. Use\n'
+        '  --holdout 0.5     to fit on a half of them, drawn by a seed, and report on the other half,\n'
+        '  --data CONFIG     for the validation images of another config,\n'
+        '  --cfg-options val_dataloader.dataset.split=val     where the data set has such a part, or\n'
+        '  --allow-test      if the test on them is not to be believed.'
+    )

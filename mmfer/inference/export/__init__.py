@@ -1,0 +1,1 @@
+"""From a checkpoint to files that run without mmfer; see :mod:`mmfer.inference.export.write`."""

@@ -1,0 +1,259 @@
+"""From a checkpoint to files that run without mmfer: ONNX, and a program of ``torch.export``."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from torch import Tensor, nn
+
+from mmfer.inference.onnx import BATCH, KEY, OnnxClassifier
+from mmfer.models.build import init_model
+from mmfer.utils.config_options import load_config
+from mmfer.utils.files import replace_synced
+from mmfer.utils.optional import require
+from mmfer.utils.tables import render_table
+
+from .agreement import Batch, compare, make_batches, refuse_difference
+from .describe import describe, to_json
+from .export_model import ExportModel
+from .operations import ExportableOperations
+
+OPSETS = range(17, 21)  # LayerNormalization came with 17; the exporter knows nothing beyond 20
+DESCRIPTION = 'mmfer.json'  # name of the description in a program's file
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was written, and how far it is from the original.
+
+    Attributes:
+        path: The file.
+        description: What it says of itself, see :func:`mmfer.inference.export.describe.describe`.
+        outputs: Names of its outputs in their order.
+        runtime: What it was run by.
+        checks: See :func:`mmfer.inference.export.agreement.compare`.
+    """
+
+    path: Path
+    description: Mapping[str, Any]
+    outputs: tuple[str, ...]
+    runtime: str
+    checks: Sequence[Mapping[str, Any]]
+
+    def __str__(self) -> str:
+        taken = self.description['input']
+        names = self.outputs
+        rows = [(row['inputs'], row['batch'], *(f'{row["differences"][n]:.1e}' for n in names)) for row in self.checks]
+        table = render_table(
+            ('inputs', 'batch', *names), rows, title=f'largest difference of {self.runtime} to PyTorch'
+        )
+        calibration = 'calibrated' if self.description['calibration'] else 'not calibrated'
+        abstention = self.description['abstention']
+        threshold = f'abstains above {abstention["threshold"]:.4f} nats' if abstention else 'no threshold to abstain'
+        height, width = taken['size']
+        return '\n'.join(
+            (
+                table,
+                f'takes float32 {taken["channel_order"]} images (B, 3, {height}, {width}), less {taken["mean"]}, '
+                f'divided by {taken["std"]}',
+                f'gives {", ".join(self.outputs)}',
+                f'classes: {", ".join(self.description["classes"])}; {calibration}; {threshold}',
+                f'wrote {self.path} ({self.path.stat().st_size / 1e6:.1f} MB)',
+            )
+        )
+
+
+def export_onnx(
+    config: str | Path | Config,
+    checkpoint: str | Path,
+    out: str | Path,
+    classes: Sequence[str] | None = None,
+    images: str | Path | None = None,
+    opset: int = OPSETS[0],
+    fast: bool = True,
+    cfg_options: Mapping | None = None,
+) -> ExportReport:
+    """Write an ONNX file that :class:`OnnxClassifier` and any other runtime can use.
+
+    It takes batches of any size. Before it is kept, onnxruntime has to agree with PyTorch to 1e-4 in all outputs, on
+    random numbers and on faces, for several sizes of the batch.
+
+    Args:
+        config: Config file or object of the model.
+        checkpoint: A checkpoint that mmfer trained or converted, calibrated or not.
+        out: The file, ``.onnx``. What is there is replaced, once the new one is found right.
+        classes: Names of the classes in label order, where the checkpoint does not know them.
+        images: Folder of faces that are cut out already; the comparison is made on these as well.
+        opset: Version of ONNX's operators, 17 to 20.
+        fast: Write PReLU in operations that onnxruntime computes faster on a CPU; the results are the same.
+        cfg_options: Dotted names to values, set in the config.
+
+    Raises:
+        ImportError: If onnx is not installed.
+        FileNotFoundError: If config, checkpoint or folder do not exist.
+        ValueError: If they do not fit, the model cannot be exported, or the file does not agree. Nothing is written.
+    """
+    out = _check_out(Path(out), '.onnx')
+    require('onnx', 'mmfer[deploy]', 'exporting writes ONNX files by the package onnx')
+    if opset not in OPSETS:
+        raise ValueError(f'opset={opset}: {OPSETS[0]} to {OPSETS[-1]}')
+    model, description, batches = _prepare(config, checkpoint, classes, images, cfg_options)
+    exported = ExportModel(model, tuple(description['input']['size']), fast)
+    description['outputs'] = list(exported.output_names)
+    part = out.with_name(f'.{out.name}.{os.getpid()}.part')
+    try:
+        write_onnx(exported, _example(description), part, opset)
+        _add_description(part, description)
+        classifier = OnnxClassifier(part, threads=torch.get_num_threads())
+
+        def run(batch: Batch) -> dict[str, np.ndarray]:
+            return classifier.run(batch.images.numpy() if batch.pixels is None else classifier.normalise(batch.pixels))
+
+        checks = compare(model, run, batches)
+        refuse_difference(checks, out, 'onnxruntime')
+        replace_synced(part, out)
+    finally:
+        part.unlink(missing_ok=True)
+    return ExportReport(out, description, exported.output_names, 'onnxruntime', checks)
+
+
+def export_program(
+    config: str | Path | Config,
+    checkpoint: str | Path,
+    out: str | Path,
+    classes: Sequence[str] | None = None,
+    images: str | Path | None = None,
+    cfg_options: Mapping | None = None,
+) -> ExportReport:
+    """Write a program of ``torch.export``, which PyTorch runs without mmfer.
+
+    It takes normalised images (B, 3, H, W) in batches of any size and returns a tuple of ``outputs``. The description
+    lies in the file as ``mmfer.json``. It is compared as by :func:`export_onnx`, whose arguments these are.
+
+    Args:
+        config: Config file or object of the model.
+        checkpoint: A checkpoint that mmfer trained or converted.
+        out: The file, ``.pt2``.
+        classes: Names of the classes in label order, where the checkpoint does not know them.
+        images: Folder of faces that are cut out already.
+        cfg_options: Dotted names to values, set in the config.
+
+    Raises:
+        FileNotFoundError: If config, checkpoint or folder do not exist.
+        ValueError: If they do not fit, the model cannot be exported, or the program does not agree. Nothing is written.
+    """
+    out = _check_out(Path(out), '.pt2')
+    model, description, batches = _prepare(config, checkpoint, classes, images, cfg_options)
+    exported = ExportModel(model, tuple(description['input']['size']))
+    description['outputs'] = list(exported.output_names)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter('ignore')
+            size = {0: torch.export.Dim('batch')}
+            program = torch.export.export(exported, (_example(description),), dynamic_shapes=(size,))
+    except Exception as error:
+        raise ValueError(f'torch.export cannot follow the model: {_line(error)}') from error
+    part = out.with_name(f'.{out.stem}.{os.getpid()}.part.pt2')  # its loader looks at the ending
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # PyTorch's loader warns of its own buffers
+            torch.export.save(program, part, extra_files={DESCRIPTION: to_json(description)})
+            loaded = torch.export.load(part).module()
+
+        def run(batch: Batch) -> dict[str, np.ndarray]:
+            with torch.no_grad():
+                return {name: value.numpy() for name, value in zip(exported.output_names, loaded(batch.images))}
+
+        checks = compare(model, run, batches)
+        refuse_difference(checks, out, 'the program')
+        replace_synced(part, out)
+    finally:
+        part.unlink(missing_ok=True)
+    return ExportReport(out, description, exported.output_names, 'the program', checks)
+
+
+def _check_out(out: Path, ending: str) -> Path:
+    """``out``, if a file can be written there: found out before anything slow is done."""
+    if out.suffix != ending:
+        raise ValueError(f'{out}: name a file that ends in {ending}')
+    folder = out.absolute().parent
+    if not folder.is_dir():
+        raise ValueError(f'{out}: there is no folder {folder}')
+    if out.is_dir() or not os.access(folder, os.W_OK):
+        raise ValueError(f'{out} is a folder' if out.is_dir() else f'{out}: the folder {folder} may not be written to')
+    return out
+
+
+def _prepare(
+    config: str | Path | Config,
+    checkpoint: str | Path,
+    classes: Sequence[str] | None,
+    images: str | Path | None,
+    cfg_options: Mapping | None,
+) -> tuple[nn.Module, dict[str, Any], list[Batch]]:
+    """The model, its description and what it is tried on."""
+    config = load_config(config, cfg_options)
+    model = init_model(config, checkpoint)
+    if not hasattr(model.head, 'predictions'):
+        raise ValueError(f'{type(model.head).__name__} cannot be exported: a head of mmfer (BaseHead) is needed')
+    description = describe(config, checkpoint, model, classes)
+    return model, description, make_batches(model, description, images)
+
+
+def _example(description: Mapping[str, Any]) -> Tensor:
+    """Images that exporters follow through the network: two, since one would stand for batches of one alone."""
+    return torch.randn(2, 3, *description['input']['size'], generator=torch.Generator().manual_seed(1))
+
+
+def write_onnx(exported: ExportModel, example: Tensor, path: Path, opset: int = OPSETS[0]) -> None:
+    """Write the network alone, without comparing it; images like ``example`` (2, 3, H, W) are followed through it.
+
+    Raises:
+        ValueError: If the exporter cannot follow.
+    """
+    # The exporter by tracing is there in all versions of PyTorch that mmfer runs on, and needs a tenth of the time of
+    # the one that begins with torch.export. What tracing could get wrong, the comparison finds.
+    chosen = dict(dynamo=False) if 'dynamo' in inspect.signature(torch.onnx.export).parameters else {}
+    axes = {name: {0: BATCH} for name in ('images', *exported.output_names)}
+    try:
+        with warnings.catch_warnings(), torch.no_grad(), ExportableOperations():
+            warnings.simplefilter('ignore')  # of what tracing fixes, and that the exporter is the older one
+            torch.onnx.export(
+                exported,
+                (example,),
+                str(path),
+                input_names=['images'],
+                output_names=list(exported.output_names),
+                dynamic_axes=axes,
+                opset_version=opset,
+                **chosen,
+            )
+    except OSError:
+        raise
+    except Exception as error:  # SymbolicValueError, UnsupportedOperatorError, RuntimeError and more
+        raise ValueError(f'the model cannot be written as ONNX: {_line(error)}') from error
+
+
+def _add_description(path: Path, description: Mapping[str, Any]) -> None:
+    import onnx
+
+    file = onnx.load(str(path))
+    file.producer_name, file.producer_version = 'mmfer', description['mmfer']
+    file.doc_string = f'{description["task"]}: {description["head"]} of {description["config"]}'
+    onnx.helper.set_model_props(file, {KEY: to_json(description)})
+    onnx.checker.check_model(file)
+    onnx.save(file, str(path))
+
+
+def _line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f'{type(error).__name__}: {lines[0][:300]}' if lines else type(error).__name__

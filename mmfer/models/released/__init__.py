@@ -1,0 +1,1 @@
+"""Reading the weights that others released."""

@@ -1,0 +1,211 @@
+"""What a detector says of a face, and what the inferencer answers: an :class:`ImageResult` with its faces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+
+def score_interval(
+    mean: np.ndarray,
+    std: np.ndarray,
+    level: float = 0.9,
+    weight: np.ndarray | None = None,
+    bias: np.ndarray | None = None,
+    samples: int = 2000,
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""Interval of each class probability that a Gaussian of logits implies, by sampling with a fixed seed.
+
+    .. math::
+        p = softmax(w \odot \log softmax(z) + b), \quad z \sim N(\mu, \operatorname{diag} \sigma^2)
+
+    Args:
+        mean: :math:`\mu` (K,).
+        std: :math:`\sigma` (K,).
+        level: Probability mass between the bounds; the tails are of equal mass.
+        weight: w (K,) of a calibration; None is 1.
+        bias: b (K,) of a calibration; None is 0.
+        samples: Draws.
+
+    Returns:
+        Lower and upper bounds, (K,) each.
+
+    >>> low, high = score_interval(np.array([1.0, 0.0]), np.array([0.5, 0.5]))
+    >>> bool(low[0] < 1 / (1 + np.exp(-1)) < high[0])
+    True
+    """
+    if not 0 < level < 1:
+        raise ValueError(f'level={level} of an interval must lie between 0 and 1')
+    mean, std = (np.asarray(value, np.float64)[:, None] for value in (mean, std))
+    logits = mean + std * _draws(len(mean), samples)
+    if weight is not None or bias is not None:
+        logits = logits - _log_sum_exp(logits)
+        w, b = (value if value is None else np.asarray(value, np.float64)[:, None] for value in (weight, bias))
+        logits = (1 if w is None else w) * logits + (0 if b is None else b)
+    probs = np.exp(logits - _log_sum_exp(logits))
+    low, high = np.quantile(probs, ((1 - level) / 2, (1 + level) / 2), axis=1)
+    return low, high
+
+
+@lru_cache(4)
+def _draws(classes: int, samples: int) -> np.ndarray:
+    draws = np.random.default_rng(0).standard_normal((classes, samples))
+    draws.flags.writeable = False
+    return draws
+
+
+def _log_sum_exp(logits: np.ndarray) -> np.ndarray:
+    """Over the classes, (K, samples) to (1, samples)."""
+    largest = logits.max(axis=0, keepdims=True)
+    return largest + np.log(np.exp(logits - largest).sum(axis=0, keepdims=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A face in an image.
+
+    Attributes:
+        box: (x1, y1, x2, y2) in pixels; it may reach beyond the edges of the image.
+        score: Confidence in [0, 1], or None of detectors that have none.
+        landmarks: Eyes, tip of the nose, corners of the mouth: (5, 2) float32, (x, y) in pixels, the left one of a pair
+            first as seen in the image when the face is upright; or None.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float | None = None
+    landmarks: np.ndarray | None = None
+
+    @property
+    def area(self) -> float:
+        """Of the box, in square pixels."""
+        x1, y1, x2, y2 = self.box
+        return max(x2 - x1, 0.0) * max(y2 - y1, 0.0)
+
+
+def largest_first(faces: Iterable[Face]) -> list[Face]:
+    """``faces`` by the area of their boxes; those of equal area from left to right."""
+    return sorted(faces, key=lambda face: (-face.area, face.box))
+
+
+def _plain(value: Any, digits: int = 6) -> Any:
+    """Numbers and nested lists that JSON writes; six digits are more than single precision holds of a probability."""
+    if value is None or isinstance(value, (bool, str, int)):
+        return value
+    array = np.round(np.asarray(value, np.float64), digits)
+    return array.tolist()
+
+
+@dataclass(frozen=True, eq=False)
+class FaceResult:
+    """One face of an image.
+
+    Attributes:
+        box: (x1, y1, x2, y2) in pixels of the upright image; it may reach beyond its edges.
+        detection_score: The detector's confidence in [0, 1], or None where it has none or the image is one face.
+        landmarks: Eyes, nose, corners of the mouth (5, 2) in pixels, left before right as seen in the image; or None.
+        classes: Names of the K expressions in the model's order.
+        label: The most probable expression.
+        scores: Probabilities (K,).
+        mean: Mean of the latent logits (K,), of heads that have one.
+        std: Their standard deviation (K,), likewise.
+        score_low: Lower bounds (K,) of the probabilities by the latent's deviation, see :func:`score_interval`.
+        score_high: Upper bounds (K,).
+        uncertainty: Entropy of ``scores`` in nats, in [0, log K].
+        aleatoric: Its part that stays when the latent is known, nats, or None.
+        epistemic: The other part, nats, or None.
+        abstain: Whether the uncertainty exceeds the threshold: do not rely on ``label``.
+        track: Number of the person's track in a video, from 0; None in images.
+    """
+
+    box: tuple[float, float, float, float]
+    classes: tuple[str, ...]
+    label: str
+    scores: np.ndarray
+    uncertainty: float
+    detection_score: float | None = None
+    landmarks: np.ndarray | None = None
+    mean: np.ndarray | None = None
+    std: np.ndarray | None = None
+    score_low: np.ndarray | None = None
+    score_high: np.ndarray | None = None
+    aleatoric: float | None = None
+    epistemic: float | None = None
+    abstain: bool = False
+    track: int | None = None
+
+    @property
+    def score(self) -> float:
+        """Probability of the label."""
+        return float(self.scores[self.classes.index(self.label)])
+
+    def _by_class(self, values: Sequence[float] | None) -> dict[str, float] | None:
+        return None if values is None else dict(zip(self.classes, _plain(values)))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists, scores by class name; what this model does not know is left out."""
+        content = dict(
+            box=_plain(self.box, 2),
+            detection_score=_plain(self.detection_score),
+            landmarks=_plain(self.landmarks, 2),
+            label=self.label,
+            score=_plain(self.score),
+            abstain=self.abstain,
+            uncertainty=_plain(self.uncertainty),
+            aleatoric=_plain(self.aleatoric),
+            epistemic=_plain(self.epistemic),
+            scores=self._by_class(self.scores),
+            score_low=self._by_class(self.score_low),
+            score_high=self._by_class(self.score_high),
+            mean=self._by_class(self.mean),
+            std=self._by_class(self.std),
+            track=self.track,
+        )
+        return {name: value for name, value in content.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class ImageResult:
+    """The faces of an image or of a frame of a video, or why there is no answer.
+
+    Attributes:
+        source: Path of the file, or what names an image from memory.
+        width: Of the upright image in pixels; 0 where it could not be read.
+        height: Likewise.
+        faces: Largest first; empty where none was found.
+        error: None, or the sentence that says why this image was not answered.
+        frame: Number of the frame in a video, from 0.
+        time: Seconds since its first frame.
+    """
+
+    source: str
+    width: int = 0
+    height: int = 0
+    faces: tuple[FaceResult, ...] = ()
+    error: str | None = None
+    frame: int | None = None
+    time: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists; fields that do not apply are left out."""
+        content = dict(source=self.source, frame=self.frame, time=_plain(self.time), error=self.error)
+        content = {name: value for name, value in content.items() if value is not None}
+        if self.error is None:
+            content.update(width=self.width, height=self.height, faces=[face.as_dict() for face in self.faces])
+        return content
+
+    def resized(self, width: int, height: int) -> ImageResult:
+        """The same answers, with boxes and landmarks in the pixels of the image at another size."""
+        factors = np.array([width / self.width, height / self.height])
+        faces = tuple(
+            replace(
+                face,
+                box=tuple((np.asarray(face.box) * np.tile(factors, 2)).tolist()),
+                landmarks=None if face.landmarks is None else np.asarray(face.landmarks) * factors,
+            )
+            for face in self.faces
+        )
+        return replace(self, width=width, height=height, faces=faces)
