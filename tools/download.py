@@ -1,56 +1,13 @@
 #!/usr/bin/env python
-"""Fetch a file that mmfer uses and does not contain, such as the weights of the face detector YuNet.
+"""The same as `mmfer download`."""
 
-The file goes into the cache folder, ~/.cache/mmfer or that of the environment variable MMFER_CACHE, once its SHA-256 is
-the pinned one. Without a network, take a copy from elsewhere, which is checked as well:
-
-    python tools/download.py yunet --from face_detection_yunet_2023mar.onnx
-"""
-
-import argparse
 import sys
 
-
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('name', nargs='?', metavar='NAME', help='which file, see --list')
-    parser.add_argument(
-        '--list', action='store_true', help='list the files, where they come from and whether they are there'
-    )
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument('--from', dest='copy', metavar='FILE', help='install this copy, or the one in this folder')
-    where.add_argument('--url', help='another address of the same file')
-    parser.add_argument('--force', action='store_true', help='replace another file that lies in its place')
-    args = parser.parse_args()
-    if (args.name is None) != args.list:
-        parser.error('name a file, or --list')
-    return args
-
-
-def run(args: argparse.Namespace) -> None:
-    from mmfer.utils.download import FILES, fetch, known_file, state_of
-
-    if args.list:
-        for file in FILES.values():
-            lines = (
-                f'{file.name}: {file.about}',
-                file.url,
-                f'SHA-256 {file.sha256}',
-                f'{file.path} ({state_of(file)})',
-            )
-            print('\n  '.join(lines))
-        return
-    file = known_file(args.name)
-    was_there = state_of(file) == 'there'
-    path = fetch(file, args.copy, args.url, args.force)
-    print(f'{path}: {"was there already" if was_there else "written"}, SHA-256 as pinned')
+from mmfer.cli import main as mmfer
 
 
 def main() -> int:
-    args = parse_args()
-    from mmfer.utils.errors import run_tool
-
-    return run_tool(lambda: run(args))
+    return mmfer(['download', *sys.argv[1:]])
 
 
 if __name__ == '__main__':

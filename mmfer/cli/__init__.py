@@ -15,7 +15,24 @@ from importlib import import_module
 VERBS = {
     'train': 'train the model of a config, with one seed or with several',
     'test': 'test a checkpoint on the test data of a config',
+    'predict': 'expressions of the faces in photos, folders and videos',
     'compare': 'compare heads or whole methods on equal terms, also under label noise, occlusion and on other data',
+    'calibrate': 'calibrate a checkpoint, and find its threshold of abstention',
+    'export': 'write a trained model as an ONNX file',
+    'convert': 'convert released weights to a checkpoint',
+    'models': 'list the models of the index, or describe one',
+    'flops': 'count parameters and operations of a model',
+    'data verify': 'count the samples of data sets, find damaged images and duplicates',
+    'data browse': 'draw samples of a data set before and after augmentation',
+    'data prepare': 'bring a data set, as its authors hand it out, into its folder',
+    'data align': 'cut the main face out of each photo of a folder',
+    'data synth': 'write faces of SynthFER to disk',
+    'plot curves': 'draw the curves of trainings',
+    'plot cam': 'draw which parts of a face an answer rests on',
+    'plot tsne': 'draw the features of a data set in two dimensions',
+    'plot latent': 'draw the latent Gaussians of faces',
+    'app': 'a page to try a model in the browser',
+    'download': 'fetch a file that mmfer uses and does not contain',
 }
 
 
@@ -50,3 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mmfer.utils.errors import run_tool
 
     return run_tool(lambda: module.run(args), stopped=getattr(module, 'STOPPED', ''))
+
+
+def options_of(args: argparse.Namespace) -> dict:
+    """The options of a verb, without what :func:`main` adds."""
+    return {name: value for name, value in vars(args).items() if name not in ('words', 'refuse')}

@@ -26,6 +26,23 @@ MEANINGS = {
 }
 
 
+def find_config(config: str | Path) -> Path:
+    """The file of a config: a path, or the name of one that comes with mmfer, such as ``poster_var/synth``.
+
+    Raises:
+        FileNotFoundError: If there is none; the configs beside it are listed.
+    """
+    path = Path(config)
+    own = Path(mmfer.__file__).parent / 'configs' / path.with_suffix('.py')
+    if path.is_file() or (len(path.parts) == 2 and own.is_file()):
+        return path if path.is_file() else own
+    folder = path.parent if path.parent.is_dir() else Path('.')
+    found = ', '.join(sorted(p.name for p in folder.glob('*.py'))) or 'no configs'
+    raise FileNotFoundError(
+        f'config not found: {path} (in {folder}: {found}). Those of mmfer have names such as poster_var/synth.'
+    )
+
+
 def read_config(path: str | Path) -> Config:
     """Read a config file; its ``custom_imports`` are left to the caller.
 

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 
 from mmfer import registry
 
-from .config_files import import_modules, read_config
+from .config_files import find_config, import_modules, read_config
 
 # Top-level names: arguments of the runner, what it and FERRunner look up in the config, and what inference does.
 READ = set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg', 'launcher'}
@@ -62,24 +62,17 @@ SHOWN = 4
 
 
 def load_config(config: str | Path | Config, cfg_options: Mapping | None = None) -> Config:
-    """Read a config file, set ``cfg_options`` (dotted names to values) in it, and import its ``custom_imports``.
+    """Read a config, set ``cfg_options`` (dotted names to values) in it, and import its ``custom_imports``.
 
-    Modules are imported from the current folder as well as from PYTHONPATH. Of a config object, a copy is returned.
+    A config is a file, or the name of one that comes with mmfer, such as ``poster_var/synth``. Modules are imported from
+    the current folder as well as from PYTHONPATH. Of a config object, a copy is returned.
 
     Raises:
         FileNotFoundError: If there is no such file; the configs beside it are listed.
         ValueError: If nothing would read one of the options, a module of ``custom_imports`` cannot be imported, or a
             config that the file begins from is named in a way that does not work.
     """
-    if isinstance(config, Config):
-        config = copy.deepcopy(config)
-    else:
-        path = Path(config)
-        if not path.is_file():
-            folder = path.parent if path.parent.is_dir() else Path('.')
-            found = ', '.join(sorted(p.name for p in folder.glob('*.py'))) or 'no configs'
-            raise FileNotFoundError(f'config not found: {path} (in {folder}: {found})')
-        config = read_config(path)
+    config = copy.deepcopy(config) if isinstance(config, Config) else read_config(find_config(config))
     set_options(config, cfg_options)
     import_modules(config.get('custom_imports'))
     return config

@@ -1,4 +1,5 @@
 import importlib
+from pathlib import Path
 
 import pkg_resources
 import pytest
@@ -69,3 +70,11 @@ def test_ways_that_do_not_work_name_the_one_that_does(tmp_path, text, message):
 def test_errors_of_the_config_itself_stay(tmp_path):
     with pytest.raises(RuntimeError, match='^mine$'):
         load_config(write(tmp_path, "raise RuntimeError('mine')"))
+
+
+def test_configs_of_mmfer_have_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = load_config('poster_var/synth')
+    assert Path(config.filename).parts[-3:] == ('configs', 'poster_var', 'synth.py')
+    with pytest.raises(FileNotFoundError, match=r'config not found: poster_var/nothing .*such as poster_var/synth'):
+        load_config('poster_var/nothing')

@@ -1,68 +1,13 @@
 #!/usr/bin/env python
-"""Calibrate the probabilities of a checkpoint on a validation split, by temperature or vector scaling,
-and find the uncertainty above which it should not answer (--coverage or --max-error).
+"""The same as `mmfer calibrate`."""
 
-The new checkpoint takes the place of the old one in tools/test.py, init_model and exports. By default the fit is on the
-val_dataloader of CONFIG. Where that has the test images, use --holdout, which fits on a part of them and reports on the
-others, or --data.
-"""
-
-import argparse
-import os
 import sys
 
-# Threads that spin long while they wait starve other processes where cores are few; read when PyTorch is imported.
-os.environ.setdefault('GOMP_SPINCOUNT', '1000')
-
-from mmfer.options import DictAction  # noqa: E402
-
-
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file the checkpoint was trained with')
-    parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted')
-    parser.add_argument(
-        '--method',
-        choices=['temperature', 'vector', 'none'],
-        default='temperature',
-        help='one number for all classes, which leaves the answers as they are, or two for each, or none [temperature]',
-    )
-    parser.add_argument(
-        '--coverage',
-        type=float,
-        metavar='SHARE',
-        help='abstain on the most uncertain images, answer this share of all',
-    )
-    parser.add_argument(
-        '--max-error',
-        type=float,
-        metavar='RATE',
-        help='abstain so that at most this share of the answers is wrong, with 95 %% confidence',
-    )
-    parser.add_argument('--data', metavar='CONFIG', help='fit on the validation data of this config instead')
-    parser.add_argument(
-        '--holdout', type=float, metavar='SHARE', help='fit on this share of the test data and report on the rest'
-    )
-    parser.add_argument('--seed', type=int, default=0, help='of the draw of --holdout [0]')
-    parser.add_argument('--allow-test', action='store_true', help='fit on the test images themselves all the same')
-    parser.add_argument('--out', metavar='FILE.pth', help='the new checkpoint [<checkpoint>_calibrated.pth]')
-    parser.add_argument('--device', help='e.g. cpu or cuda:1 [a GPU where there is one]')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
-    )
-    return parser.parse_args()
-
-
-def run(args: argparse.Namespace) -> None:
-    from mmfer.apis import calibrate
-
-    print(calibrate(**vars(args)))
+from mmfer.cli import main as mmfer
 
 
 def main() -> int:
-    from mmfer.utils.errors import run_tool
-
-    return run_tool(lambda: run(parse_args()))
+    return mmfer(['calibrate', *sys.argv[1:]])
 
 
 if __name__ == '__main__':

@@ -1,58 +1,13 @@
 #!/usr/bin/env python
-"""Count the parameters of a config's model and the operations of its forward pass, attention included.
+"""The same as `mmfer flops`."""
 
-Needs neither data nor weights, and computes nothing: only shapes are followed.
-"""
-
-import argparse
-import json
 import sys
-from pathlib import Path
 
-from mmfer.options import DictAction
-
-
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file')
-    parser.add_argument(
-        '--size',
-        type=int,
-        nargs='+',
-        metavar='N',
-        help='height and width, or one number [what the test pipeline gives]',
-    )
-    parser.add_argument('--batch', type=int, default=1, metavar='N', help='number of images [1]')
-    parser.add_argument('--parts', action='store_true', help='a row for each part of the model as well')
-    parser.add_argument('--out', type=Path, metavar='FILE.json', help='write all figures')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
-    )
-    args = parser.parse_args()
-    if args.size and len(args.size) > 2:
-        parser.error(f'--size takes one or two numbers, not {len(args.size)}')
-    return args
-
-
-def run(args: argparse.Namespace) -> None:
-    from mmfer.models.flops import count_flops, flops_report
-    from mmfer.utils.files import write_text
-
-    if args.out and args.out.suffix != '.json':
-        raise ValueError(f'--out {args.out}: the result is JSON, name a file that ends in .json')
-    if args.out and not args.out.absolute().parent.is_dir():
-        raise ValueError(f'--out {args.out}: there is no such folder')
-    size = args.size * 2 if args.size and len(args.size) == 1 else args.size
-    result = count_flops(args.config, size, args.batch, args.cfg_options)
-    print(flops_report(result, args.parts))
-    if args.out:
-        write_text(args.out, json.dumps(result, indent=2) + '\n')
+from mmfer.cli import main as mmfer
 
 
 def main() -> int:
-    from mmfer.utils.errors import run_tool
-
-    return run_tool(lambda: run(parse_args()))
+    return mmfer(['flops', *sys.argv[1:]])
 
 
 if __name__ == '__main__':

@@ -1,50 +1,13 @@
 #!/usr/bin/env python
-"""Draw the curves of one or more trainings, a panel a scalar.
+"""The same as `mmfer plot curves`."""
 
-A training with several seeds (WORK_DIR/seed_*) is one line, their mean, in a band of one standard deviation to either
-side. Runs that were resumed are joined.
-
-    tools/analysis/plot_curves.py work_dirs/poster_var/synth work_dirs/poster_pp/synth --out curves.png
-"""
-
-import argparse
 import sys
 
-
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('work_dirs', nargs='+', metavar='WORK_DIR', help='work dirs, or files of scalars (JSON lines)')
-    parser.add_argument('--out', required=True, metavar='FILE', help='picture: .png, .svg or .pdf')
-    parser.add_argument('--keys', nargs='+', help='what to draw, e.g. loss val/accuracy lr [loss accuracy lr]')
-    parser.add_argument('--names', nargs='+', metavar='NAME', help='names in the legend, one a WORK_DIR')
-    parser.add_argument(
-        '--smooth',
-        nargs='?',
-        type=float,
-        const=0.6,
-        default=0.0,
-        metavar='WEIGHT',
-        help='smooth the scalars of the training, weight of the past from 0 to below 1 [0.6]',
-    )
-    return parser.parse_args()
-
-
-def run(args: argparse.Namespace) -> None:
-    from mmfer.visualization.curves import draw_curves, find_keys, notes, save_figure
-    from mmfer.visualization.scalars import read_runs
-
-    runs = read_runs(args.work_dirs, args.names)
-    save_figure(draw_curves(runs, args.keys, args.smooth), args.out)
-    for line in notes(runs, find_keys(runs, args.keys)):
-        print(f'note: {line}')
-    print(args.out)
+from mmfer.cli import main as mmfer
 
 
 def main() -> int:
-    args = parse_args()
-    from mmfer.utils.errors import run_tool
-
-    return run_tool(lambda: run(args))
+    return mmfer(['plot', 'curves', *sys.argv[1:]])
 
 
 if __name__ == '__main__':

@@ -1,133 +1,13 @@
 #!/usr/bin/env python
-"""Check the data sets of a config: counts, unreadable, tiny and blank images, duplicates and labels that disagree.
+"""The same as `mmfer data verify`."""
 
-Reads every image of the train, val and test data sets (those with equal settings once). Reported are the samples of
-each class beside the published numbers, image sizes, images that cannot be read or are cut off, tiny ones (shorter
-side below --min-size), blank ones (a single colour), and duplicates within and across the data sets: exact ones
-(same pixels) and near ones (re-encoded, scaled, slightly shifted or brightened), with those whose labels disagree.
-
-Near duplicates have 64-bit perceptual hashes that differ in at most --distance bits, and their 32x32 grey thumbnails,
-normalised to mean 0 and standard deviation 1, differ by at most 0.3 (root mean square). Images with next to no detail
-are compared by their pixels alone. Where samples have a face box, the face in it is what is compared.
-
-exit code: 0 nothing found, 3 problems found, 1 the data sets cannot be read (missing files, bad lists), 2 wrong
-arguments
-"""
-
-import argparse
-import json
 import sys
-from pathlib import Path
 
-from mmfer.options import DictAction
-
-LIMIT, BAR = 10, 24
-PROBLEMS_FOUND = 3
-
-
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('--out', type=Path, metavar='REPORT.json', help='write the report with all file names')
-    parser.add_argument('--splits', nargs='+', choices=['train', 'val', 'test'], help='[all that the config has]')
-    parser.add_argument(
-        '--distance', type=int, default=3, help='bits in which hashes of near duplicates may differ, 0 to 12 [3]'
-    )
-    parser.add_argument('--min-size', type=int, default=20, help='images below it are tiny, in pixels [20]')
-    parser.add_argument('--workers', type=int, help='threads that decode images [number of CPUs]')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
-    )
-    return parser.parse_args()
-
-
-def show_data_set(part: dict) -> None:
-    from mmfer.utils.tables import render_table
-
-    def cells(row: dict) -> list:
-        published = '-' if row['published'] is None else f'{row["published"]:,}'
-        return [row['name'], f'{row["images"]:,}', published, f'{row["difference"]:+,}' if row['difference'] else '']
-
-    most = max(row['images'] for row in part['classes'])
-    total = part['total']['images']
-    rows = []
-    for row in part['classes']:
-        bar = '█' * round(BAR * row['images'] / most)
-        rows.append([*cells(row), f'{row["images"] / total:.1%}', f'{bar:·<{BAR}}'])
-    rows.append([*cells(part['total']), '', ''])
-    header = ('class', 'images', 'published', 'difference', 'share', '')
-    print(render_table(header, rows, title=f'{", ".join(part["splits"])}: {part["protocol"]}'))
-    for axis, size in part['sizes'].items():
-        print(f'{axis}: {size["min"]} to {size["max"]} pixels, median {size["median"]:g}')
-    for kind in ('unreadable', 'tiny', 'blank'):
-        files = part[kind]
-        print(f'{kind} images: {len(files) or "none"}')
-        for entry in files[:LIMIT]:
-            print('  ' + (entry.get('reason') or entry['file']))
-        if len(files) > LIMIT:
-            print(f'  ... ({len(files) - LIMIT} more)')
-    print()
-
-
-def show_duplicates(duplicates: dict) -> None:
-    from mmfer.utils.tables import render_table
-
-    header = ('images of', 'copy in', 'images', 'exact', 'near only', 'copy of another label')
-    rows = [
-        [', '.join(row['images_of']), ', '.join(row['copy_in']), row['images'], row['exact'], row['near']]
-        + [row['other_label']]
-        for row in duplicates['counts']
-    ]
-    groups = duplicates['groups']
-    print(render_table(header, rows, title=f'images with duplicates ({len(groups)} groups)'))
-    chosen = [group for group in groups if group['labels_disagree']]
-    chosen.sort(key=lambda group: not group['across_splits'])
-    print(f'groups with labels that disagree: {len(chosen) or "none"}')
-    for group in chosen[:LIMIT]:
-        one_each = {image['label']: image['file'] for image in reversed(group['images'])}
-        names = ', '.join(f'{file} ({label})' for label, file in reversed(one_each.items()))
-        more = len(group['images']) - len(one_each)
-        print(f'  {group["kind"]}: {names}{f", ... ({more} more)" if more else ""}')
-    if len(chosen) > LIMIT:
-        print(f'  ... ({len(chosen) - LIMIT} more)')
-    print()
-
-
-def run(args: argparse.Namespace) -> list:
-    from mmfer.apis import load_config
-    from mmfer.datasets.verify import verify
-    from mmfer.utils.files import replace_synced
-    from mmfer.utils.perceptual_hash import MAX_DISTANCE
-
-    if not 0 <= args.distance <= MAX_DISTANCE:
-        raise ValueError(f'--distance {args.distance} must be in 0..{MAX_DISTANCE}')
-    if args.min_size < 0 or (args.workers is not None and args.workers < 1):
-        raise ValueError(f'--min-size {args.min_size} must not be negative, --workers {args.workers} at least 1')
-    if args.out is not None and (args.out.suffix != '.json' or not args.out.absolute().parent.is_dir()):
-        raise ValueError(f'--out {args.out} must end in .json and lie in a folder that exists')
-    config = load_config(args.config, args.cfg_options)
-    report = verify(config, args.splits, args.distance, args.min_size, args.workers)
-    for part in report['data_sets']:
-        show_data_set(part)
-    show_duplicates(report['duplicates'])
-    print('\n'.join(report['problems'] or ['No problems found.']))
-    if args.out is not None:
-        part = args.out.with_name(f'.{args.out.name}.part')
-        try:
-            part.write_text(json.dumps(dict(config=args.config, **report), indent=1), encoding='utf-8')
-            replace_synced(part, args.out)
-        finally:
-            part.unlink(missing_ok=True)
-        print(f'Report with all file names: {args.out}')
-    return report['problems']
+from mmfer.cli import main as mmfer
 
 
 def main() -> int:
-    args = parse_args()
-    from mmfer.utils.errors import run_tool
-
-    problems: list = []
-    return run_tool(lambda: problems.extend(run(args))) or (PROBLEMS_FOUND if problems else 0)
+    return mmfer(['data', 'verify', *sys.argv[1:]])
 
 
 if __name__ == '__main__':

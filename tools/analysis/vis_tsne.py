@@ -1,53 +1,13 @@
 #!/usr/bin/env python
-"""Draw what the head of a model reads of a data set, in two dimensions: t-SNE, UMAP or PCA.
+"""The same as `mmfer plot tsne`."""
 
-One panel shows the true classes and the wrong answers, the other one how unsure the model is. The points are written
-beside the picture as CSV. The same seed gives the same picture.
-
-    tools/analysis/vis_tsne.py CONFIG CKPT --out embedding.png
-
-Needs scikit-learn; --method umap needs umap-learn.
-"""
-
-import argparse
-import os
 import sys
-from pathlib import Path
 
-# Threads that spin long while they wait starve other processes where cores are few; read when PyTorch is imported.
-os.environ.setdefault('GOMP_SPINCOUNT', '1000')
-
-from mmfer.options import DictAction  # noqa: E402
-
-
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file the checkpoint was trained with')
-    parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted')
-    parser.add_argument('--out', required=True, metavar='FILE', help='picture: .png, .svg or .pdf')
-    parser.add_argument('--method', default='tsne', choices=['tsne', 'umap', 'pca'], help='[tsne]')
-    parser.add_argument('--max-images', type=int, default=2000, metavar='N', help='drawn by the seed [2000]')
-    parser.add_argument('--seed', type=int, default=0, help='of the draw and the projection [0]')
-    parser.add_argument('--split', default='test', choices=['val', 'test'], help='[test]')
-    parser.add_argument('--device', help='e.g. cpu or cuda:1 [a GPU where there is one]')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
-    )
-    return parser.parse_args()
-
-
-def run(args: argparse.Namespace) -> None:
-    from mmfer.inference.embed import draw_embeddings
-
-    embedding = draw_embeddings(**vars(args))
-    print(f'{len(embedding.images)} images, {100 * embedding.right.mean():.2f} % right')
-    print(f'{args.out}\n{Path(args.out).with_suffix(".csv")}')
+from mmfer.cli import main as mmfer
 
 
 def main() -> int:
-    from mmfer.utils.errors import run_tool
-
-    return run_tool(lambda: run(parse_args()))
+    return mmfer(['plot', 'tsne', *sys.argv[1:]])
 
 
 if __name__ == '__main__':

@@ -1,51 +1,13 @@
 #!/usr/bin/env python
-"""Bring a data set, as its authors hand it out, into the folder that mmfer reads, and count it.
+"""The same as `mmfer data prepare`."""
 
-RAW_DIR holds the archives as downloaded (.zip, .tar, .tar.gz, .tgz, ...; zips within them too), or the extracted tree;
-it may be one archive. It is never written to. Archives are unpacked beside OUT_DIR; extracted files are linked into it
-(absolute symbolic links) unless --copy is given. OUT_DIR is there once all is done and counted: a run that was stopped
-leaves nothing, and the next begins anew.
-
-    python tools/dataset_converters/prepare.py raf_db ~/Downloads/raf data/raf_db
-"""
-
-import argparse
 import sys
 
-DATASETS = (
-    *('affectnet', 'caers', 'ckplus', 'expw', 'fer2013', 'ferplus'),
-    *('jaffe', 'kdef', 'raf_compound', 'raf_db', 'sfew'),
-)
-
-
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('dataset', choices=DATASETS, metavar='DATASET', help=', '.join(DATASETS))
-    parser.add_argument('raw_dir', metavar='RAW_DIR', help='what was downloaded: a folder, or one archive')
-    parser.add_argument('out_dir', metavar='OUT_DIR', help='folder to write: new or empty')
-    parser.add_argument('--copy', action='store_true', help='copy files of an extracted tree instead of linking them')
-    parser.add_argument('--dry-run', action='store_true', help='say what would be done, and leave nothing')
-    parser.add_argument('--workers', type=int, default=2, help='threads that make new images [2]')
-    crops = parser.add_argument_group('crops of AffectNet (layout of 2017)')
-    crops.add_argument('--margin', type=float, help='added on each side, as a fraction of the longer side [0]')
-    crops.add_argument('--max-size', type=int, help='longer side of the crops in pixels, at most [256]')
-    crops.add_argument(
-        '--skip-unreadable', action='store_true', default=None, help='leave out faces that cannot be cropped'
-    )
-    return parser.parse_args()
-
-
-def run(args: argparse.Namespace) -> None:
-    from mmfer.datasets.prepare import prepare
-
-    prepare(**vars(args))
+from mmfer.cli import main as mmfer
 
 
 def main() -> int:
-    args = parse_args()
-    from mmfer.utils.errors import run_tool
-
-    return run_tool(lambda: run(args))
+    return mmfer(['data', 'prepare', *sys.argv[1:]])
 
 
 if __name__ == '__main__':

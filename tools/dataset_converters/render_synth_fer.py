@@ -1,125 +1,13 @@
 #!/usr/bin/env python
-"""Write faces of the synthetic data set to disk: images, a table of their labels and a contact sheet.
+"""The same as `mmfer data synth`."""
 
-The folder then holds images/000000.png ..., labels.csv (file, label, and for each class the intensity, the true
-probability and the votes) and contact_sheet.png. The sheet in the documentation was made with
-
-    python tools/dataset_converters/render_synth_fer.py --out DIR --num 400 --size 224 --split test --plain-sheet
-"""
-
-import argparse
-import csv
-import os
-import shutil
 import sys
-import tempfile
-from dataclasses import replace
-from pathlib import Path
 
-
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--out', type=Path, required=True, help='folder to write; must not exist, or be empty')
-    parser.add_argument('--num', type=int, required=True, help='number of faces')
-    parser.add_argument('--size', type=int, default=224, help='side of the images in pixels [224]')
-    parser.add_argument('--seed', type=int, default=0, help='seed of the data set [0]')
-    parser.add_argument('--split', default='train', choices=['train', 'val', 'test'], help='[train]')
-    parser.add_argument('--num-classes', type=int, default=7, help='7, or 8 with contempt [7]')
-    parser.add_argument('--sheet-columns', type=int, default=8, help='faces a row of the contact sheet [8]')
-    parser.add_argument('--sheet-size', type=int, default=112, help='side of its faces in pixels [112]')
-    parser.add_argument(
-        '--plain-sheet',
-        action='store_true',
-        help='its faces without blur, noise and occlusion, in fewer shades: a much smaller file',
-    )
-    return parser.parse_args()
-
-
-def write_png(path: Path, image, compression: int = 3) -> None:
-    import cv2
-
-    if not cv2.imwrite(str(path), image, [cv2.IMWRITE_PNG_COMPRESSION, compression]):
-        raise OSError(f'cannot write {path}')
-
-
-def write_sheet(path: Path, dataset, infos: list, args: argparse.Namespace) -> None:
-    import numpy as np
-
-    from mmfer.datasets.synth import render_face
-    from mmfer.datasets.synth.sheet import choose_faces, face_sheet
-
-    blends = args.sheet_columns * 3 // 8
-    intensities = np.stack([info['intensities'] for info in infos])
-    labels = np.array([info['gt_label'] for info in infos])
-    labels[labels != intensities.argmax(axis=1)] = -1  # rows show their class, not the annotators' slips
-    rows = choose_faces(labels, intensities, dataset.num_classes, args.sheet_columns, blends)
-
-    def draw(index: int):
-        person = dataset.person(index)
-        if args.plain_sheet:
-            person = replace(person, blur=0.0, noise=0.0, occlusion='none')
-        return render_face(person, dict(zip(dataset.classes, intensities[index].tolist())), args.sheet_size)
-
-    faces = [[draw(i) for i in row] for row in rows]
-    scores = [[infos[i]['gt_score'] for i in row] for row in rows]
-    sheet = face_sheet(faces, scores, dataset.classes, blends)
-    if args.plain_sheet:
-        sheet = sheet // 5 * 5  # 255 stays white
-    write_png(path, sheet, compression=9)
-
-
-def write_folder(folder: Path, dataset, args: argparse.Namespace) -> None:
-    from mmfer.utils.progress import track
-
-    (folder / 'images').mkdir()
-    infos = []
-    columns = [f'{what}_{name}' for what in ('intensity', 'true', 'votes') for name in dataset.classes]
-    with open(folder / 'labels.csv', 'w', newline='', encoding='utf-8') as file:
-        writer = csv.writer(file)
-        writer.writerow(['file', 'label', *columns])
-        for i in track(range(len(dataset)), len(dataset), 'Drawing faces'):
-            info = dataset.get_data_info(i)
-            name = f'images/{i:06d}.png'
-            write_png(folder / name, info.pop('img'))
-            row = [f'{value:.6f}' for key in ('intensities', 'gt_score') for value in info[key].tolist()]
-            writer.writerow([name, dataset.classes[info['gt_label']], *row, *info['votes'].tolist()])
-            infos.append(info)
-    write_sheet(folder / 'contact_sheet.png', dataset, infos, args)
-
-
-def run(args: argparse.Namespace) -> None:
-    from mmfer.datasets.synth.render import MIN_SIZE
-    from mmfer.datasets.synth_fer import SynthFER
-
-    out = args.out.expanduser().absolute()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f'--out {args.out} exists and is not an empty folder: name another one, or remove it first')
-    if args.sheet_columns < 1 or args.sheet_size < MIN_SIZE:
-        raise ValueError(f'--sheet-columns must be at least 1, --sheet-size at least {MIN_SIZE}')
-    dataset = SynthFER(
-        split=args.split, num_samples=args.num, size=args.size, seed=args.seed, num_classes=args.num_classes
-    )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f'.{out.name}-', dir=out.parent))
-    try:
-        folder = work / 'out'
-        folder.mkdir()
-        write_folder(folder, dataset, args)
-        if out.exists():
-            out.rmdir()
-        os.replace(folder, out)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    print(
-        f'{len(dataset)} faces in {args.out}; a perfect observer is right for {dataset.observer_accuracy:.1%} of them'
-    )
+from mmfer.cli import main as mmfer
 
 
 def main() -> int:
-    args = parse_args()
-    from mmfer.utils.errors import run_tool
-
-    return run_tool(lambda: run(args))
+    return mmfer(['data', 'synth', *sys.argv[1:]])
 
 
 if __name__ == '__main__':

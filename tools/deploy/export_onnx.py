@@ -1,53 +1,13 @@
 #!/usr/bin/env python
-"""Write a trained model as an ONNX file, which runs without mmfer and mmpretrain.
+"""The same as `mmfer export`."""
 
-The file takes batches of any size, gives probabilities, mean and deviation of the latent and the uncertainty,
-calibrated where the checkpoint is, and says in its metadata how images are prepared. It is kept only if onnxruntime
-agrees with PyTorch to 1e-4 on random numbers and on faces.
-
-    tools/deploy/export_onnx.py CONFIG CKPT OUT.onnx
-    tools/deploy/export_onnx.py CONFIG CKPT OUT.onnx --program OUT.pt2
-"""
-
-import argparse
 import sys
 
-from mmfer.options import DictAction
-
-
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file the checkpoint was trained with')
-    parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted')
-    parser.add_argument('out', metavar='OUT.onnx', help='the file; one that is there is replaced')
-    parser.add_argument(
-        '--classes', nargs='+', metavar='NAME', help='names in label order, where the checkpoint knows none'
-    )
-    parser.add_argument('--images', metavar='DIR', help='compare on these faces, cut out already, as well')
-    parser.add_argument('--opset', type=int, default=17, help="version of ONNX's operators, 17 to 20 [17]")
-    parser.add_argument('--no-fast', action='store_true', help='keep PReLU as one operation, which CPUs run slower')
-    parser.add_argument('--program', metavar='OUT.pt2', help='write a program of torch.export, too')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
-    )
-    return parser.parse_args()
-
-
-def run(args: argparse.Namespace) -> None:
-    from mmfer.apis import load_config
-    from mmfer.inference.export.write import export_onnx, export_program
-
-    config = load_config(args.config, args.cfg_options)
-    common = dict(classes=args.classes, images=args.images)
-    print(export_onnx(config, args.checkpoint, args.out, opset=args.opset, fast=not args.no_fast, **common))
-    if args.program:
-        print(export_program(config, args.checkpoint, args.program, **common))
+from mmfer.cli import main as mmfer
 
 
 def main() -> int:
-    from mmfer.utils.errors import run_tool
-
-    return run_tool(lambda: run(parse_args()))
+    return mmfer(['export', *sys.argv[1:]])
 
 
 if __name__ == '__main__':

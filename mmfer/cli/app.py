@@ -1,0 +1,39 @@
+"""A page to try a model in the browser: pictures and the camera, faces boxed, probabilities with their uncertainty.
+
+mmfer app CONFIG CHECKPOINT
+mmfer app model.onnx --port 8000
+"""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from mmfer.inference.cli import add_arguments as add_model
+
+    add_model(parser)
+    parser.add_argument('checkpoint', nargs='?', help='of a config')
+    parser.add_argument('--host', default='127.0.0.1', help='address to listen on; 0.0.0.0 is all [127.0.0.1]')
+    parser.add_argument('--port', type=int, default=7860, help='[7860]; 0 takes a free one')
+    parser.add_argument('--share', action='store_true', help='a public address: pictures pass servers of gradio')
+    parser.add_argument('--max-mb', type=float, default=16, metavar='MB', help='largest file that is taken [16]')
+    parser.add_argument('--max-megapixels', type=float, default=40, metavar='M', help='largest picture [40]')
+    parser.add_argument('--max-waiting', type=int, default=64, metavar='N', help='questions that may wait [64]')
+
+
+def run(args: argparse.Namespace) -> int:
+    for name in ('max_mb', 'max_megapixels', 'max_waiting'):
+        if not getattr(args, name) > 0:
+            raise ValueError(f'--{name.replace("_", "-")} {getattr(args, name)}: a number above 0')
+    from mmfer.web import check_gradio
+
+    check_gradio()
+    from mmfer.inference.cli import open_inferencer
+    from mmfer.web.examples import draw_examples
+    from mmfer.web.page import serve
+
+    inferencer = open_inferencer(args, args.checkpoint, max_pixels=round(args.max_megapixels * 1e6))
+    examples = draw_examples(inferencer.classes)
+    serve(inferencer, examples, args.host, args.port, args.share, round(args.max_mb * 1e6), args.max_waiting)
+    return 0

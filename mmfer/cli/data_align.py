@@ -1,0 +1,42 @@
+"""Copy a tree of photographs with the main face of each, aligned as the transform AlignFace does, or cut out.
+
+The largest face of each image in and below RAW_DIR goes to OUT_DIR under the same name. RAW_DIR is only read. OUT_DIR
+is there once all is done: a run that was stopped leaves nothing, and the next begins anew. Images without a face are
+reported at the end, together, and listed in OUT_DIR/missing_faces.csv.
+
+    mmfer download yunet
+    mmfer data align ~/photos data/photos --size 224
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from mmfer.cli import options_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('raw_dir', metavar='RAW_DIR', help='folder of images, in class folders or any others')
+    parser.add_argument('out_dir', metavar='OUT_DIR', help='folder to write: new or empty')
+    parser.add_argument('--detector', default='yunet', help="yunet, haar, or YuNet's FILE.onnx [yunet]")
+    parser.add_argument('--model', metavar='PATH', help="YuNet's ONNX file [the one of tools/download.py yunet]")
+    parser.add_argument('--size', type=int, default=224, help='side of the faces in pixels [224]')
+    parser.add_argument('--crop', default='align', choices=['align', 'box'], help='by the landmarks or the box [align]')
+    parser.add_argument(
+        '--margin', type=float, help='added on each side, as a fraction of the crop [0 with align, 0.1 with box]'
+    )
+    parser.add_argument('--pad', default='edge', choices=['edge', 'zero'], help='what lies outside the image [edge]')
+    parser.add_argument(
+        '--missing',
+        default='error',
+        choices=['error', 'skip', 'keep'],
+        help='images without a face: end with an error once all others are written, leave them out, or keep them whole '
+        '[error]',
+    )
+    parser.add_argument('--workers', type=int, default=2, help='threads [2]')
+
+
+def run(args: argparse.Namespace) -> None:
+    from mmfer.datasets.prepare.align_faces import align_faces
+
+    align_faces(**options_of(args))

@@ -1,0 +1,42 @@
+"""Write a trained model as an ONNX file, which runs without mmfer and mmpretrain.
+
+The file takes batches of any size, gives probabilities, mean and deviation of the latent and the uncertainty,
+calibrated where the checkpoint is, and says in its metadata how images are prepared. It is kept only if onnxruntime
+agrees with PyTorch to 1e-4 on random numbers and on faces.
+
+    mmfer export CONFIG CKPT OUT.onnx
+    mmfer export CONFIG CKPT OUT.onnx --program OUT.pt2
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from mmfer.options import DictAction
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('config', help='config file the checkpoint was trained with')
+    parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted')
+    parser.add_argument('out', metavar='OUT.onnx', help='the file; one that is there is replaced')
+    parser.add_argument(
+        '--classes', nargs='+', metavar='NAME', help='names in label order, where the checkpoint knows none'
+    )
+    parser.add_argument('--images', metavar='DIR', help='compare on these faces, cut out already, as well')
+    parser.add_argument('--opset', type=int, default=17, help="version of ONNX's operators, 17 to 20 [17]")
+    parser.add_argument('--no-fast', action='store_true', help='keep PReLU as one operation, which CPUs run slower')
+    parser.add_argument('--program', metavar='OUT.pt2', help='write a program of torch.export, too')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    from mmfer.apis import load_config
+    from mmfer.inference.export.write import export_onnx, export_program
+
+    config = load_config(args.config, args.cfg_options)
+    common = dict(classes=args.classes, images=args.images)
+    print(export_onnx(config, args.checkpoint, args.out, opset=args.opset, fast=not args.no_fast, **common))
+    if args.program:
+        print(export_program(config, args.checkpoint, args.program, **common))

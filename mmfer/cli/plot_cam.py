@@ -1,0 +1,52 @@
+"""Draw where a model looks in images: Grad-CAM, or the attention of POSTER-Var's encoder.
+
+Images are taken for faces that are cut out already, as those of data sets are; --detector finds the face first. They go
+through the test pipeline of CONFIG, so the map lies on what the network saw. Each image gives one picture in DIR: the
+input, the map over it, and the map.
+
+    mmfer plot cam CONFIG CKPT face.jpg --out maps
+    mmfer plot cam CONFIG CKPT photos/ --out maps --detector auto --target uncertainty
+    mmfer plot cam CONFIG CKPT face.jpg --out maps --method rollout
+
+Grad-CAM needs the package grad-cam (pip install 'grad-cam>=1.5,<1.5.6'). The exit code is 1 where images failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from mmfer.cli import options_of
+from mmfer.options import DictAction
+
+METHODS = ('gradcam', 'gradcam++', 'hirescam', 'layercam', 'xgradcam', 'rollout')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('config', help='config file the checkpoint was trained with')
+    parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted')
+    parser.add_argument('images', nargs='+', metavar='IMAGE', help='image files and folders')
+    parser.add_argument('--out', required=True, metavar='DIR', help='folder of the pictures')
+    parser.add_argument('--method', default='gradcam', choices=METHODS, help='[gradcam]')
+    parser.add_argument(
+        '--layer', metavar='NAME', help='module to look at, as in model.named_modules() [the last map of the backbone]'
+    )
+    parser.add_argument(
+        '--target',
+        metavar='LABEL',
+        help='class whose logit is explained, or "uncertainty": what makes the model unsure [the predicted class]',
+    )
+    parser.add_argument(
+        '--detector', help="auto, yunet, haar or YuNet's FILE.onnx: cut out the largest face of each image"
+    )
+    parser.add_argument('--device', help='e.g. cpu or cuda:1 [a GPU where there is one]')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    from mmfer.inference.explain import heat_maps
+
+    done = heat_maps(**options_of(args))
+    print(done)
+    return int(bool(done.errors))

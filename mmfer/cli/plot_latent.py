@@ -1,0 +1,44 @@
+"""Draw the latent Gaussians of faces: what a model with a variational head sees in compound expressions, how surely.
+
+Without --images, a drawn face (SynthFER) goes from one expression over both together to the other one, and the picture
+shows the true label distribution beside the predicted one. With --images, these are drawn; each is one face that is
+cut out already, or --detector finds it.
+
+    mmfer plot latent CONFIG CKPT --out latent.png --compound happiness surprise
+    mmfer plot latent CONFIG CKPT --out latent.png --images a.jpg b.jpg --detector auto
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from mmfer.cli import options_of
+from mmfer.options import DictAction
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('config', help='config file the checkpoint was trained with')
+    parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted')
+    parser.add_argument('--out', required=True, metavar='FILE', help='picture: .png, .svg or .pdf')
+    parser.add_argument('--images', nargs='+', default=(), metavar='IMAGE', help='faces, instead of drawn ones')
+    parser.add_argument(
+        '--compound', nargs=2, metavar=('A', 'B'), help='two expressions [happiness surprise; of images the strongest]'
+    )
+    parser.add_argument('--steps', type=int, default=7, help='drawn faces [7]')
+    parser.add_argument('--strength', type=float, default=0.8, help='intensity of an expression alone [0.8]')
+    parser.add_argument('--person', type=int, metavar='N', help="face of SynthFER's test split whose person is drawn")
+    parser.add_argument(
+        '--detector', help="auto, yunet, haar or YuNet's FILE.onnx: cut out the largest face of each image"
+    )
+    parser.add_argument('--device', help='e.g. cpu or cuda:1 [a GPU where there is one]')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    from mmfer.inference.latent import draw_latents
+
+    for note in draw_latents(**options_of(args)):
+        print(f'note: {note}')
+    print(args.out)

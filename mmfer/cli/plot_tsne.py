@@ -1,0 +1,39 @@
+"""Draw what the head of a model reads of a data set, in two dimensions: t-SNE, UMAP or PCA.
+
+One panel shows the true classes and the wrong answers, the other one how unsure the model is. The points are written
+beside the picture as CSV. The same seed gives the same picture.
+
+    mmfer plot tsne CONFIG CKPT --out embedding.png
+
+Needs scikit-learn; --method umap needs umap-learn.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mmfer.cli import options_of
+from mmfer.options import DictAction
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('config', help='config file the checkpoint was trained with')
+    parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted')
+    parser.add_argument('--out', required=True, metavar='FILE', help='picture: .png, .svg or .pdf')
+    parser.add_argument('--method', default='tsne', choices=['tsne', 'umap', 'pca'], help='[tsne]')
+    parser.add_argument('--max-images', type=int, default=2000, metavar='N', help='drawn by the seed [2000]')
+    parser.add_argument('--seed', type=int, default=0, help='of the draw and the projection [0]')
+    parser.add_argument('--split', default='test', choices=['val', 'test'], help='[test]')
+    parser.add_argument('--device', help='e.g. cpu or cuda:1 [a GPU where there is one]')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    from mmfer.inference.embed import draw_embeddings
+
+    embedding = draw_embeddings(**options_of(args))
+    print(f'{len(embedding.images)} images, {100 * embedding.right.mean():.2f} % right')
+    print(f'{args.out}\n{Path(args.out).with_suffix(".csv")}')
