@@ -191,7 +191,7 @@ def test_a_failing_write_leaves_the_former_table(tmp_path, monkeypatch):
     def full_disk(*args):
         raise OSError('No space left on device')
 
-    monkeypatch.setattr('mmfer.utils.checkpoint.replace_synced', full_disk)
+    monkeypatch.setattr('mmfer.utils.files.replace_synced', full_disk)
     with pytest.raises(OSError):
         write_seeds(tmp_path, [complete(1, accuracy=10.0)])
     assert path.read_text() == before
