@@ -45,7 +45,7 @@ def found_face(image):
 
 
 def test_the_code_runs(folder, monkeypatch, capsys):
-    for module in ('mmfer.inference.inferencer', 'mmfer.faces'):
+    for module in ('mmfer.inference.inferencer', 'mmfer.faces.detectors'):
         monkeypatch.setattr(f'{module}.build_detector', lambda detector: found_face)
     names = dict(image=cv2.imread('photo.jpg'))
     for block in BLOCKS:

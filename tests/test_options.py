@@ -33,15 +33,15 @@ def test_nothing_is_imported_for_it():
     assert python('-c', code).stdout.strip() == '[]', sys.version
 
 
-@pytest.mark.parametrize('add', [add_tta, add_arguments])
-def test_views_of_test_time_augmentation(add, capsys):
+@pytest.mark.parametrize(('add', 'needed'), [(add_tta, []), (add_arguments, ['m.onnx'])])
+def test_views_of_test_time_augmentation(add, needed, capsys):
     parser = argparse.ArgumentParser()
     add(parser)
     (option,) = (action for action in parser._actions if action.dest == 'tta')
     assert list(option.choices) == list(VIEWS)
-    assert parser.parse_args([]).tta is None
-    assert parser.parse_args(['--tta', 'flip+shifts']).tta == 'flip+shifts'
+    assert parser.parse_args(needed).tta is None
+    assert parser.parse_args([*needed, '--tta', 'flip+shifts']).tta == 'flip+shifts'
     with pytest.raises(SystemExit) as stopped:
-        parser.parse_args(['--tta', 'both'])
+        parser.parse_args([*needed, '--tta', 'both'])
     assert stopped.value.code == 2
     assert "argument --tta: invalid choice: 'both' (choose from" in capsys.readouterr().err

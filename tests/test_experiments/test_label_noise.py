@@ -30,11 +30,11 @@ def test_training_labels_change_and_no_others(tmp_path):
     assert config.val_dataloader == clean.val_dataloader
     assert config.test_dataloader == clean.test_dataloader
     runner = build_runner(config)
-    dataset, inner = runner.train_dataloader.dataset, build_runner(clean).train_dataloader.dataset
+    dataset, inner = (each.train_dataloader.dataset.dataset for each in (runner, build_runner(clean)))
     changed = dataset.get_gt_labels() != inner.get_gt_labels()
     assert changed.sum() == 7
     assert dataset.column('clean_label') == inner.get_gt_labels().tolist()
-    assert runner.val_dataloader.dataset.protocol == 'SynthFER test'
+    assert runner.val_dataloader.dataset.dataset.protocol == 'SynthFER test'
     packed = dataset[int(np.flatnonzero(changed)[0])]['data_samples']
     assert (
         int(packed.gt_label) == dataset.get_gt_labels()[packed.sample_idx] != inner.get_gt_labels()[packed.sample_idx]
@@ -53,7 +53,7 @@ def test_all_methods_have_the_same_noise_and_record_it(tmp_path):
         method.config.write_text(method.text)
         config = load_config(method.config)
         assert noise_of(config_settings(config)) == NOISE  # what finished.json will say
-        labels.append(build_runner(config, work_dir=tmp_path / 'run').train_dataloader.dataset.get_gt_labels())
+        labels.append(build_runner(config, work_dir=tmp_path / 'run').train_dataloader.dataset.dataset.get_gt_labels())
     assert all((other == labels[0]).all() for other in labels[1:])
     clean = plan_methods([source], ['vich', 'scn'], tmp_path / 'work', noise=LabelNoise(0.0))
     assert clean[0].settings == plan_methods([source], ['vich', 'scn'], tmp_path / 'work')[0].settings

@@ -8,7 +8,6 @@ from PIL import Image
 
 from mmfer.datasets.prepare.align_faces import align_faces
 from mmfer.utils import heif
-from mmfer.utils.heif import readable_formats
 from mmfer.utils.images import heif_format, load_image, read_image
 
 TURNS = ('FLIP_LEFT_RIGHT', 'ROTATE_180', 'FLIP_TOP_BOTTOM', 'TRANSPOSE', 'ROTATE_90', 'TRANSVERSE', 'ROTATE_270')
@@ -37,7 +36,7 @@ def rgb():
 @pytest.mark.parametrize('orientation', range(1, 9))
 @pytest.mark.parametrize('kind', ['AVIF', 'HEIC'])
 def test_pictures_stand_upright_from_wherever_they_come(kind, orientation, rgb, tmp_path):
-    if kind not in readable_formats():
+    if kind not in heif.readable_formats():
         pytest.skip(f'needs a package that reads {kind}')
     data = encoded(kind, rgb, orientation)
     path = tmp_path / f'a.{kind.lower()}'
@@ -53,17 +52,17 @@ def test_pictures_stand_upright_from_wherever_they_come(kind, orientation, rgb, 
 @pytest.fixture
 def without_plugins(monkeypatch):
     """As where neither Pillow nor a plugin knows these formats."""
-    readable_formats.cache_clear()
+    heif.readable_formats.cache_clear()
     for name in ('pillow_heif', 'pillow_avif'):
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setattr('PIL.features.check', lambda feature: False)
     yield
-    readable_formats.cache_clear()
+    heif.readable_formats.cache_clear()
 
 
 def test_the_message_names_the_format_and_the_remedy(without_plugins, tmp_path):
     (tmp_path / 'a.heic').write_bytes(HEIC)
-    assert readable_formats() == frozenset()
+    assert heif.readable_formats() == frozenset()
     message = r'is a HEIC picture, which nothing installed can read: pip install pillow-heif$'
     for read, source in ((read_image, str(tmp_path / 'a.heic')), (load_image, tmp_path / 'a.heic'), (load_image, HEIC)):
         with pytest.raises(ValueError, match=message):
@@ -82,7 +81,7 @@ def test_opencv_reads_only_avif_files_that_are_upright(without_plugins, rgb, tmp
 
 @pytest.mark.parametrize('keep', [30, 200, 300])
 def test_damaged_files(keep, rgb):
-    if 'AVIF' not in readable_formats():
+    if 'AVIF' not in heif.readable_formats():
         pytest.skip('needs a Pillow that reads AVIF')
     data = encoded('AVIF', rgb)
     with pytest.raises(ValueError, match='cannot decode the AVIF file the image: damaged'):
@@ -96,7 +95,7 @@ def test_videos_and_others_are_none():
 
 
 def test_faces_of_such_photos_are_written_as_png(rgb, tmp_path):
-    if 'AVIF' not in readable_formats():
+    if 'AVIF' not in heif.readable_formats():
         pytest.skip('needs a Pillow that reads AVIF')
     (tmp_path / 'raw').mkdir()
     (tmp_path / 'raw/a.avif').write_bytes(encoded('AVIF', rgb))

@@ -82,7 +82,7 @@ class RelabelHook(Hook):
     def before_train(self, runner: Runner) -> None:
         dataset = runner.train_dataloader.dataset
         if isinstance(runner.train_loop, IterBasedTrainLoop):
-            raise ValueError('RelabelHook counts epochs: use EpochBasedTrainLoop')
+            raise ValueError('RelabelHook counts epochs: use FERTrainLoop or EpochBasedTrainLoop')
         if any(isinstance(part, ConcatDataset) for part in walk(dataset)):
             raise ValueError(
                 "RelabelHook knows samples by their sample_idx, which the parts of MMEngine's ConcatDataset share. "
