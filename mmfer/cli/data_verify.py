@@ -91,7 +91,7 @@ def show_duplicates(duplicates: dict) -> None:
     print()
 
 
-def run(args: argparse.Namespace) -> list:
+def run(args: argparse.Namespace) -> int:
     from mmfer.apis import load_config
     from mmfer.datasets.verify import verify
     from mmfer.utils.files import replace_synced
@@ -117,4 +117,4 @@ def run(args: argparse.Namespace) -> list:
         finally:
             part.unlink(missing_ok=True)
         print(f'Report with all file names: {args.out}')
-    return report['problems']
+    return PROBLEMS_FOUND if report['problems'] else 0

@@ -54,7 +54,7 @@ def film(
         if not Path(source).is_file():
             raise FileNotFoundError(f'no such video file: {source}')
         if not is_video(source):
-            raise ValueError(f'{source} is no video by its name; for photos there is demo/image_demo.py')
+            raise ValueError(f'{source} is no video by its name; for photos leave out --out and --show')
     if save is not None:
         check_output(save)
     video = None if out is None else VideoWriter(out)

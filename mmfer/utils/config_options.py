@@ -64,8 +64,8 @@ SHOWN = 4
 def load_config(config: str | Path | Config, cfg_options: Mapping | None = None) -> Config:
     """Read a config, set ``cfg_options`` (dotted names to values) in it, and import its ``custom_imports``.
 
-    A config is a file, or the name of one that comes with mmfer, such as ``poster_var/synth``. Modules are imported from
-    the current folder as well as from PYTHONPATH. Of a config object, a copy is returned.
+    A config is a file, or the name of one that comes with mmfer, such as ``poster_var/synth``. Modules are imported
+    from the current folder as well as from PYTHONPATH. Of a config object, a copy is returned.
 
     Raises:
         FileNotFoundError: If there is no such file; the configs beside it are listed.

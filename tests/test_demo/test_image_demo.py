@@ -146,7 +146,7 @@ def test_its_help_says_how(call_tool, root):
     text = io.StringIO()
     with contextlib.redirect_stdout(text), pytest.raises(SystemExit):
         call_tool(TOOL, '--help')
-    for line in ('python demo/image_demo.py CONFIG CHECKPOINT photo.jpg', '--out-dir DIR', '--threshold NATS'):
+    for line in ('mmfer predict CONFIG CHECKPOINT photo.jpg', '--out-dir DIR', '--threshold NATS'):
         assert line in text.getvalue()
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from demo_model import write_face, write_model
 from face_results import set_stamps, write_video
-from processes import load_tool
 
 TOOL = 'demo/video_demo.py'
 
@@ -115,10 +114,13 @@ def test_a_camera_ends_when_the_viewer_wants(model, tmp_path, call_tool, monkeyp
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (('{config}', '{checkpoint}'), 'one video at a time, not 0: none is named'),
-        (('{config}', '{checkpoint}', '{video}', '{video}'), 'one video at a time, not 2'),
+        (('{config}', '{checkpoint}'), 'which images?'),
+        (('{config}', '{checkpoint}', '{video}', '{video}', '--out', 'd.mp4'), 'one video at a time, not 2'),
         (('{config}', '{checkpoint}', 'none.mp4'), 'no such video file: none.mp4'),
-        (('{config}', '{checkpoint}', '{config}'), 'is no video by its name; for photos there is demo/image_demo.py'),
+        (
+            ('{config}', '{checkpoint}', '{config}', '--out', 'd.mp4'),
+            'is no video by its name; for photos leave out --out',
+        ),
         (('{config}', '{checkpoint}', '{broken}', '--out', 'd.mp4', '--save', 'r.csv'), 'cannot open'),
         (('{config}', '{checkpoint}', '{video}', '--out', 'd.avi'), 'name a file that ends in .mp4'),
         (('{config}', '{checkpoint}', '{video}', '--out', 'no/d.mp4'), 'there is no folder no'),
@@ -138,8 +140,3 @@ def test_mistakes_are_told_in_a_line(arguments, message, model, video, call_tool
     assert message in line
     assert 'Traceback' not in errors
     assert sorted(path.name for path in video.parent.iterdir()) == ['broken.mp4', 'v.avi']
-
-
-def test_arguments_by_default():
-    args = load_tool(TOOL).parse_args(['model.onnx', '0'])
-    assert (args.stride, args.half_life, args.detector, args.batch_size) == (1, 5.0, 'auto', 16)

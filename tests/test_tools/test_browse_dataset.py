@@ -5,6 +5,7 @@ import torch
 from nested_data import KINDS, nested
 from processes import load_tool
 
+from mmfer.cli import data_browse
 from mmfer.registry import MODELS
 
 CONFIG = """
@@ -100,22 +101,22 @@ def test_the_seed_decides(config, call, tmp_path):
 
 def test_samples_are_spread_over_the_classes(tool):
     labels = [0] * 50 + [1] * 3 + [2]
-    chosen = tool.choose(labels, 7, seed=0)
+    chosen = data_browse.choose(labels, 7, seed=0)
     assert [labels[i] for i in chosen] == [0, 0, 0, 1, 1, 1, 2]
     assert len(set(chosen)) == 7
-    assert sorted(tool.choose(labels, 100, seed=0)) == list(range(54))
+    assert sorted(data_browse.choose(labels, 100, seed=0)) == list(range(54))
 
 
 @pytest.mark.parametrize('to_rgb', [True, False])
 def test_draw_view_undoes_the_normalisation(tool, to_rgb):
     img = torch.arange(48, dtype=torch.uint8).reshape(3, 4, 4) * 5
     settings = dict(type='mmpretrain.ClsDataPreprocessor', mean=[120, 110, 100], std=[60, 50, 40], to_rgb=to_rgb)
-    view = tool.draw_view(dict(inputs=img), MODELS.build(settings))
+    view = data_browse.draw_view(dict(inputs=img), MODELS.build(settings))
     expected = img.numpy().transpose(1, 2, 0)
     assert np.array_equal(view, expected if to_rgb else expected[..., ::-1])
-    assert np.array_equal(tool.draw_view(dict(inputs=img), None), expected)
+    assert np.array_equal(data_browse.draw_view(dict(inputs=img), None), expected)
     plain = MODELS.build(dict(type='mmpretrain.ClsDataPreprocessor', to_rgb=to_rgb))
-    assert np.array_equal(tool.draw_view(dict(inputs=img), plain), view)
+    assert np.array_equal(data_browse.draw_view(dict(inputs=img), plain), view)
 
 
 @pytest.mark.parametrize(

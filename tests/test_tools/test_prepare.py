@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from processes import ROOT, load_tool
 
+from mmfer.cli import data_prepare
 from mmfer.datasets.prepare import RECIPES
 
 SHARED = ROOT.parent / 'shared' / 'data'
@@ -33,8 +34,8 @@ def run(tool, call_tool):
     return partial(call_tool, tool)
 
 
-def test_names_are_those_of_the_recipes(tool):
-    assert set(tool.DATASETS) == set(RECIPES)
+def test_names_are_those_of_the_recipes():
+    assert set(data_prepare.DATASETS) == set(RECIPES)
 
 
 def test_prepared_and_a_damaged_archive(tmp_path, run):

@@ -81,6 +81,6 @@ def test_a_failure_on_the_way_leaves_nothing(tmp_path, tool, run, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError('disk full')
 
-    monkeypatch.setattr(tool, 'write_sheet', fail)
+    monkeypatch.setattr('mmfer.cli.data_synth.write_sheet', fail)
     assert 'disk full' in run('--out', tmp_path / 'faces', '--num', 2, '--size', 16)
     assert not list(tmp_path.iterdir())
