@@ -15,7 +15,7 @@ import numpy as np
 from torch.utils.data import DataLoader
 
 from mmfer.datasets import AffectNet
-from mmfer.datasets.expressions import EXPRESSIONS
+from mmfer.structures.expressions import EXPRESSIONS
 
 FEW = 1000  # entries of the list that the memory is compared with
 _FOLDERS = 1000

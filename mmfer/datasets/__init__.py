@@ -1,5 +1,7 @@
 """Data sets, transforms and samplers; importing this registers them."""
 
+from mmfer.structures.expressions import EXPRESSIONS, canonical_name
+
 from . import samplers, transforms, wrappers
 from .affect_net import AffectNet
 from .base_fer_dataset import FERDataset
@@ -8,7 +10,6 @@ from .ck_plus import CKPlus
 from .collate import stack_images
 from .csv_dataset import CSVDataset
 from .exp_w import ExpW
-from .expressions import EXPRESSIONS, canonical_name
 from .fer2013 import FER2013
 from .fer_plus import FERPlus
 from .folder_dataset import FolderDataset

@@ -14,11 +14,11 @@ import numpy as np
 from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
+from mmfer.structures.expressions import EXPRESSIONS
 from mmfer.utils.progress import track
 
 from .base_fer_dataset import FERDataset, first_names
 from .csv_table import column_name, read_table
-from .expressions import EXPRESSIONS
 from .left_out import LeftOut
 
 _UNUSED = ('none', 'uncertain', 'non-face')  # labels 8, 9, 10

@@ -48,7 +48,7 @@ class FERDataset(BaseDataset):
     those it does not know.
 
     Class attributes:
-        METAINFO (dict): ``classes``, canonical names (see ``mmfer.datasets.expressions``) in the label order that the
+        METAINFO (dict): ``classes``, canonical names (see ``mmfer.structures.expressions``) in the label order that the
             data set was published with.
         SPLITS (tuple): allowed values of ``split``; empty: any.
         EXPECTED_TREE (str): the files below ``data_root``, shown when one is missing.

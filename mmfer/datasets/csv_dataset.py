@@ -13,10 +13,10 @@ import numpy as np
 from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
+from mmfer.structures.expressions import EXPRESSIONS, class_or_expression, find_class, own_classes
 
 from .base_fer_dataset import FERDataset, first_names
 from .csv_table import column_name
-from .expressions import EXPRESSIONS, class_or_expression, find_class, own_classes
 from .left_out import LeftOut
 
 DELIMITERS = (',', '\t', ';')

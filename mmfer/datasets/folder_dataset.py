@@ -8,10 +8,10 @@ from typing import Optional
 from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
+from mmfer.structures.expressions import EXPRESSIONS, SYNONYMS, class_or_expression, own_classes
 from mmfer.utils.image_files import HIDDEN, IMG_EXTENSIONS, Listing, is_folder, is_hidden, list_images, sort_files
 
 from .base_fer_dataset import FERDataset, first_names
-from .expressions import EXPRESSIONS, SYNONYMS, class_or_expression, own_classes
 from .left_out import LeftOut
 
 
@@ -77,7 +77,7 @@ class FolderDataset(FERDataset):
     """Any tree ``data_root/split/class_name/**/*.jpg``.
 
     Folders are matched to classes by name: those of ``classes``, canonical names and their synonyms (see
-    ``mmfer.datasets.expressions``) in any case, or as ``class_map`` says. Several folders may hold the same class.
+    ``mmfer.structures.expressions``) in any case, or as ``class_map`` says. Several folders may hold the same class.
     Linked folders are searched, but not in circles. Image files that are left out (hidden, or with an ending that is
     not in ``extensions``) are counted in a line of the log, as are other files.
 

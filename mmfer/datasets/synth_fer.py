@@ -13,11 +13,11 @@ from mmengine.dataset import force_full_init
 from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
+from mmfer.structures.expressions import EXPRESSIONS
 from mmfer.utils.cache import cached_array, source_digest
 from mmfer.utils.progress import track
 
 from .base_fer_dataset import FERDataset
-from .expressions import EXPRESSIONS
 from .synth import Appearance, render_face, sample_appearance
 from .synth.annotators import label_distribution, majority, sample_intensities
 from .synth.render import MIN_SIZE

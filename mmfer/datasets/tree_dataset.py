@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Optional
 
+from mmfer.structures.expressions import find_class
 from mmfer.utils.image_files import list_images
 
 from .base_fer_dataset import FERDataset
-from .expressions import find_class
 from .folder_dataset import class_folders, folder_samples
 
 

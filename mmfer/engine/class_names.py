@@ -10,11 +10,11 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
-from mmfer.datasets.expressions import class_key
 from mmfer.datasets.samplers.base import labels_of
 from mmfer.datasets.wrappers import MapClasses
 from mmfer.evaluation import ClassMapEvaluator, plan_classes
 from mmfer.registry import DATASETS, MODELS
+from mmfer.structures.expressions import class_key
 from mmfer.utils.nesting import inside, protocol_of
 
 MISSING = ('keep', 'drop', 'error')

@@ -9,8 +9,8 @@ import torch
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.structures import BaseDataElement
 
-from mmfer.datasets.expressions import class_indices
 from mmfer.registry import EVALUATORS
+from mmfer.structures.expressions import class_indices
 
 
 @EVALUATORS.register_module()

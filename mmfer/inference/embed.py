@@ -11,9 +11,9 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from mmfer.datasets.config_classes import config_classes
-from mmfer.datasets.expressions import class_key
 from mmfer.models.build import init_model
 from mmfer.registry import DATASETS
+from mmfer.structures.expressions import class_key
 from mmfer.utils.config_options import load_config
 from mmfer.utils.nesting import leaves, protocol_of
 from mmfer.utils.progress import track

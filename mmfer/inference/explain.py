@@ -9,8 +9,8 @@ import torch
 from mmengine.config import Config
 
 from mmfer.datasets.config_classes import config_classes
-from mmfer.datasets.expressions import find_class
 from mmfer.models.build import init_model
+from mmfer.structures.expressions import find_class
 from mmfer.utils.config_options import load_config
 from mmfer.visualization.curves import save_figure
 from mmfer.visualization.heat_map import METHODS, UNCERTAINTY, attention_rollout, grad_cam

@@ -12,10 +12,10 @@ from torch import nn
 
 from mmfer.datasets import SynthFER
 from mmfer.datasets.config_classes import config_classes
-from mmfer.datasets.expressions import find_class
 from mmfer.datasets.synth.annotators import label_distribution
 from mmfer.models.build import init_model
 from mmfer.registry import DATASETS
+from mmfer.structures.expressions import find_class
 from mmfer.structures.results import score_interval
 from mmfer.utils.config_options import load_config
 from mmfer.utils.nesting import leaves

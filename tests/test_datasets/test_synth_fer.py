@@ -5,8 +5,8 @@ import pytest
 from torch.utils.data import DataLoader
 
 from mmfer.datasets import FERDataset, SynthFER
-from mmfer.datasets.expressions import EXPRESSIONS
 from mmfer.registry import DATASETS
+from mmfer.structures.expressions import EXPRESSIONS
 
 
 def infos_of(dataset):

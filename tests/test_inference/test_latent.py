@@ -5,12 +5,12 @@ from nested_data import KINDS, nested
 from trained_heads import config_with
 
 from mmfer.apis import init_model
-from mmfer.datasets.expressions import EXPRESSIONS
 from mmfer.inference.inputs import config_view
 from mmfer.inference.latent import HEADS, _synth, _way, draw_latents, look
 from mmfer.models import heads
 from mmfer.models.heads.base_head import BaseHead
 from mmfer.registry import MODELS
+from mmfer.structures.expressions import EXPRESSIONS
 
 CLASSES = EXPRESSIONS[:7]
 

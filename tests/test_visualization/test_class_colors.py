@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmfer.datasets.expressions import EXPRESSIONS
+from mmfer.structures.expressions import EXPRESSIONS
 from mmfer.visualization.contact_sheet import class_colors
 
 # Linear RGB as seen without a kind of cone: Machado et al. 2009, https://doi.org/10.1109/TVCG.2009.113, severity 1.

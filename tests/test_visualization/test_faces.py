@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from mmfer.datasets.expressions import EXPRESSIONS
+from mmfer.structures.expressions import EXPRESSIONS
 from mmfer.structures.results import FaceResult, ImageResult
 from mmfer.visualization.contact_sheet import PALETTE, class_colors
 from mmfer.visualization.face_label import chip_size, color_of, contrast, place_label, text_size

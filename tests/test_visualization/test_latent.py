@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.patches import Ellipse
 
-from mmfer.datasets.expressions import EXPRESSIONS
+from mmfer.structures.expressions import EXPRESSIONS
 from mmfer.visualization.latent import MOST, LatentFace, draw_latent
 
 CLASSES = EXPRESSIONS[:7]

@@ -13,8 +13,8 @@ import numpy as np
 
 from mmfer.datasets.affect_net import AffectNet
 from mmfer.datasets.base_fer_dataset import first_names
-from mmfer.datasets.expressions import EXPRESSIONS
 from mmfer.faces.cropping import CropFace
+from mmfer.structures.expressions import EXPRESSIONS
 from mmfer.utils.progress import track
 
 from .staging import Job, in_threads, write

@@ -7,10 +7,10 @@ import numpy as np
 from mmengine.dataset import BaseDataset, Compose
 
 from mmfer.registry import DATASETS
+from mmfer.structures.expressions import class_key
 from mmfer.utils.nesting import PLACE, leaves, protocol_of, source
 
 from ..base_fer_dataset import FERDataset
-from ..expressions import class_key
 from .base import own_copy
 from .map_classes import MapClasses
 

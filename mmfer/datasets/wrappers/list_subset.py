@@ -10,10 +10,10 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
+from mmfer.structures.expressions import EXPRESSIONS, find_class
 from mmfer.utils.image_files import IMG_EXTENSIONS
 
 from ..base_fer_dataset import first_names
-from ..expressions import EXPRESSIONS, find_class
 from .base import DatasetWrapper, check_choice
 
 RAN_REPOSITORY = 'https://github.com/kaiwang960112/Challenge-condition-FER-dataset'

@@ -7,8 +7,8 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 
 from mmfer.registry import DATASETS
+from mmfer.structures.expressions import class_indices
 
-from ..expressions import class_indices
 from .base import DatasetWrapper
 
 

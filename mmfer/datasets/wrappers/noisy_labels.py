@@ -10,8 +10,8 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
+from mmfer.structures.expressions import class_or_expression
 
-from ..expressions import class_or_expression
 from .base import DatasetWrapper, check_choice, check_integer
 
 

@@ -14,7 +14,6 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from mmfer.datasets.config_classes import config_classes
-from mmfer.datasets.expressions import class_indices, class_key
 from mmfer.engine import FERRunner
 from mmfer.engine.resume.seeding import seeded_dataloader
 from mmfer.evaluation import functional
@@ -24,6 +23,7 @@ from mmfer.models.build import init_model
 from mmfer.models.heads.base_head import entropy as head_entropy
 from mmfer.models.heads.calibration import PREFIX, Calibration, drop_calibration
 from mmfer.registry import DATASETS
+from mmfer.structures.expressions import class_indices, class_key
 from mmfer.utils.checkpoint import age, load_checkpoint, write_checkpoint
 from mmfer.utils.config_options import load_config
 from mmfer.utils.nesting import protocol_of

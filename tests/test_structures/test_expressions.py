@@ -1,6 +1,6 @@
 import pytest
 
-from mmfer.datasets.expressions import (
+from mmfer.structures.expressions import (
     EXPRESSIONS,
     SYNONYMS,
     canonical_name,
