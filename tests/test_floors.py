@@ -1,4 +1,4 @@
-"""A module of mmfer imports only from its own floor's package or from floors below it; imports within functions count."""
+"""A package of mmfer imports only from itself and from floors below it; imports within functions count."""
 
 import ast
 from pathlib import Path
@@ -7,7 +7,8 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / 'mmfer'
 FLOORS = [
-    {'cli', 'web', '__main__'},
+    {'cli', '__main__'},
+    {'web'},
     {'apis', '__init__'},  # which only name what lies below
     {'experiments'},
     {'inference'},
