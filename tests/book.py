@@ -167,5 +167,5 @@ def understand(words, monkeypatch):
         if hasattr(tool, 'parse_args'):
             tool.parse_args()
         else:
-            monkeypatch.setattr('mmfer.utils.errors.run_tool', lambda run: 0)
+            monkeypatch.setattr('mmfer.utils.errors.run_tool', lambda run, **options: 0)
             tool.main()

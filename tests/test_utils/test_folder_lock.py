@@ -16,7 +16,7 @@ from mmfer.utils.folder_lock import sole_run
 with sole_run(sys.argv[1], print) as files:
     if sys.argv[2] == 'child':
         subprocess.Popen([sys.executable, '-S', '-c', 'input()'], pass_fds=files)
-    if sys.argv[2] != 'fork' or os.fork():
+    if sys.argv[2] != 'fork' or not os.fork():  # the child, once it has dropped the lock
         print('held', flush=True)
     sys.stdin.read(1)
 """
