@@ -9,6 +9,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+# Packages that a base installation lacks -> the extra that brings them.
+EXTRAS = dict.fromkeys(('torch', 'torchvision', 'mmengine', 'mmcv', 'mmpretrain', 'safetensors', 'yaml'), 'train')
+EXTRAS.update(gradio='demo', onnx='deploy')
+
 
 class TrainingError(RuntimeError):
     """A run that cannot go on; the message says where it was, what was seen and what to do."""
@@ -68,10 +72,20 @@ def _stopped_by(error: BaseException | None) -> KeyboardInterrupt | None:
     return error
 
 
+def _missing_package(error: BaseException | None) -> str | None:
+    """The package of ``EXTRAS`` whose lack ``error`` tells of."""
+    while error is not None:
+        package = (error.name or '').split('.')[0] if isinstance(error, ModuleNotFoundError) else ''
+        if package in EXTRAS:
+            return package
+        error = error.__cause__ or error.__context__
+    return None
+
+
 def run_tool(run: Callable[[], object], stopped: str = '') -> int:
     """Run the work of a command-line tool and return its exit code: what ``run`` returns if that is a number, else 0.
 
-    A mistake in the input (see :func:`is_input_error`) ends it with one message and 1; Ctrl-C, SIGTERM and SIGUSR1 end
+    A mistake in the input (see :func:`is_input_error`) or a missing extra ends it with one message and 1; Ctrl-C, SIGTERM and SIGUSR1 end
     it with one line and 128 + the number of the signal. Other errors keep their traceback. What the encoding of the
     standard output lacks is printed as ``?``.
 
@@ -87,6 +101,11 @@ def run_tool(run: Callable[[], object], stopped: str = '') -> int:
     except BaseException as error:
         if is_input_error(error):
             print(f'error: {error}', file=sys.stderr)
+            return 1
+        package = _missing_package(error)
+        if package:
+            extra = f"pip install 'mmfer[{EXTRAS[package]}]'"
+            print(f'error: this needs {package}, which is not installed. Install it with: {extra}', file=sys.stderr)
             return 1
         stop = _stopped_by(error)
         if stop is None or isinstance(error, SystemExit):

@@ -110,3 +110,21 @@ def test_an_output_that_is_no_file(monkeypatch):
     assert run_tool(lambda: print('─')) == 0
     monkeypatch.setattr(sys, 'stdout', None)  # of pythonw on Windows
     assert run_tool(lambda: print('─')) == 0
+
+
+@pytest.mark.parametrize(('package', 'extra'), [('torch', 'train'), ('mmengine.config', 'train'), ('gradio', 'demo')])
+def test_a_missing_extra_is_named(package, extra, capsys):
+    def run():
+        try:
+            raise ModuleNotFoundError(f'No module named {package!r}', name=package)
+        except ModuleNotFoundError as error:
+            raise ImportError('mmfer.train needs it') from error
+
+    assert run_tool(run) == 1
+    message = capsys.readouterr().err
+    assert (
+        f"needs {package.split('.')[0]}, which is not installed. Install it with: pip install 'mmfer[{extra}]'"
+        in message
+    )
+    with pytest.raises(ModuleNotFoundError):
+        run_tool(lambda: __import__('no_such_package'))
