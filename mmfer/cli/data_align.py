@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('raw_dir', metavar='RAW_DIR', help='folder of images, in class folders or any others')
     parser.add_argument('out_dir', metavar='OUT_DIR', help='folder to write: new or empty')
     parser.add_argument('--detector', default='yunet', help="yunet, haar, or YuNet's FILE.onnx [yunet]")
-    parser.add_argument('--model', metavar='PATH', help="YuNet's ONNX file [the one of tools/download.py yunet]")
+    parser.add_argument('--model', metavar='PATH', help="YuNet's ONNX file [the one of mmfer download yunet]")
     parser.add_argument('--size', type=int, default=224, help='side of the faces in pixels [224]')
     parser.add_argument('--crop', default='align', choices=['align', 'box'], help='by the landmarks or the box [align]')
     parser.add_argument(

@@ -19,7 +19,7 @@ from mmfer.utils.cache_dir import cache_dir
 
 from .cropping import check_image
 
-DOWNLOAD = 'python tools/download.py yunet'
+DOWNLOAD = 'mmfer download yunet'
 _TURNS = {0: None, 90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 # Sides of squares with as many pixels as the images that are searched. The network finds faces of about 20 to 500
 # pixels: the fine image is enlarged so that it shows small ones, and the coarse one shows those that fill the picture.
@@ -45,7 +45,7 @@ class YuNet:
     Instances may be used by several threads at once and be pickled: each thread and process loads its own network.
 
     Args:
-        model: The ONNX file; None is the one that ``python tools/download.py yunet`` fetches into the cache folder.
+        model: The ONNX file; None is the one that ``mmfer download yunet`` fetches into the cache folder.
         score_threshold: Faces of less confidence, in (0, 1), are left out.
         nms_threshold: Of two boxes with a larger intersection over union, in (0, 1), the less confident is left out.
         top_k: At most so many candidates are considered.

@@ -85,9 +85,9 @@ def _missing_package(error: BaseException | None) -> str | None:
 def run_tool(run: Callable[[], object], stopped: str = '') -> int:
     """Run the work of a command-line tool and return its exit code: what ``run`` returns if that is a number, else 0.
 
-    A mistake in the input (see :func:`is_input_error`) or a missing extra ends it with one message and 1; Ctrl-C, SIGTERM and SIGUSR1 end
-    it with one line and 128 + the number of the signal. Other errors keep their traceback. What the encoding of the
-    standard output lacks is printed as ``?``.
+    A mistake in the input (see :func:`is_input_error`) or a missing extra ends it with one message and 1; Ctrl-C,
+    SIGTERM and SIGUSR1 end it with one line and 128 + the number of the signal. Other errors keep their traceback. What
+    the encoding of the standard output lacks is printed as ``?``.
 
     Args:
         run: The work.

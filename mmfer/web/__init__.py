@@ -8,4 +8,4 @@ import importlib.util
 def check_gradio() -> None:
     """Raise ValueError with the remedy where gradio is missing."""
     if importlib.util.find_spec('gradio') is None:
-        raise ValueError('the page needs gradio: python -m pip install -r requirements/demo.txt')
+        raise ValueError("the page needs gradio: pip install 'mmfer[demo]'")

@@ -34,7 +34,7 @@ def test_faces_and_what_has_none(call_tool, raw, tmp_path):
 def test_mistakes_end_with_one_message(call_tool, raw, tmp_path, monkeypatch):
     monkeypatch.setenv('MMFER_CACHE', str(tmp_path / 'cache'))
     for arguments, message in (
-        ((raw, tmp_path / 'out'), 'Fetch it with: python tools/download.py yunet'),
+        ((raw, tmp_path / 'out'), 'Fetch it with: mmfer download yunet'),
         ((raw, tmp_path / 'out', '--detector', 'haar'), 'finds no landmarks'),
         ((raw, tmp_path / 'out', '--detector', 'none.onnx'), 'YuNet is not there: none.onnx'),
         ((raw, tmp_path / 'out', '--detector', 'a.onnx', '--model', 'b.onnx'), "detector='a.onnx' must be one of"),

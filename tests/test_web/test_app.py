@@ -50,4 +50,4 @@ def test_without_gradio_it_says_so_before_it_loads_a_model(call_tool, monkeypatc
     monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
     code, _, errors = call_tool(TOOL, 'none.py', 'none.pth')
     assert code == 1
-    assert errors == 'error: the page needs gradio: python -m pip install -r requirements/demo.txt\n'
+    assert errors == "error: the page needs gradio: pip install 'mmfer[demo]'\n"
