@@ -13,8 +13,9 @@ from mmengine.config import Config
 from mmengine.config.lazy import LazyObject
 from mmengine.utils import import_modules_from_strings
 
-import mmfer
+from mmfer.version import __version__
 
+PACKAGE = Path(__file__).parents[1]
 # What MMEngine says where it does not find a config to begin from, and what it means.
 MEANINGS = {
     'inheritance chain': '_base_ cannot name configs that are written with read_base',
@@ -33,7 +34,7 @@ def find_config(config: str | Path) -> Path:
         FileNotFoundError: If there is none; the configs beside it are listed.
     """
     path = Path(config)
-    own = Path(mmfer.__file__).parent / 'configs' / path.with_suffix('.py')
+    own = PACKAGE / 'configs' / path.with_suffix('.py')
     if path.is_file() or (len(path.parts) == 2 and own.is_file()):
         return path if path.is_file() else own
     folder = path.parent if path.parent.is_dir() else Path('.')
@@ -106,6 +107,6 @@ def _tell_where_mmfer_is() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # that it is deprecated
         import pkg_resources
-    folder = Path(mmfer.__file__).resolve().parents[1]
-    place = pkg_resources.Distribution(str(folder), project_name='mmfer', version=mmfer.__version__)
+    folder = PACKAGE.resolve().parent
+    place = pkg_resources.Distribution(str(folder), project_name='mmfer', version=__version__)
     pkg_resources.working_set.add(place, replace=True)
