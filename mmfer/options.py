@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 from typing import Any
 
 
@@ -13,6 +14,21 @@ def add_tta(parser: argparse.ArgumentParser) -> None:
         choices=['flip', 'flip+shifts'],
         help='average over the mirror image (2 views), or small shifts of both as well (10 views) [one view]',
     )
+
+
+def _literal(node: ast.expr) -> Any:
+    """The value of an expression of literals and ``dict(...)``.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    if isinstance(node, ast.Call) and getattr(node.func, 'id', '') == 'dict' and not node.args:
+        return {str(word.arg): _literal(word.value) for word in node.keywords}
+    if isinstance(node, ast.Dict):
+        return {_literal(key): _literal(value) for key, value in zip(node.keys, node.values)}
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return [_literal(item) for item in node.elts]
+    return ast.literal_eval(node)
 
 
 class DictAction(argparse.Action):
@@ -30,4 +46,12 @@ class DictAction(argparse.Action):
             parser.error(f'{option_string} {wrong[0]}: expected NAME=VALUE, such as train_cfg.max_epochs=1')
         from mmengine.config import DictAction
 
-        DictAction(self.option_strings, self.dest, nargs=self.nargs)(parser, namespace, values, option_string)
+        whole = [value for value in values or () if 'dict(' in value or '{' in value]  # which MMEngine cannot read
+        plain = [value for value in values or () if value not in whole]
+        DictAction(self.option_strings, self.dest, nargs=self.nargs)(parser, namespace, plain, option_string)
+        for value in whole:
+            name, _, text = value.partition('=')
+            try:
+                getattr(namespace, self.dest)[name] = _literal(ast.parse(text, mode='eval').body)
+            except (SyntaxError, ValueError) as error:
+                parser.error(f'{option_string} {value}: {error}. Expected dict(a=1, b=[2, 3]) or {{"a": 1}}, quoted')

@@ -45,3 +45,20 @@ def test_views_of_test_time_augmentation(add, needed, capsys):
         parser.parse_args([*needed, '--tta', 'both'])
     assert stopped.value.code == 2
     assert "argument --tta: invalid choice: 'both' (choose from" in capsys.readouterr().err
+
+
+def test_whole_dicts_are_options():
+    words = ['optim_wrapper.optimizer=dict(type="SGD",lr=0.1)', "a={'1': 'surprise'}", 'b=2']
+    assert parse(DictAction, [*words, 'custom_hooks=[dict(type="EMAHook")]']) == {
+        'optim_wrapper.optimizer': dict(type='SGD', lr=0.1),
+        'a': {'1': 'surprise'},
+        'custom_hooks': [dict(type='EMAHook')],
+        'b': 2,
+    }
+
+
+@pytest.mark.parametrize('word', ['a=dict(b=', 'a=dict(print(1))', 'a={"b": open("x")}'])
+def test_code_is_no_option(word, capsys):
+    with pytest.raises(SystemExit):
+        parse(DictAction, [word])
+    assert f'--cfg-options {word}: ' in capsys.readouterr().err

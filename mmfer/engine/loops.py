@@ -6,12 +6,24 @@ from collections.abc import Mapping, Sequence
 
 from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner, TestLoop, ValLoop
+from mmengine.runner.base_loop import BaseLoop
 from torch.utils.data import DataLoader
 
 from mmfer.registry import LOOPS
+from mmfer.utils.checkpoint import load_checkpoint
 
 from .class_names import MatchedData, check_num_classes, classes_of, meta_of
 from .resume.seeding import base_seed_of, data_of, seeded_dataloader
+
+
+def _model_classes(runner: Runner) -> tuple[str, ...]:
+    """Classes of the model, in the order of its outputs, also of a runner of MMEngine; empty where they are unknown."""
+    if hasattr(runner, 'model_classes'):
+        return runner.model_classes
+    if isinstance(runner._train_loop, BaseLoop):
+        return classes_of(data_of(runner._train_loop.dataloader))
+    meta = load_checkpoint(runner._load_from).get('meta') if runner._load_from else None
+    return tuple(map(str, ((meta or {}).get('dataset_meta') or {}).get('classes') or ()))
 
 
 class _ByName:
@@ -29,7 +41,7 @@ class _ByName:
         class_map: Mapping[str, str] | None = None,
         model_classes: Sequence[str] | None = None,
     ) -> None:
-        where, classes = f'{self.part}_dataloader', getattr(runner, 'model_classes', ()) or model_classes or ()
+        where, classes = f'{self.part}_dataloader', _model_classes(runner) or model_classes or ()
         built = isinstance(dataloader, DataLoader)
         dataset = dataloader.dataset if built else dataloader['dataset']
         matched = MatchedData(dataset, evaluator, classes, missing, class_map, where)

@@ -68,7 +68,7 @@ def _misfits(name: str, group: list, runner: Runner) -> Iterator[str]:
             late = end > length
         elif slack:
             late = course > length  # it is often as long as the training, with a warm-up before
-        elif isinstance(scheduler, ENDLESS):
+        elif isinstance(scheduler, (*ENDLESS, ConstantParamScheduler)):
             late = False
         shown = end if scheduler.by_epoch or by_iter else end * runner.max_epochs / runner.max_iters
         here = f'{what} ends at {unit} {shown:.4g}, the training at {total}'

@@ -32,8 +32,11 @@ def find_config(config: str | Path) -> Path:
 
     Raises:
         FileNotFoundError: If there is none; the configs beside it are listed.
+        ValueError: If it is a file of another kind.
     """
     path = Path(config)
+    if path.is_file() and path.suffix not in ('.py', '.json', '.yaml', '.yml'):
+        raise ValueError(f'{path} is no config. Name a .py file, or a config of mmfer such as poster_var/synth.')
     own = PACKAGE / 'configs' / path.with_suffix('.py')
     if path.is_file() or (len(path.parts) == 2 and own.is_file()):
         return path if path.is_file() else own

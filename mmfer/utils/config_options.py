@@ -177,6 +177,10 @@ def _names_at(place: tuple, settings: Mapping, config: Config) -> set[str] | Non
         return None
     if name == 'optim_wrapper.paramwise_cfg':
         return PARAMWISE
+    if name.startswith('optim_wrapper.paramwise_cfg.custom_keys.') and not any(
+        isinstance(value, Mapping) for value in settings.values()
+    ):
+        return {'lr_mult', 'decay_mult'}
     kind = settings.get('type') or DEFAULT_TYPES.get(place[-1])
     classes = [kind] if callable(kind) else _registered(kind) if isinstance(kind, str) else []
     found = [arguments(each) for each in classes]

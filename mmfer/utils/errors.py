@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -25,6 +26,9 @@ def is_input_error(error: BaseException) -> bool:
     """
     if isinstance(error, (OSError, TrainingError)):
         return True
+    if isinstance(error, TypeError) and 'unexpected keyword argument' in str(error):  # in a config
+        files = (frame.filename.replace(os.sep, '/') for frame in traceback.extract_tb(error.__traceback__))
+        return any('mmengine/registry/' in file for file in files)
     if not isinstance(error, ValueError) or error.__traceback__ is None:
         return False
     trace = error.__traceback__

@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import EMAHook
 from mmengine.registry import DefaultScope
-from mmengine.runner import ValLoop
+from mmengine.runner import Runner, ValLoop
 from small_runs import ROOT, shallow_config
 
 from mmfer.apis import build_runner, evaluate, init_model, list_heads
@@ -234,3 +234,13 @@ def test_joined_by_mmengine():
     assert meta_of(SynthFER(num_samples=20))['observer_accuracy'] > 0.5
     with pytest.raises(ValueError, match=r"different classes.* contempt\. Use mmfer's ConcatDataset"):
         classes_of(other)
+
+
+def test_under_the_runner_of_mmengine(config, tmp_path):
+    """It knows nothing of names, so the loop asks the training data or the checkpoint."""
+    plain = build_runner(copy.deepcopy(config), tmp_path / 'plain')
+    plain.train()
+    config.val_dataloader.dataset = mapped(config.val_dataloader.dataset, OTHER)
+    config.update(work_dir=str(tmp_path / 'other'), load_from=str(tmp_path / 'plain/epoch_1.pth'))
+    config.default_hooks = dict(checkpoint=dict(type='mmengine.CheckpointHook', interval=10))
+    assert Runner.from_cfg(config).val()['accuracy'] == pytest.approx(last_accuracy(plain))

@@ -84,6 +84,7 @@ def test_epochs_fit_every_config(path):
         [dict(type='PolyLR')],
         [WARM_UP],
         [dict(type='ConstantLR', factor=0.5, end=3)],
+        [dict(type='ConstantLR', factor=0.5, end=1000)],
         [dict(type='MultiStepLR', milestones=[2, 6])],
         [dict(type='MultiStepLR', milestones=[5, 10])],
         [dict(type='StepLR', step_size=30)],

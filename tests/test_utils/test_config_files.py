@@ -78,3 +78,9 @@ def test_configs_of_mmfer_have_names(tmp_path, monkeypatch):
     assert Path(config.filename).parts[-3:] == ('configs', 'poster_var', 'synth.py')
     with pytest.raises(FileNotFoundError, match=r'config not found: poster_var/nothing .*such as poster_var/synth'):
         load_config('poster_var/nothing')
+
+
+def test_other_files_are_no_configs(tmp_path):
+    (tmp_path / 'notes.txt').write_text('accuracy 92.1')
+    with pytest.raises(ValueError, match=r'notes\.txt is no config\. Name a \.py file'):
+        load_config(tmp_path / 'notes.txt')

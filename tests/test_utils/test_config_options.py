@@ -30,6 +30,7 @@ def affectnet():
         ('load_form', 'nothing reads load_form. The nearest is load_from$'),
         ('optim_wraper.optimizer.lr', 'The nearest is optim_wrapper.optimizer.lr$'),
         ('randomnes.seed', 'The nearest is randomness.seed$'),
+        ('optim_wrapper.paramwise_cfg.custom_keys.head.lr_mul', 'custom_keys.head.lr_mult$'),
         ('randomness.sed', 'nothing reads sed in randomness. The nearest is randomness.seed$'),
         ('lr', 'The nearest is optim_wrapper.optimizer.lr$'),
         ('train_dataloader.pipeline.0.to_float32', 'The nearest is train_dataloader.dataset.pipeline.0.to_float32$'),

@@ -8,6 +8,7 @@ import pytest
 from mmengine.config import Config
 
 from mmfer.datasets import canonical_name
+from mmfer.registry import DATASETS
 from mmfer.utils.errors import run_tool
 from mmfer.utils.tables import render_table
 
@@ -128,3 +129,10 @@ def test_a_missing_extra_is_named(package, extra, capsys):
     )
     with pytest.raises(ModuleNotFoundError):
         run_tool(lambda: __import__('no_such_package'))
+
+
+def test_a_wrong_argument_in_a_config_is_one_message(capsys):
+    assert run_tool(lambda: DATASETS.build(dict(type='CSVDataset', class_map={}, lazy_init=True))) == 1
+    assert "unexpected keyword argument 'class_map'" in capsys.readouterr().err
+    with pytest.raises(TypeError):
+        run_tool(lambda: print(no=1))

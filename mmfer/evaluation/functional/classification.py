@@ -80,13 +80,16 @@ def class_f1(matrix: np.ndarray) -> np.ndarray:
 
 
 def macro_f1(matrix: np.ndarray) -> float | np.ndarray:
-    """Mean F1 of the classes that are true or predicted at least once; NaN without samples.
+    """Mean F1 of the classes that have samples, as :func:`mean_class_accuracy` takes them; NaN without samples.
+
+    scikit-learn also counts classes that are only predicted, as 0: data that lack a class would then be judged by
+    whether that class is predicted once.
 
     >>> round(macro_f1(np.array([[1, 1], [0, 1]])), 4)
     0.6667
     """
-    f1 = class_f1(matrix)
-    return plain(divide(np.nansum(f1, axis=-1), np.sum(~np.isnan(f1), axis=-1)))
+    has_samples = np.sum(matrix, axis=-1) > 0
+    return plain(divide(np.sum(np.where(has_samples, class_f1(matrix), 0), axis=-1), np.sum(has_samples, axis=-1)))
 
 
 def weighted_f1(matrix: np.ndarray) -> float | np.ndarray:
