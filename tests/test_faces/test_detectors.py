@@ -24,9 +24,9 @@ def test_haar_by_name():
 
 
 def test_without_yunets_file(empty_cache):
-    with pytest.warns(UserWarning, match=r'Haar cascade.*misses many.*2023mar\.onnx is not there.*download\.py yunet'):
+    with pytest.warns(UserWarning, match=r'Haar cascade.*misses many.*2023mar\.onnx is not there.*mmfer download yunet'):
         assert isinstance(build_detector(), Haar)
-    with pytest.raises(FileNotFoundError, match=r'python tools/download\.py yunet'):
+    with pytest.raises(FileNotFoundError, match=r'mmfer download yunet'):
         build_detector('yunet')
 
 
@@ -47,7 +47,7 @@ def test_yunet_by_its_path(yunet_file, tmp_path, monkeypatch):
 
 
 def test_paths_that_are_not_yunets(empty_cache):
-    with pytest.raises(FileNotFoundError, match=r'YuNet is not there: .*none\.ONNX\. Fetch it with: python tools/down'):
+    with pytest.raises(FileNotFoundError, match=r'YuNet is not there: .*none\.ONNX\. Fetch it with: mmfer down'):
         build_detector(empty_cache / 'none.ONNX')
     (empty_cache / 'other.onnx').write_bytes(b'another network')
     with pytest.raises(

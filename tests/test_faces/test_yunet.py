@@ -196,7 +196,7 @@ def test_parts_of_faces_are_left_out():
 def test_file_not_fetched_yet(tmp_path, monkeypatch):
     monkeypatch.setenv('MMFER_CACHE', str(tmp_path))
     assert default_model() == tmp_path / 'face_detection_yunet_2023mar.onnx'
-    with pytest.raises(FileNotFoundError, match=r'not there: .*2023mar\.onnx.*python tools/download\.py yunet'):
+    with pytest.raises(FileNotFoundError, match=r'not there: .*2023mar\.onnx.*mmfer download yunet'):
         YuNet()
     with pytest.raises(FileNotFoundError, match=r'elsewhere\.onnx'):
         YuNet(tmp_path / 'elsewhere.onnx')
