@@ -24,7 +24,9 @@ def test_haar_by_name():
 
 
 def test_without_yunets_file(empty_cache):
-    with pytest.warns(UserWarning, match=r'Haar cascade.*misses many.*2023mar\.onnx is not there.*mmfer download yunet'):
+    with pytest.warns(
+        UserWarning, match=r'Haar cascade.*misses many.*2023mar\.onnx is not there.*mmfer download yunet'
+    ):
         assert isinstance(build_detector(), Haar)
     with pytest.raises(FileNotFoundError, match=r'mmfer download yunet'):
         build_detector('yunet')
