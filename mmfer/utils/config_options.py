@@ -31,6 +31,8 @@ UNTYPED = {
     'env_cfg': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
     'env_cfg.mp_cfg': {'mp_start_method', 'opencv_num_threads'},
     'randomness': set(inspect.signature(set_random_seed).parameters),
+    'optim_wrapper.clip_grad': {'type', 'max_norm', 'norm_type', 'error_if_nonfinite', 'foreach', 'clip_value'},
+    'compile': {'mode', 'backend', 'fullgraph', 'dynamic', 'options', 'disable', 'target'},
     'auto_scale_lr': {'enable', 'base_batch_size'},
     'custom_imports': {'imports', 'allow_failed_imports'},
     'train_dataloader': LOADER,
