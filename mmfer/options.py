@@ -31,6 +31,20 @@ def _literal(node: ast.expr) -> Any:
     return ast.literal_eval(node)
 
 
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """The options of every training: ``--amp`` and ``--epochs``."""
+    parser.add_argument(
+        '--amp',
+        nargs='?',
+        const='bfloat16',
+        choices=['bfloat16', 'float16'],
+        help='mixed precision; bfloat16 if no number format is named',
+    )
+    parser.add_argument(
+        '--epochs', type=int, metavar='N', help='train for N epochs, with every schedule stretched to them'
+    )
+
+
 class DictAction(argparse.Action):
     """MMEngine's ``DictAction``: ``--cfg-options a.b=1 c=[2,3]`` becomes ``{'a.b': 1, 'c': [2, 3]}``."""
 

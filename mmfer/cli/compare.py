@@ -19,7 +19,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from mmfer.options import DictAction
+from mmfer.options import DictAction, add_training
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,16 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--checkpoint', choices=['last', 'best'], default='last', help='what is tested; best is by validation [last]'
     )
-    parser.add_argument(
-        '--amp',
-        nargs='?',
-        const='bfloat16',
-        choices=['bfloat16', 'float16'],
-        help='mixed precision; bfloat16 if no number format is named',
-    )
-    parser.add_argument(
-        '--epochs', type=int, metavar='N', help='train for N epochs, with every schedule stretched to them'
-    )
+    add_training(parser)
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in every config'
     )

@@ -16,7 +16,7 @@ import os
 import sys
 from pathlib import Path
 
-from mmfer.options import DictAction
+from mmfer.options import DictAction, add_training
 
 STOPPED = 'no training was running, so nothing was saved'
 
@@ -42,16 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--processes', type=int, default=1, metavar='N', help='with --seeds: processes of each training, one a GPU [1]'
     )
-    parser.add_argument(
-        '--amp',
-        nargs='?',
-        const='bfloat16',
-        choices=['bfloat16', 'float16'],
-        help='mixed precision; bfloat16 if no number format is named',
-    )
-    parser.add_argument(
-        '--epochs', type=int, metavar='N', help='train for N epochs, with every schedule stretched to them'
-    )
+    add_training(parser)
     parser.add_argument('--tensorboard', action='store_true', help='also write the scalars for TensorBoard')
     parser.add_argument(
         '--cfg-options', nargs='+', action=OptionsAction, metavar='NAME=VALUE', help='settings replaced in the config'
