@@ -94,7 +94,7 @@ def show_duplicates(duplicates: dict) -> None:
 def run(args: argparse.Namespace) -> int:
     from mmfer.apis import load_config
     from mmfer.datasets.verify import verify
-    from mmfer.utils.files import replace_synced
+    from mmfer.utils.files import write_text
     from mmfer.utils.perceptual_hash import MAX_DISTANCE
 
     if not 0 <= args.distance <= MAX_DISTANCE:
@@ -110,11 +110,6 @@ def run(args: argparse.Namespace) -> int:
     show_duplicates(report['duplicates'])
     print('\n'.join(report['problems'] or ['No problems found.']))
     if args.out is not None:
-        part = args.out.with_name(f'.{args.out.name}.part')
-        try:
-            part.write_text(json.dumps(dict(config=args.config, **report), indent=1), encoding='utf-8')
-            replace_synced(part, args.out)
-        finally:
-            part.unlink(missing_ok=True)
+        write_text(args.out, json.dumps(dict(config=args.config, **report), indent=1))
         print(f'Report with all file names: {args.out}')
     return PROBLEMS_FOUND if report['problems'] else 0

@@ -16,7 +16,7 @@ from mmfer.engine.run import build_runner
 from mmfer.evaluation import PredictionDump
 from mmfer.models.heads.calibration import PREFIX, describe_calibration
 from mmfer.registry import TRANSFORMS
-from mmfer.utils.checkpoint import load_checkpoint
+from mmfer.utils.checkpoint import checkpoint_classes, load_checkpoint
 from mmfer.utils.config_options import load_config
 from mmfer.utils.nesting import leaves
 from mmfer.utils.state_dict import find_state_dict
@@ -73,8 +73,7 @@ def evaluate(
         borrow_test_data(config, data if isinstance(data, Config) else load_config(data))
     if missing is None:
         missing = 'keep' if data is None and not class_map else 'drop'
-    unnamed = not ((content.get('meta') or {}).get('dataset_meta') or {}).get('classes')
-    classes = config_classes(config) if unnamed else None
+    classes = None if checkpoint_classes(content) else config_classes(config)
     config.test_cfg = _test_cfg(config, missing=missing, class_map=dict(class_map or {}), model_classes=classes)
     runner = build_runner(config, work_dir, load_from=checkpoint, launcher=launcher, cfg_options=cfg_options, tta=tta)
     loop = runner.test_loop

@@ -10,7 +10,7 @@ from mmengine.runner.base_loop import BaseLoop
 from torch.utils.data import DataLoader
 
 from mmfer.registry import LOOPS
-from mmfer.utils.checkpoint import load_checkpoint
+from mmfer.utils.checkpoint import checkpoint_classes, load_checkpoint
 
 from .class_names import MatchedData, check_num_classes, classes_of, meta_of
 from .resume.seeding import base_seed_of, data_of, seeded_dataloader
@@ -22,8 +22,7 @@ def _model_classes(runner: Runner) -> tuple[str, ...]:
         return runner.model_classes
     if isinstance(runner._train_loop, BaseLoop):
         return classes_of(data_of(runner._train_loop.dataloader))
-    meta = load_checkpoint(runner._load_from).get('meta') if runner._load_from else None
-    return tuple(map(str, ((meta or {}).get('dataset_meta') or {}).get('classes') or ()))
+    return checkpoint_classes(load_checkpoint(runner._load_from)) if runner._load_from else ()
 
 
 class _ByName:

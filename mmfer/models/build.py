@@ -12,7 +12,7 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from mmfer.registry import MODELS
-from mmfer.utils.checkpoint import list_checkpoints, load_checkpoint
+from mmfer.utils.checkpoint import checkpoint_classes, list_checkpoints, load_checkpoint
 from mmfer.utils.checkpoint_reader import CheckpointError
 from mmfer.utils.config_options import load_config
 from mmfer.utils.model_index import model_info
@@ -66,10 +66,9 @@ def init_model(
         _refuse_released(state, checkpoint, config.filename)
         adopt_calibration(model, state)
         fill(model, state, str(checkpoint))
-        meta = content.get('meta') or {}
-        model.classes = tuple((meta.get('dataset_meta') or {}).get('classes') or ()) or None
+        model.classes = checkpoint_classes(content) or None
         _check_num_classes(model, f'the weights of {checkpoint}')
-        model.abstention = meta.get('abstention') or None
+        model.abstention = (content.get('meta') or {}).get('abstention') or None
     model.to(device)
     return model.eval()
 

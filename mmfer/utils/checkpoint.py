@@ -129,6 +129,11 @@ def write_checkpoint(content: Mapping, path: str | Path) -> None:
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------------
+def checkpoint_classes(content: Mapping) -> tuple[str, ...]:
+    """Names of the classes that a checkpoint was trained on, in the order of its outputs; empty where it names none."""
+    return tuple(map(str, ((content.get('meta') or {}).get('dataset_meta') or {}).get('classes') or ()))
+
+
 def load_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict:
     """Read a checkpoint that mmfer wrote; nothing in the file is executed.
 

@@ -18,7 +18,7 @@ from torch import nn
 
 from mmfer.models.heads.calibration import adopt_calibration, describe_calibration, drop_calibration
 from mmfer.models.released.weights import fill
-from mmfer.utils.checkpoint import list_checkpoints, load_checkpoint, write_checkpoint
+from mmfer.utils.checkpoint import checkpoint_classes, list_checkpoints, load_checkpoint, write_checkpoint
 from mmfer.utils.errors import TrainingError
 from mmfer.utils.state_dict import find_state_dict
 
@@ -74,8 +74,7 @@ class ResumableRunner(Runner):
         if self._strict and not self._has_loaded:
             if self._content is None and self._load_from is not None:
                 self._content = (str(self._load_from), load_checkpoint(self._load_from))
-            meta = self._content[1].get('meta') if self._content else None
-            return tuple(map(str, ((meta or {}).get('dataset_meta') or {}).get('classes') or ()))
+            return checkpoint_classes(self._content[1]) if self._content else ()
         loop = self._train_loop
         return classes_of(data_of(loop.dataloader)) if isinstance(loop, BaseLoop) else ()
 
@@ -294,7 +293,7 @@ class ResumableRunner(Runner):
 
     def _match_classes(self, checkpoint: dict, filename: str, model: nn.Module) -> None:
         """Let a training that starts from a checkpoint have its head by the names of the classes."""
-        old = tuple(((checkpoint.get('meta') or {}).get('dataset_meta') or {}).get('classes') or ())
+        old = checkpoint_classes(checkpoint)
         if self._strict:
             check_num_classes(model, old, f'the weights of {filename}')
             return
@@ -339,9 +338,9 @@ class ResumableRunner(Runner):
         """
         checkpoint = self.load_checkpoint(filename, map_location)
         meta, name = checkpoint['meta'], Path(filename).name
-        old = (meta.get('dataset_meta') or {}).get('classes')
+        old = checkpoint_classes(checkpoint)
         new = getattr(self.train_dataloader.dataset, 'metainfo', {}).get('classes')
-        if old and new and tuple(old) != tuple(new):
+        if old and new and old != tuple(new):
             raise ValueError(f'{filename} was trained on the classes {", ".join(old)}; the config has {", ".join(new)}')
         if hasattr(self.train_loop, 'restore'):
             self.train_loop.restore(meta, name)
