@@ -32,7 +32,7 @@ def affectnet():
         ('randomnes.seed', 'The nearest is randomness.seed$'),
         ('optim_wrapper.paramwise_cfg.custom_keys.head.lr_mul', 'custom_keys.head.lr_mult$'),
         ('optim_wrapper.clip_grad.maxnorm', 'The nearest is optim_wrapper.clip_grad.max_norm$'),
-        ('compile.modee', 'nothing reads modee in compile'),
+        ('compile.mod', 'nothing reads mod in compile'),
         ('randomness.sed', 'nothing reads sed in randomness. The nearest is randomness.seed$'),
         ('lr', 'The nearest is optim_wrapper.optimizer.lr$'),
         ('train_dataloader.pipeline.0.to_float32', 'The nearest is train_dataloader.dataset.pipeline.0.to_float32$'),
