@@ -35,7 +35,7 @@ setup(
     cmdclass=dict(build_py=BuildWithConfigs),
     python_requires='>=3.9',
     packages=find_packages(include=['mmfer', 'mmfer.*']),
-    package_data={'mmfer.web': ['static/*']},
+    package_data={'mmfer.web': ['static/*'], 'mmfer.datasets': ['*.txt']},
     entry_points=dict(console_scripts=['mmfer = mmfer.cli:main']),
     install_requires=requirements('runtime'),
     extras_require={name: requirements(name) for name in ('demo', 'deploy', 'docs', 'optional', 'tests', 'train')},

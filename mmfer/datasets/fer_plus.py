@@ -2,6 +2,7 @@
 
 import logging
 import os
+from pathlib import Path
 from typing import Optional, Union
 
 import numpy as np
@@ -13,6 +14,7 @@ from .fer2013 import CSV_NAME, SIZE, PixelRowsDataset, find_split, parse_pixels
 from .fer_plus_rules import RULES
 from .left_out import LeftOut
 
+_COPIES = Path(__file__).with_name('ferplus_copies.txt')
 _TRIED = 20  # images looked for to tell which folder holds them
 
 
@@ -53,12 +55,15 @@ class FERPlus(PixelRowsDataset):
         rule (str): One of the table above. Defaults to 'majority'.
         img_prefix (str, optional): Folder of the PNG files or of FER2013Train, FER2013Valid and FER2013Test. Defaults
             to None: ``data_root``, or Images or data below it, whichever holds them.
+        exclude (str): Images to leave out of any split: a text file with one image name a line, or 'copies', the list
+            that comes along: the 3,081 training faces that have a copy among the validation and test faces (also a
+            mirrored, cropped, turned or brightened one; ``mmfer.datasets.copies``). Defaults to '': none.
         pixels_file (str, optional): ``fer2013.csv``, absolute or below ``data_root``; '' takes PNG files. Defaults to
             None: the csv file where ``data_root`` has it and ``img_prefix`` is not given.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
 
     Raises:
-        FileNotFoundError: The list, the images or the csv file of pixels do not exist.
+        FileNotFoundError: The list, the images, the csv file of pixels or the file of ``exclude`` do not exist.
         ValueError: The rule is unknown, a column is not there, votes are malformed, or the two csv files disagree.
 
     Examples:
@@ -99,6 +104,7 @@ or instead of the latter
         rule: str = 'majority',
         img_prefix: Optional[str] = None,
         pixels_file: Optional[str] = None,
+        exclude: str = '',
         **options,
     ):
         if rule not in RULES:
@@ -117,6 +123,7 @@ or instead of the latter
             pixels_file = CSV_NAME if found else ''
         self.pixels_file = os.path.join(root, os.path.expanduser(pixels_file)) if pixels_file else ''
         self._auto_folder = img_prefix is None
+        self.exclude = exclude
         super().__init__(
             data_root=data_root,
             ann_file=ann_file,
@@ -128,10 +135,13 @@ or instead of the latter
     @property
     def protocol(self) -> str:
         """Data set, split and rule."""
-        return f'{super().protocol}, {self.rule} rule'
+        left_out = f', without {self.exclude}' if self.exclude else ''
+        return f'{super().protocol}, {self.rule} rule{left_out}'
 
-    def published_counts(self) -> Union[tuple, int]:
-        """Number of samples of each class or in all, for this rule."""
+    def published_counts(self) -> Union[tuple, int, None]:
+        """Number of samples of each class or in all, for this rule; None where images are left out."""
+        if self.exclude:
+            return None
         return self.COUNTS_BY_RULE[self.rule][self.split]
 
     @property
@@ -158,6 +168,7 @@ or instead of the latter
         usages: list = []
         entries: dict = {}
         rule = RULES[self.rule]
+        excluded = self._excluded()
         self.unused = LeftOut('rows of', logging.INFO)
         columns = ('Usage', 'Image name', *self.VOTES)
         for row, cells in read_table(self.ann_file, columns, type(self).__name__, self.report):
@@ -177,12 +188,27 @@ or instead of the latter
             elif split == self.split:
                 votes = np.array(numbers, dtype=np.int64)
                 kept = rule(votes) if cells[1] else None
-                if kept is None:
+                if kept is not None and cells[1] in excluded:
+                    self.unused.add('named by exclude', f'row {row}')
+                elif kept is None:
                     self.unused.add(f'by the {self.rule} rule' if cells[1] else 'without an image name', f'row {row}')
                 else:
                     label, score = kept
                     entries[len(usages) - 1] = dict(image_name=cells[1], gt_label=label, gt_score=score, votes=votes)
         return usages, entries
+
+    def _excluded(self) -> set:
+        """The names of the images to leave out."""
+        if not self.exclude:
+            return set()
+        path = str(_COPIES) if self.exclude == 'copies' else os.path.expanduser(self.exclude)
+        try:
+            with open(path, encoding='utf-8') as file:
+                return {line.strip() for line in file if line.strip()}
+        except FileNotFoundError:
+            raise FileNotFoundError(
+                f"FERPlus: exclude={self.exclude!r} does not exist. Name a file of image names, or take 'copies'."
+            ) from None
 
     def _read_pixels(self, usages: list, entries: dict) -> list:
         name = os.path.basename(self.pixels_file)

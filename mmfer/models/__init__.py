@@ -1,5 +1,5 @@
 from . import heads, losses, pretrained_init  # noqa: F401 (the last one registers itself)
-from .backbones import FaceResNet, IRNet, MixedFeatureNet, MobileFaceNet, TwoStreamBackbone
+from .backbones import CompactResNet, FaceResNet, IRNet, MixedFeatureNet, MobileFaceNet, TwoStreamBackbone
 from .data_preprocessor import FERDataPreprocessor
 from .expression_tta import ExpressionTTA
 from .heads import *
@@ -8,6 +8,7 @@ from .necks import DANNeck, DDAMFNNeck, PosterPyramidNeck, PyramidFusionNeck
 from .two_view_preprocessor import TwoViewPreprocessor
 
 __all__ = [
+    'CompactResNet',
     'DANNeck',
     'DDAMFNNeck',
     'ExpressionTTA',

@@ -17,6 +17,8 @@ from .formatting import PackInputs
 from .gaussian_noise import ImageGaussianNoise
 from .loading import LoadImageFromFile
 from .occlude import Occlude
+from .random_affine import RandomAffine
+from .random_camera import RandomCamera
 from .random_erasing import ImageRandomErasing
 from .rotation import ImageRandomRotation
 from .two_views import TwoViews
@@ -39,5 +41,7 @@ __all__ = [
     'LoadImageFromFile',
     'Occlude',
     'PackInputs',
+    'RandomAffine',
+    'RandomCamera',
     'TwoViews',
 ]
