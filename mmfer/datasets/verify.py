@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from mmfer.utils.perceptual_hash import (
 )
 from mmfer.utils.progress import track
 
+from .copies import find_copies
 from .transforms.loading import LoadImageFromFile
 from .wrappers.base import is_own
 
@@ -173,21 +175,24 @@ def _face(info: Mapping) -> np.ndarray:
 
 
 # ---- duplicates ---------------------------------------------------------------------------------------------------
-def find_duplicates(scans: Sequence[Scan], distance: int) -> list[np.ndarray]:
+def find_duplicates(scans: Sequence[Scan], distance: int, changed: bool = False, workers: int = 1) -> list[np.ndarray]:
     """Groups of images that show the same picture.
 
     Images with the same pixels are *exact* duplicates. *Near* duplicates (re-encoded, scaled, slightly shifted or
     brightened) have hashes that differ in at most ``distance`` bits, thumbnails that differ by at most
-    ``MAX_DIFFERENCE``, and ``MIN_DETAIL``. A group holds all that are linked by such pairs. Mirrored images are no
-    duplicates.
+    ``MAX_DIFFERENCE``, and ``MIN_DETAIL``. *Changed* copies (mirrored, turned, cropped) are looked for across data sets
+    alone, since the time grows with the product of their sizes; see :func:`mmfer.datasets.copies.find_copies`. A group
+    holds all that are linked by such pairs.
 
     Args:
         scans (Sequence[Scan]): The data sets.
         distance (int): Largest Hamming distance of near duplicates; -1 looks for exact ones alone.
+        changed (bool): Whether changed copies are looked for.
+        workers (int): Threads that align candidates.
 
     Returns:
-        list[np.ndarray]: For each group int64 (M, 3): number of the scan, index in it, and which images of the group
-        have the same pixels (equal numbers).
+        list[np.ndarray]: For each group int64 (M, 4): number of the scan, index in it, which images of the group have
+        the same pixels, and which are exact or near duplicates of each other (equal numbers).
     """
     where = np.array([(i, index) for i, s in enumerate(scans) for index in range(len(s.files))]).reshape(-1, 2)
     readable = np.concatenate([s.sizes[:, 0] > 0 for s in scans])
@@ -196,25 +201,37 @@ def find_duplicates(scans: Sequence[Scan], distance: int) -> list[np.ndarray]:
     _, first, picture = np.unique(digests, return_index=True, return_inverse=True)  # one picture, many images
     picture = picture.reshape(-1)
     group = np.arange(len(first))
+    rich = np.empty(0, np.int64)
+    place = where[first]
+
+    def thumbs(pictures: np.ndarray) -> np.ndarray:
+        return np.stack([scans[scan].thumbs[index] for scan, index in place[pictures].tolist()])
+
+    if distance >= 0 or changed:
+        parts = [detail(thumbs(part)) for part in _parts(np.arange(len(first)))]
+        rich = np.flatnonzero(np.concatenate(parts) >= MIN_DETAIL) if parts else rich
     if distance >= 0:
         hashes = np.concatenate([s.hashes for s in scans])[readable][first]
-        place = where[first]
-
-        def thumbs(pictures: np.ndarray) -> np.ndarray:
-            return np.stack([scans[scan].thumbs[index] for scan, index in place[pictures].tolist()])
-
-        parts = [detail(thumbs(part)) for part in _parts(np.arange(len(first)))]
-        rich = np.flatnonzero(np.concatenate(parts) >= MIN_DETAIL) if parts else np.empty(0, np.int64)
         pairs = rich[find_pairs(hashes[rich], distance)]
         for part in _parts(pairs):
             a, b = part.T
             _join(group, part[thumbnail_difference(thumbs(a), thumbs(b)) <= MAX_DIFFERENCE])
-        group = np.array([_root(group, i) for i in range(len(group))], dtype=np.int64)
-    group = group[picture]
+    near = np.array([_root(group, i) for i in range(len(group))], dtype=np.int64)
+    if changed:
+        in_scan = [rich[place[rich, 0] == i] for i in range(len(scans))]
+        for a, b in combinations(in_scan, 2):
+            if len(a) and len(b):
+                pairs = find_copies(thumbs(a), thumbs(b), workers)
+                _join(group, np.column_stack([a[pairs[:, 0]], b[pairs[:, 1]]]))
+    group = np.array([_root(group, i) for i in range(len(group))], dtype=np.int64)[picture]
+    near = near[picture]
     order = np.lexsort((where[:, 1], where[:, 0], group))
     cuts = np.flatnonzero(np.diff(group[order])) + 1
     groups = [members for members in np.split(order, cuts) if len(members) > 1]
-    found = [np.column_stack([where[m], np.unique(picture[m], return_inverse=True)[1].reshape(-1)]) for m in groups]
+    found = [
+        np.column_stack([where[m], *(np.unique(ids[m], return_inverse=True)[1].reshape(-1) for ids in (picture, near))])
+        for m in groups
+    ]
     return sorted(found, key=lambda g: g[0, :2].tolist())
 
 
@@ -236,24 +253,28 @@ def _join(group: np.ndarray, pairs: np.ndarray) -> None:
 
 
 def _duplicate_counts(scans: Sequence[Scan], groups: Sequence[np.ndarray]) -> list[dict]:
-    """Images of each data set that have a copy in each: exact ones, near ones only, and with another label."""
+    """Images of each data set that have a copy in each: exact, else near, else changed; and with another label."""
     counts = [
-        dict(images_of=own.names, copy_in=other.names, images=0, exact=0, near=0, other_label=0)
+        dict(images_of=own.names, copy_in=other.names, images=0, exact=0, near=0, changed=0, other_label=0)
         for own in scans
         for other in scans
     ]
     for group in groups:
-        members = [(scan, pixels, scans[scan].labels[index]) for scan, index, pixels in group.tolist()]
-        in_scan = Counter(scan for scan, _, _ in members)
-        same_pixels = Counter((scan, pixels) for scan, pixels, _ in members)
-        same_label = Counter((scan, label) for scan, _, label in members)
-        for scan, pixels, label in members:
+        members = [(scan, pixels, near, scans[scan].labels[index]) for scan, index, pixels, near in group.tolist()]
+        in_scan = Counter(scan for scan, _, _, _ in members)
+        same_pixels = Counter((scan, pixels) for scan, pixels, _, _ in members)
+        same_near = Counter((scan, near) for scan, _, near, _ in members)
+        same_label = Counter((scan, label) for scan, _, _, label in members)
+        for scan, pixels, near, label in members:
             for other, copies in in_scan.items():
                 itself = int(scan == other)
                 if copies > itself:
                     row = counts[scan * len(scans) + other]
                     row['images'] += 1
-                    row['exact' if same_pixels[other, pixels] > itself else 'near'] += 1
+                    if same_pixels[other, pixels] > itself:
+                        row['exact'] += 1
+                    else:
+                        row['near' if same_near[other, near] > itself else 'changed'] += 1
                     row['other_label'] += copies > same_label[other, label]
     return counts
 
@@ -296,10 +317,10 @@ def _describe(scan: Scan, min_size: int) -> dict:
 def _group(scans: Sequence[Scan], group: np.ndarray) -> dict:
     images = [
         dict(split=scans[s].names, index=i, file=scans[s].files[i], label=scans[s].labels[i], pixels=p)
-        for s, i, p in group.tolist()
+        for s, i, p, _ in group.tolist()
     ]
     labels = {image['label'] for image in images}
-    kind = 'near' if group[:, 2].any() else 'exact'
+    kind = 'changed' if group[:, 3].any() else 'near' if group[:, 2].any() else 'exact'
     return dict(kind=kind, labels_disagree=len(labels) > 1, across_splits=len(set(group[:, 0])) > 1, images=images)
 
 
@@ -309,6 +330,7 @@ def verify(
     distance: int = 3,
     min_size: int = 20,
     workers: int | None = None,
+    changed: bool = True,
 ) -> dict:
     """Look at every image and label of the data sets of a config.
 
@@ -317,7 +339,8 @@ def verify(
         splits (Sequence[str], optional): Which of them; all that there are by default.
         distance (int): See :func:`find_duplicates`.
         min_size (int): Images whose shorter side is below this are called tiny, in pixels.
-        workers (int, optional): Threads that decode images; as many as CPUs by default.
+        workers (int, optional): Threads that decode and compare images; as many as CPUs by default.
+        changed (bool): Whether mirrored, turned and cropped copies are looked for, across data sets.
 
     Returns:
         dict: Plain and fit for JSON: ``settings``, ``data_sets`` (of each: counts, sizes, unreadable, tiny and blank
@@ -330,8 +353,9 @@ def verify(
     """
     distinct = distinct_settings(config, splits)
     datasets = [(names, build_dataset(settings)) for names, settings in distinct]
-    scans = [Scan(names, dataset, workers or os.cpu_count() or 1) for names, dataset in datasets]
-    groups = find_duplicates(scans, distance)
+    workers = workers or os.cpu_count() or 1
+    scans = [Scan(names, dataset, workers) for names, dataset in datasets]
+    groups = find_duplicates(scans, distance, changed, workers)
     report = dict(
         settings=dict(distance=distance, min_size=min_size, max_difference=MAX_DIFFERENCE, min_detail=MIN_DETAIL),
         data_sets=[_describe(scan, min_size) for scan in scans],
@@ -359,8 +383,19 @@ def find_problems(report: Mapping) -> list[str]:
     for row in report['duplicates']['counts']:
         if row['images']:
             of, within = ' and '.join(row['images_of']), ' and '.join(row['copy_in'])
-            text = f'{row["images"]} images of {of} have a copy in {within}: {row["exact"]} exact, {row["near"]} near'
+            kinds = ', '.join(f'{row[kind]} {kind}' for kind in ('exact', 'near', 'changed'))
+            text = f'{row["images"]} images of {of} have a copy in {within}: {kinds}'
             problems.append(
                 f'{text}, {row["other_label"]} with a copy of another label' if row['other_label'] else text
             )
     return problems
+
+
+def training_images_with_copies(report: Mapping) -> list[str]:
+    """Names, without folders, of training images that have a copy in another split, from a report of :func:`verify`."""
+    names = set()
+    for group in report['duplicates']['groups']:
+        training = [image for image in group['images'] if image['split'][0].startswith('train')]
+        if len(training) < len(group['images']):
+            names.update(os.path.basename(image['file']) for image in training)
+    return sorted(names)

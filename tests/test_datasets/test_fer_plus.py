@@ -260,3 +260,30 @@ def test_case_of_usages_does_not_matter_and_dropped_rows_are_counted(tmp_path, m
     assert len(FERPlus(ann_file=path, validate=False)) == 8
     assert len(FERPlus(write_pixels(tmp_path))) == 8  # whose Usage is spelt as published
     assert [line.endswith('were left out: 1 without an image name (row 10)') for line in lines] == [True, True]
+
+
+# ---- images that are left out -----------------------------------------------------------------------------------
+def test_named_images_are_left_out_of_every_split(tmp_path):
+    write_list(tmp_path)
+    root = write_images(tmp_path)
+    names = tmp_path / 'names.txt'
+    names.write_text('fer0000002.png\nfer0000010.png\n\nunknown.png\n')
+    train, test = (FERPlus(root, split=split, exclude=str(names)) for split in ('train', 'test'))
+    assert [info['image_name'] for info in train] == [f'fer{i:07d}.png' for i in range(8) if i != 2]
+    assert 'fer0000010.png' not in [info['image_name'] for info in test]
+    assert test.published_counts() is None
+    assert train.protocol.endswith(f'majority rule, without {names}')
+    with pytest.raises(FileNotFoundError, match="exclude='nowhere.txt' does not exist. Name a file"):
+        FERPlus(root, exclude='nowhere.txt')
+
+
+def test_the_list_that_comes_along_names_training_images_alone():
+    usages = {}
+    if not REAL_LIST.is_file():
+        pytest.skip('needs the real list of FER+ beside the project')
+    for line in REAL_LIST.read_text().splitlines()[1:]:
+        usage, name = line.split(',')[:2]
+        usages[name] = usage
+    names = Path(FERPlus.__init__.__code__.co_filename).with_name('ferplus_copies.txt').read_text().split()
+    assert len(set(names)) == len(names) == 3081
+    assert {usages[name] for name in names} == {'Training'}

@@ -9,7 +9,15 @@ from mmengine.dataset import BaseDataset
 from nested_data import KINDS, nested
 
 from mmfer.datasets import FERDataset, FolderDataset, SynthFER
-from mmfer.datasets.verify import Scan, build_dataset, distinct_settings, find_duplicates, split_settings, verify
+from mmfer.datasets.verify import (
+    Scan,
+    build_dataset,
+    distinct_settings,
+    find_duplicates,
+    split_settings,
+    training_images_with_copies,
+    verify,
+)
 
 CLASSES = ('happiness', 'sadness')
 
@@ -87,8 +95,24 @@ def test_exact_near_and_mirrored_copies(tree):
     assert image['file'] == str(tree / 'test/sad/same_pixels.png')
     assert counts(report, 'train', 'val') == counts(report, 'val', 'train') == (5, 2, 3, 1)
     assert counts(report, 'train', 'train') == counts(report, 'val', 'val') == (0, 0, 0, 0)
-    text = '5 images of val and test have a copy in train: 2 exact, 3 near, 1 with a copy of another label'
+    text = '5 images of val and test have a copy in train: 2 exact, 3 near, 0 changed, 1 with a copy of another label'
     assert text in report['problems']
+
+
+def test_changed_copies_are_found_across_splits_alone_and_listed(tree):
+    write(tree / 'test/sad/mirrored.png', picture(3)[:, ::-1])
+    write(tree / 'test/happy/cropped.png', cv2.resize(picture(4)[5:61, 2:58], (64, 64)))
+    write(tree / 'train/sad/mirrored_6.png', picture(6)[:, ::-1])
+    report = verify(config(tree))
+    assert sorted(sorted(names(group)) for group in report['duplicates']['groups']) == [
+        ['3.png', 'mirrored.png'],
+        ['4.png', 'cropped.png'],
+    ]
+    assert {group['kind'] for group in report['duplicates']['groups']} == {'changed'}
+    row = report['duplicates']['counts'][1]
+    assert (row['copy_in'], row['images'], row['exact'], row['near'], row['changed']) == (['val', 'test'], 2, 0, 0, 2)
+    assert training_images_with_copies(report) == ['3.png', '4.png']
+    assert verify(config(tree), changed=False)['duplicates']['groups'] == []
 
 
 def test_copies_within_a_split_make_one_group(tree):

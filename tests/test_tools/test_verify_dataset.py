@@ -53,7 +53,7 @@ def test_problems_are_shown_and_written(config, call, tmp_path):
         'cut [bold] ä.png',
         'tiny images: 12',
         '... (2 more)',
-        '1 images of test have a copy in train: 1 exact, 0 near, 1 with a copy of another label',
+        '1 images of test have a copy in train: 1 exact, 0 near, 0 changed, 1 with a copy of another label',
         'copy.png (sadness)',
         '█',
     ):
