@@ -13,9 +13,8 @@ from mmengine.config import Config
 from mmfer.faces.detectors import build_detector
 from mmfer.utils.progress import track
 
-from .sources import Source, folder_files, open_sources
+from .sources import NetworkView, Source, folder_files, open_sources
 from .torch_classifier import test_steps
-from .view import NetworkView
 
 
 def config_view(config: Config, detector: Any = None) -> Callable[[np.ndarray, str], np.ndarray]:

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from mmfer.datasets import SynthFER
-from mmfer.inference.sources import open_sources
-from mmfer.inference.view import NetworkView
+from mmfer.inference.sources import NetworkView, open_sources
 
 from .export_model import predictions
 

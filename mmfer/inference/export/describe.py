@@ -17,8 +17,8 @@ from torch import nn
 
 from mmfer.datasets.config_classes import config_classes
 from mmfer.inference.onnx import check_steps
+from mmfer.inference.sources import NetworkView
 from mmfer.inference.torch_classifier import test_steps
-from mmfer.inference.view import NetworkView
 from mmfer.registry import TRANSFORMS
 from mmfer.version import __version__
 
