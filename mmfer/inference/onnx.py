@@ -115,14 +115,9 @@ class OnnxClassifier:
         if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
             kind = images.dtype if isinstance(images, np.ndarray) else type(images).__name__
             raise TypeError(f'images must be a NumPy array of uint8, 0..255, in BGR order, not {kind}')
-        batch = self._arguments[2] or 'B'
-        if (
-            images.ndim != 4
-            or images.shape[1:] != (3, *self.size)
-            or not len(images)
-            or batch not in ('B', len(images))
-        ):
-            raise ValueError(f'images must be ({batch}, 3, {self.size[0]}, {self.size[1]}), not {images.shape}')
+        batch, shape = self._arguments[2], (3, *self.size)
+        if images.ndim != 4 or images.shape[1:] != shape or not len(images) or batch not in (None, len(images)):
+            raise ValueError(f'images must be ({batch or "B"}, 3, {self.size[0]}, {self.size[1]}), not {images.shape}')
         return normalise(images, self._mean, self._std, self._flip)
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
