@@ -9,7 +9,7 @@ import numpy as np
 
 from mmfer.structures.results import FaceResult
 
-from .contact_sheet import class_colors
+from .contact_sheet import class_colors, fit_image
 from .face_label import chip_size, contrast, draw_chip, ink_on
 from .text import draw_text, in_order, line_height, shorten, text_width
 
@@ -55,7 +55,7 @@ def face_card(
     foot = round(0.8 * size) + line_height(_small(size)) * (2 if face.score_low is not None else 1)
     card = np.empty((2 * gap + head + gap + row * len(face.classes) + foot, width, 3), np.uint8)
     card[:] = theme['page']
-    card[gap : gap + side, gap : gap + side] = fit(face_bgr, side, theme['track'])
+    card[gap : gap + side, gap : gap + side] = fit_image(face_bgr, side, theme['track'])
     _draw_head(card, face, gap + side + gap, gap, size, theme, title, room if is_wide else beside, is_wide)
     top = 2 * gap + head
     bottom = _draw_bars(card, face, gap, top, row, size, theme)
@@ -65,18 +65,6 @@ def face_card(
         note = shorten(note, width - 2 * gap, _small(size))
         draw_text(card, note, gap, bottom + 0.2 * size, _small(size), theme['soft'])
     return card
-
-
-def fit(image: np.ndarray, size: int, background: tuple) -> np.ndarray:
-    """The image scaled to fit a square of ``size`` pixels, in its middle, with its aspect ratio."""
-    scale = size / max(image.shape[:2])
-    height, width = (min(size, max(1, round(scale * length))) for length in image.shape[:2])
-    square = np.empty((size, size, 3), np.uint8)
-    square[:] = background
-    top, left = (size - height) // 2, (size - width) // 2
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    square[top : top + height, left : left + width] = cv2.resize(image, (width, height), interpolation=how)
-    return square
 
 
 def check_image(img: np.ndarray, name: str) -> None:

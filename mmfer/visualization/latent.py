@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
@@ -17,7 +16,7 @@ from matplotlib.patches import Ellipse
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from .contact_sheet import class_colors
+from .contact_sheet import class_colors, fit_image
 from .panels import GREY, INK, PALE, dress, new_figure
 from .text import font_families, plot_text
 
@@ -173,7 +172,7 @@ def _draw_columns(figure, faces, classes, shades, rows, longest) -> None:
     low = min(float((face.mean - face.std).min()) for face in faces)
     high = max(float((face.mean + face.std).max()) for face in faces)
     for i, (face, (top, latent, chance)) in enumerate(zip(faces, grid.T)):
-        top.imshow(_square(face.img)[..., ::-1], interpolation='antialiased')
+        top.imshow(fit_image(face.img, 160)[..., ::-1], interpolation='antialiased')
         top.set_title(f'{i + 1}', fontsize=10, color=INK, pad=3)
         top.set_xlabel('\n'.join(map(plot_text, face.name.splitlines())), fontsize=8, color=INK)
         top.set_xticks([])
@@ -209,13 +208,3 @@ def _caption(axes, text: str) -> None:
     axes.set_title(' ', fontsize=9)
     caption = axes.text(0, 1.04, text, transform=axes.transAxes, fontsize=9, color=INK)
     caption.set_in_layout(False)
-
-
-def _square(img: np.ndarray, size: int = 160) -> np.ndarray:
-    scale = size / max(img.shape[:2])
-    height, width = (max(1, round(scale * length)) for length in img.shape[:2])
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    small, square = cv2.resize(img, (width, height), interpolation=how), np.full((size, size, 3), 255, np.uint8)
-    top, left = (size - height) // 2, (size - width) // 2
-    square[top : top + height, left : left + width] = small
-    return square
