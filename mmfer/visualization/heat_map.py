@@ -150,9 +150,8 @@ def grad_cam(
     grads = [(parameter, parameter.grad) for parameter in model.parameters()]
     with ExitStack() as cleaning, torch.enable_grad():
         cleaning.callback(module.register_forward_hook(lambda _, args, out: shapes.append(_grid(out))).remove)
-        cam = getattr(library, CAM_METHODS[method])(
-            _Answer(model, uncertain).eval(), [module], reshape_transform=_as_map
-        )
+        answer = _Answer(model, uncertain).eval()
+        cam = getattr(library, CAM_METHODS[method])(answer, [module], reshape_transform=_as_map)
         cleaning.callback(cam.activations_and_grads.release)
         try:
             targets = [lambda output, k=k: output[k] for k in wanted]
