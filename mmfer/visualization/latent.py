@@ -30,11 +30,9 @@ class LatentFace:
     Attributes:
         img: The face to show, uint8 (H, W, 3) BGR.
         name: A few words below it.
-        mean: Mean of the latent (K,).
-        std: Its standard deviation (K,).
+        mean, std: Of the latent (K,).
         score: Predicted probabilities (K,).
-        score_low: Lower bounds of what the latent's Gaussian implies for them (K,), or None.
-        score_high: Upper bounds (K,), or None.
+        score_low, score_high: Bounds of what the latent's Gaussian implies for them (K,).
         truth: True label distribution (K,), or None where nobody knows it.
     """
 
@@ -43,8 +41,8 @@ class LatentFace:
     mean: np.ndarray
     std: np.ndarray
     score: np.ndarray
-    score_low: np.ndarray | None = None
-    score_high: np.ndarray | None = None
+    score_low: np.ndarray
+    score_high: np.ndarray
     truth: np.ndarray | None = None
 
 
@@ -99,8 +97,7 @@ def draw_latent(
 def _draw_plane(axes, faces, index, pair, shades, is_path) -> None:
     """Ellipses of one standard deviation; along a way their colour goes from the first expression's to the second's."""
     a, b = index
-    means = np.array([[face.mean[a], face.mean[b]] for face in faces])
-    stds = np.array([[face.std[a], face.std[b]] for face in faces])
+    means, stds = (np.array([getattr(face, name)[[a, b]] for face in faces]) for name in ('mean', 'std'))
     low, high = (means - 1.25 * stds).min(), (means + 1.25 * stds).max()
     margin = 0.06 * (high - low) + 1e-6
     low, high = low - margin, high + margin
@@ -132,12 +129,11 @@ def _draw_course(axes, faces, classes, pair, shades, is_path, level) -> None:
     truth = None if any(face.truth is None for face in faces) else np.array([face.truth for face in faces])
     solid, dashed = ('-', '--') if is_path else ('none', 'none')
     for k in (a, b):
-        if all(face.score_low is not None for face in faces):
-            bounds = np.array([[face.score_low[k], face.score_high[k]] for face in faces])
-            if is_path and len(faces) > 1:
-                axes.fill_between(steps, *bounds.T, color=shades[k], alpha=0.18, linewidth=0)
-            else:
-                axes.vlines(steps, *bounds.T, color=shades[k], alpha=0.35, linewidth=5)
+        bounds = np.array([[face.score_low[k], face.score_high[k]] for face in faces])
+        if is_path and len(faces) > 1:
+            axes.fill_between(steps, *bounds.T, color=shades[k], alpha=0.18, linewidth=0)
+        else:
+            axes.vlines(steps, *bounds.T, color=shades[k], alpha=0.35, linewidth=5)
         axes.plot(steps, score[:, k], linestyle=solid, marker='o', markersize=5, color=shades[k], linewidth=2)
         if truth is not None:
             look = dict(marker='D', markersize=5, markerfacecolor='white', color=shades[k])
@@ -157,11 +153,9 @@ def _draw_course(axes, faces, classes, pair, shades, is_path, level) -> None:
     handles.append(Line2D([], [], linestyle=solid, label='all others', **others))
     handles.append(Line2D([], [], color=INK, linestyle=solid, marker='o', markersize=5, label='predicted'))
     if truth is not None:
-        handles.append(
-            Line2D([], [], color=INK, linestyle=dashed, marker='D', markersize=5, markerfacecolor='white', label='true')
-        )
-    if any(face.score_low is not None for face in faces):
-        handles.append(Line2D([], [], color=PALE, linewidth=7, label=f'{100 * level:g} % interval'))
+        look = dict(marker='D', markersize=5, markerfacecolor='white')
+        handles.append(Line2D([], [], color=INK, linestyle=dashed, label='true', **look))
+    handles.append(Line2D([], [], color=PALE, linewidth=7, label=f'{100 * level:g} % interval'))
     axes.legend(handles=handles, loc='lower center', bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False, fontsize=9)
 
 
@@ -183,8 +177,7 @@ def _draw_columns(figure, faces, classes, shades, rows, longest) -> None:
         latent.scatter(face.mean, y, s=22, c=shades, edgecolors='white', linewidths=0.6, zorder=3)
         latent.set_xlim(low - 0.05 * (high - low), high + 0.05 * (high - low))
         chance.barh(y, face.score, height=0.62, color=shades)
-        if face.score_low is not None:
-            chance.hlines(y, face.score_low, face.score_high, color=INK, linewidth=1)
+        chance.hlines(y, face.score_low, face.score_high, color=INK, linewidth=1)
         if face.truth is not None:
             chance.scatter(face.truth, y, s=20, marker='D', facecolors='white', edgecolors=INK, linewidths=1, zorder=4)
         chance.set_xlim(0, 1.04)
@@ -198,9 +191,8 @@ def _draw_columns(figure, faces, classes, shades, rows, longest) -> None:
             axes.set_yticks(y, [plot_text(name) for name in classes] if i == 0 else [''] * len(classes))
         latent.xaxis.set_major_locator(MaxNLocator(nbins=3, steps=[1, 2, 5, 10]))
     _caption(grid[1][0], 'latent coordinates: mean ± one standard deviation')
-    known = any(face.truth is not None for face in faces)
-    text = 'probabilities: predicted (bar' + (', line: interval)' if faces[0].score_low is not None else ')')
-    _caption(grid[2][0], text + (', true (diamond)' if known else ''))
+    known = ', true (diamond)' if any(face.truth is not None for face in faces) else ''
+    _caption(grid[2][0], f'probabilities: predicted (bar, line: interval){known}')
 
 
 def _caption(axes, text: str) -> None:
