@@ -1,6 +1,7 @@
 import hashlib
 import json
 import sys
+from functools import partial
 
 import cv2
 import exports
@@ -193,16 +194,15 @@ def test_what_counts_as_a_difference(value):
 
     batches = [agreement.Batch('numbers', torch.zeros(2, 3, 4, 4))]
     found = dict(probs=np.zeros((2, 3)), large=np.full(2, 2000.1))
-    (row,) = agreement.compare(Model(), lambda batch: found, batches)
+    compare = partial(agreement.compare, Model(), lambda batch: found, batches, 'a.onnx', 'it')
+    (row,) = compare()
     assert row['differences'] == dict(probs=0, large=pytest.approx(5e-5))
-    agreement.refuse_difference([row], 'a.onnx', 'it')
     found['probs'][1, 2] = value
-    rows = agreement.compare(Model(), lambda batch: found, batches)
     with pytest.raises(ValueError, match=r'a\.onnx is not written: it and PyTorch differ by (0\.001|inf) in probs'):
-        agreement.refuse_difference(rows, 'a.onnx', 'it')
+        compare()
     found['probs'] = found['probs'][:1]
     with pytest.raises(ValueError, match=r'probs of a batch of 2 has shape \(1, 3\), not \(2, 3\)'):
-        agreement.compare(Model(), lambda batch: found, batches)
+        compare()
 
 
 @MODELS.register_module()
