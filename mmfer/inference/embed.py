@@ -14,10 +14,10 @@ from mmfer.registry import DATASETS
 from mmfer.structures.expressions import class_key
 from mmfer.utils.nesting import leaves, protocol_of
 from mmfer.utils.progress import track
-from mmfer.visualization.curves import save_figure
+from mmfer.visualization.curves import check_picture, save_figure
 from mmfer.visualization.embedding import FEWEST, METHODS, Embedding, draw_embedding, project, write_points
 
-from .inputs import check_picture, open_model, run_name
+from .inputs import open_model, run_name
 
 BATCH = 64
 

@@ -19,15 +19,6 @@ from mmfer.utils.progress import track
 from .sources import NetworkView, Source, folder_files, open_sources
 from .torch_classifier import find_device, test_steps
 
-PICTURES = ('.png', '.svg', '.pdf')
-
-
-def check_picture(out: str | Path) -> Path:
-    """``out`` as a path, or ValueError where it is no name of a picture."""
-    if Path(out).suffix.lower() not in PICTURES:
-        raise ValueError(f'out={out}: the name of a picture ends in .png, .svg or .pdf')
-    return Path(out)
-
 
 def open_model(
     config: str | Path | Config, checkpoint: str | Path, device: Any = None, cfg_options: Mapping | None = None

@@ -16,10 +16,10 @@ from mmfer.registry import DATASETS
 from mmfer.structures.expressions import find_class
 from mmfer.structures.results import score_interval
 from mmfer.utils.nesting import leaves
-from mmfer.visualization.curves import save_figure
+from mmfer.visualization.curves import check_picture, save_figure
 from mmfer.visualization.latent import MOST, LatentFace, draw_latent
 
-from .inputs import check_picture, config_view, normalised, open_images, open_model, run_name
+from .inputs import config_view, normalised, open_images, open_model, run_name
 
 HEADS = ('VICHead', 'HeteroscedasticHead', 'EnsembleHead', 'MCDropoutHead', 'SNGPHead')
 """Heads whose predictions carry ``pred_mean`` and ``pred_std``."""

@@ -138,15 +138,16 @@ def draw_curves(runs: Sequence[Run], keys: Sequence[str] | None = None, smooth: 
     return figure
 
 
-def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure, whole or not at all.
+def check_picture(out: str | Path) -> Path:
+    """``out`` as a path, or ValueError where it is no name of a picture."""
+    if Path(out).suffix.lower() not in ('.png', '.svg', '.pdf'):
+        raise ValueError(f'out={out}: the name of a picture ends in .png, .svg or .pdf')
+    return Path(out)
 
-    Raises:
-        ValueError: If the name does not end in .png, .svg or .pdf.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in ('.png', '.svg', '.pdf'):
-        raise ValueError(f'{path}: the name of a picture ends in .png, .svg or .pdf')
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a figure, whole or not at all, to a name that :func:`check_picture` takes."""
+    path = check_picture(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f'.{path.name}.{os.getpid()}.part')
     try:
