@@ -6,9 +6,8 @@ The public names are loaded when they are used, so that an exported file needs n
 import warnings
 from importlib import import_module
 
-from .version import __version__
-
 _HOMES = dict(
+    __version__='version',
     ExpressionInferencer='inference.inferencer',
     build_runner='engine.run',
     calibrate='inference.calibration.calibrate',
@@ -25,7 +24,7 @@ _HOMES = dict(
     swap_head='engine.swap_head',
     train='engine.train',
 )
-__all__ = ['__version__', 'test', *_HOMES]
+__all__ = ['test', *_HOMES]
 
 
 def __getattr__(name: str) -> object:

@@ -7,15 +7,6 @@ import ast
 from typing import Any
 
 
-def add_tta(parser: argparse.ArgumentParser) -> None:
-    """The option ``--tta``, whose choices are the keys of ``mmfer.utils.views.VIEWS``."""
-    parser.add_argument(
-        '--tta',
-        choices=['flip', 'flip+shifts'],
-        help='average over the mirror image (2 views), or small shifts of both as well (10 views) [one view]',
-    )
-
-
 def _literal(node: ast.expr) -> Any:
     """The value of an expression of literals and ``dict(...)``.
 

@@ -5,8 +5,8 @@ import mmengine.config
 import pytest
 from processes import python
 
-from mmfer.inference.cli import add_arguments
-from mmfer.options import DictAction, add_tta
+from mmfer.cli import add_tta
+from mmfer.options import DictAction
 from mmfer.utils.views import VIEWS
 
 WORDS = ['a=1', 'b.c=[1,2]', "d=(1,'x')", 'e=None', 'f=true', 'g=1e-3', 'h=text', 'i=a=b', 'j=1,2']
@@ -33,18 +33,12 @@ def test_nothing_is_imported_for_it():
     assert python('-c', code).stdout.strip() == '[]', sys.version
 
 
-@pytest.mark.parametrize(('add', 'needed'), [(add_tta, []), (add_arguments, ['m.onnx'])])
-def test_views_of_test_time_augmentation(add, needed, capsys):
+def test_views_of_test_time_augmentation(capsys):
     parser = argparse.ArgumentParser()
-    add(parser)
+    add_tta(parser)
     (option,) = (action for action in parser._actions if action.dest == 'tta')
     assert list(option.choices) == list(VIEWS)
-    assert parser.parse_args(needed).tta is None
-    assert parser.parse_args([*needed, '--tta', 'flip+shifts']).tta == 'flip+shifts'
-    with pytest.raises(SystemExit) as stopped:
-        parser.parse_args([*needed, '--tta', 'both'])
-    assert stopped.value.code == 2
-    assert "argument --tta: invalid choice: 'both' (choose from" in capsys.readouterr().err
+    assert parser.parse_args([]).tta is None
 
 
 def test_whole_dicts_are_options():

@@ -69,6 +69,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_tool(lambda: module.run(args), stopped=getattr(module, 'STOPPED', ''))
 
 
+def add_tta(parser: argparse.ArgumentParser) -> None:
+    """The option ``--tta``, whose choices are the keys of ``mmfer.utils.views.VIEWS``."""
+    parser.add_argument(
+        '--tta',
+        choices=['flip', 'flip+shifts'],
+        help='average over the mirror image (2 views), or small shifts of both as well (10 views) [one view]',
+    )
+
+
 def options_of(args: argparse.Namespace) -> dict:
     """The options of a verb, without what :func:`main` adds."""
     return {name: value for name, value in vars(args).items() if name not in ('words', 'refuse')}

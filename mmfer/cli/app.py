@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import argparse
 
+from .predict import add_model, open_inferencer
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from mmfer.inference.cli import add_arguments as add_model
-
     add_model(parser)
     parser.add_argument('checkpoint', nargs='?', help='of a config')
     parser.add_argument('--host', default='127.0.0.1', help='address to listen on; 0.0.0.0 is all [127.0.0.1]')
@@ -29,7 +29,6 @@ def run(args: argparse.Namespace) -> int:
     from mmfer.web import check_gradio
 
     check_gradio()
-    from mmfer.inference.cli import open_inferencer
     from mmfer.web.examples import draw_examples
     from mmfer.web.page import serve
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from mmfer.options import DictAction, add_tta
+from mmfer.options import DictAction
+
+from . import add_tta
 
 
 def _pair(text: str) -> tuple:

@@ -10,17 +10,14 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from mmfer.datasets.config_classes import config_classes
-from mmfer.models.build import init_model
 from mmfer.registry import DATASETS
 from mmfer.structures.expressions import class_key
-from mmfer.utils.config_options import load_config
 from mmfer.utils.nesting import leaves, protocol_of
 from mmfer.utils.progress import track
-from mmfer.visualization.curves import save_figure
+from mmfer.visualization.curves import check_picture, save_figure
 from mmfer.visualization.embedding import FEWEST, METHODS, Embedding, draw_embedding, project, write_points
 
-from .inputs import run_name
+from .inputs import open_model, run_name
 
 BATCH = 64
 
@@ -39,29 +36,22 @@ def draw_embeddings(
     """Draw what the head of a model reads of a data set, in two dimensions, and write the points beside it as CSV.
 
     Args:
-        config: Config file or object of the model.
-        checkpoint: A checkpoint that mmfer trained or converted.
+        config, checkpoint, device, cfg_options: See :func:`mmfer.inference.inputs.open_model`.
         out: The picture: .png, .svg or .pdf.
         method: 'tsne', 'umap' or 'pca'.
         max_images: So many at most, drawn by ``seed``.
         seed: Of the draw and the projection.
         split: 'val' or 'test': which dataloader of the config.
-        device: A GPU where there is one, by default.
-        cfg_options: Dotted names to values, set in the config.
 
     Raises:
         ValueError: If an argument is wrong, or a needed package is not there. Nothing is written then.
     """
-    out = Path(out)
-    if out.suffix.lower() not in ('.png', '.svg', '.pdf'):
-        raise ValueError(f'out={out}: the name of a picture ends in .png, .svg or .pdf')
+    out = check_picture(out)
     if method not in METHODS:
         raise ValueError(f'method={method!r}: one of {", ".join(METHODS)}')
     if max_images < FEWEST or seed < 0:
         raise ValueError(f'max_images={max_images} must be at least {FEWEST}, seed={seed} at least 0')
-    config = load_config(config, cfg_options)
-    model = init_model(config, checkpoint, device or ('cuda' if torch.cuda.is_available() else 'cpu'))
-    model.classes = model.classes or config_classes(config)
+    config, model = open_model(config, checkpoint, device, cfg_options)
     embedding = embed(model, _dataset(config, split, max_images), max_images, seed)
     projection = project(embedding.features, method, seed)
     save_figure(draw_embedding(embedding, projection, run_name(config, checkpoint)), out)
@@ -86,31 +76,29 @@ def embed(model: nn.Module, dataset, max_images: int = 2000, seed: int = 0) -> E
         chosen = np.sort(rng.permutation(number)[:max_images])
     theirs = tuple(map(class_key, dataset.metainfo.get('classes') or ()))
     own = tuple(map(class_key, getattr(model, 'classes', None) or theirs))
-    rows: dict[str, list] = {key: [] for key in ('features', 'images', 'true', 'predicted', 'score', 'uncertainty')}
+    features, rows = [], []
     batches = [chosen[start : start + BATCH] for start in range(0, len(chosen), BATCH)]
     for batch in track(batches, len(batches), 'Embedding'):
         packed = [dataset[int(i)] for i in batch]
         data = dict(inputs=[each['inputs'] for each in packed], data_samples=[each['data_samples'] for each in packed])
         data = model.data_preprocessor(data)
         feats = model.extract_feat(data['inputs'])
-        features = feats if isinstance(feats, torch.Tensor) else feats[-1]
-        rows['features'].append(features.flatten(1).float().cpu().numpy())
+        read = feats if isinstance(feats, torch.Tensor) else feats[-1]
+        features.append(read.flatten(1).float().cpu().numpy())
         for i, sample in zip(batch, model.head.predict(feats, data['data_samples'])):
             label, score = int(sample.pred_label), sample.pred_score.float().cpu()
-            rows['images'].append(str(sample.metainfo.get('img_path', f'sample {i}')))
-            rows['true'].append(_name(theirs, int(sample.gt_label)))
-            rows['predicted'].append(_name(own, label))
-            rows['score'].append(float(score[label]))
-            rows['uncertainty'].append(float(torch.special.entr(score).sum()))
-    names = tuple(dict.fromkeys((*own, *theirs, *rows['true'], *rows['predicted'])))
+            image = str(sample.metainfo.get('img_path', f'sample {i}'))
+            entropy = float(torch.special.entr(score).sum())
+            rows.append((image, _name(theirs, int(sample.gt_label)), _name(own, label), float(score[label]), entropy))
+    images, true, predicted, scores, uncertainty = zip(*rows)
     return Embedding(
-        features=np.concatenate(rows['features']),
-        images=tuple(rows['images']),
-        true=tuple(rows['true']),
-        predicted=tuple(rows['predicted']),
-        score=np.array(rows['score']),
-        uncertainty=np.array(rows['uncertainty']),
-        classes=names,
+        features=np.concatenate(features),
+        images=images,
+        true=true,
+        predicted=predicted,
+        score=np.array(scores),
+        uncertainty=np.array(uncertainty),
+        classes=tuple(dict.fromkeys((*own, *theirs, *true, *predicted))),
         num_classes=len(score),
         protocol=protocol_of(dataset),
     )

@@ -8,15 +8,12 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
-from mmfer.datasets.config_classes import config_classes
-from mmfer.models.build import init_model
 from mmfer.structures.expressions import find_class
-from mmfer.utils.config_options import load_config
 from mmfer.visualization.curves import save_figure
 from mmfer.visualization.heat_map import METHODS, UNCERTAINTY, attention_rollout, grad_cam
 from mmfer.visualization.heat_map_panel import draw_heat_map
 
-from .inputs import config_view, normalised, open_images
+from .inputs import config_view, normalised, open_images, open_model
 
 
 @dataclass
@@ -58,16 +55,13 @@ def heat_maps(
     are reported, and the others go on.
 
     Args:
-        config: Config file or object of the model.
-        checkpoint: A checkpoint that mmfer trained or converted.
+        config, checkpoint, device, cfg_options: See :func:`mmfer.inference.inputs.open_model`.
         images: Files and folders; of videos the first frame is drawn.
         out: Folder of the pictures; made if it is not there.
         method: One of ``mmfer.visualization.heat_map.METHODS``.
         layer: Module that Grad-CAM looks at, see ``find_layer``.
         target: Name of a class, whose logit is explained, or ``'uncertainty'``; the predicted class by default.
         detector: See :func:`mmfer.inference.inputs.config_view`.
-        device: A GPU where there is one, by default.
-        cfg_options: Dotted names to values, set in the config.
 
     Raises:
         ValueError: If an argument is wrong. Nothing is written then.
@@ -79,9 +73,7 @@ def heat_maps(
         raise ValueError('rollout shows the attention of the encoder, whatever is answered: no target and no layer')
     if out.exists() and not out.is_dir():
         raise ValueError(f'out={out} is a file, not a folder for pictures')
-    config = load_config(config, cfg_options)
-    model = init_model(config, checkpoint, device or ('cuda' if torch.cuda.is_available() else 'cpu'))
-    model.classes = model.classes or config_classes(config)
+    config, model = open_model(config, checkpoint, device, cfg_options)
     view, wanted = config_view(config, detector), _target(target, model.classes)
     done, taken = HeatMapFiles(), set()
     for source in open_images(images, 'Heat maps'):

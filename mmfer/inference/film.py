@@ -12,9 +12,8 @@ import cv2
 import numpy as np
 
 from mmfer.structures.results import ImageResult
-from mmfer.utils.tables import render_table
+from mmfer.utils.tables import printable, render_table
 
-from .cli import printable
 from .drawing import VideoWriter
 from .inferencer import ExpressionInferencer
 from .sources import is_video

@@ -21,8 +21,7 @@ from mmfer.structures.results import Face, FaceResult, ImageResult, score_interv
 from mmfer.utils.images import MAX_PIXELS, from_array
 
 from .onnx import OnnxClassifier
-from .sources import Source, has_camera, open_sources
-from .view import DEFAULT_CROP, NetworkView
+from .sources import DEFAULT_CROP, NetworkView, Source, has_camera, open_sources
 
 HELD_BYTES = 256 * 2**20  # of images that wait for their answers
 BLUE = 25  # so much more blue than red, of 255, a face is suspicious
@@ -55,15 +54,7 @@ class Classifier(Protocol):
 def open_classifier(model: Any, checkpoint: str | Path | None = None, device: Any = None) -> Classifier:
     """The model of an ONNX file, of a config with a checkpoint, or of a name of the model index.
 
-    Args:
-        model: ``FILE.onnx`` of ``tools/deploy/export_onnx.py``; a config file or object; a name of ``list_models()``;
-            or a :class:`Classifier`, which is returned.
-        checkpoint: Of a config or name; of a name, None looks for that of its training.
-        device: Of a PyTorch model.
-
-    Raises:
-        FileNotFoundError: If a file is missing; the message says how to get it.
-        ValueError: If they do not fit, or a name is unknown.
+    The arguments are those of :class:`ExpressionInferencer`; a :class:`Classifier` is returned as it is.
     """
     if callable(model) and hasattr(model, 'classes'):
         return model
@@ -92,12 +83,6 @@ def open_classifier(model: Any, checkpoint: str | Path | None = None, device: An
     return _open_torch(model, checkpoint, device)
 
 
-def _follow(half_life: float) -> Any:
-    from .tracks import FaceTracks
-
-    return FaceTracks(half_life)
-
-
 def _open_torch(config: Any, checkpoint: str | Path | None, device: Any) -> Classifier:
     from mmfer.utils.optional import require_training
 
@@ -110,11 +95,9 @@ def _open_torch(config: Any, checkpoint: str | Path | None, device: Any) -> Clas
 class ExpressionInferencer:
     """Finds the faces of images and videos and says, for each, which expression it shows and how sure that is.
 
-    Faces are cut out and prepared by the transforms of the test data of the model's config, the very objects that
-    tests use, so a prepared face gives the same prediction here as in ``tools/test.py``.
-
-    Images are BGR inside, as in training. Files and PIL images say what they are; of arrays, ``channels`` must be told,
-    and a warning is given if the faces found in them are blue.
+    Faces are cut out and prepared by the transforms of the model's test data, so a prepared face gives the same
+    prediction here as in ``tools/test.py``. Files and PIL images say what they are; of arrays, ``channels`` must be
+    told, and a warning is given if the faces found in them are blue.
 
     Args:
         model: Config file or object, name of the model index (``mmfer.list_models``), or an exported ``.onnx``
@@ -122,24 +105,20 @@ class ExpressionInferencer:
         checkpoint: A checkpoint that mmfer trained or converted. None takes the newest of the training under this name,
             see ``mmfer.get_model``, and of a config leaves random weights, with a warning.
         device: Such as ``'cpu'`` or ``'cuda:1'``; a GPU where there is one, by default.
-        detector: ``'auto'`` (YuNet where its file is there, else Haar), ``'yunet'``, ``'haar'``, the path of YuNet's
-            ``.onnx`` file, a config, or a callable from a uint8 BGR array (H, W, 3) to a list of
-            ``mmfer.structures.results.Face``. None takes each image for one cut-out face, as the images of data sets
-            are.
-        crop: How faces are cut out: a transform's config, such as ``dict(type='CropFace', margin=0.1)`` or
-            ``dict(type='AlignFace', size=224)``. ``'auto'`` takes what the tests of the model do: ``face_crop`` of its
-            config, or ``CropFace`` or ``AlignFace`` in its pipeline; else a crop with a margin of 0.1.
+        detector: What :func:`mmfer.faces.detectors.build_detector` takes, such as ``'yunet'``, ``'haar'`` or a callable
+            from a uint8 BGR array (H, W, 3) to a list of ``Face``. None takes each image for one cut-out face.
+        crop: How faces are cut out: a transform's config, such as ``dict(type='AlignFace', size=224)``. ``'auto'``
+            takes what the tests of the model do, else a crop with a margin of 0.1.
         batch_size: Faces that go through the model together.
         threshold: Uncertainty in nats above which a face's ``abstain`` is True. ``'auto'`` takes that of the checkpoint
             (``tools/analysis/calibrate.py --coverage``), None never abstains.
         interval: Level of ``score_low`` and ``score_high``; None leaves them out.
-        half_life: Frames of a video, of those that are looked at, after which what a face showed counts half, see
+        half_life: Of what a face of a video showed, in frames that are looked at, see
             :class:`mmfer.inference.tracks.FaceTracks`; 0 numbers the faces and pools nothing, None does not number
             them either.
         max_pixels: Larger image files are refused.
-        tta: Test-time augmentation, as in ``tools/test.py --tta``: ``'flip'`` takes the mean over the face and its
-            mirror image, ``'flip+shifts'`` over small shifts of both as well, at 2 and 10 times the cost; what views
-            disagree in is epistemic, see :func:`mmfer.utils.views.merge_views`. None takes the face as it is.
+        tta: Test-time augmentation: ``'flip'`` averages over the face and its mirror image, ``'flip+shifts'`` over
+            small shifts of both as well, at 2 and 10 times the cost, see :func:`mmfer.utils.views.merge_views`.
 
     Attributes:
         classes: Names of the expressions, in the order of all scores.
@@ -171,9 +150,7 @@ class ExpressionInferencer:
             raise ValueError(f'batch_size={batch_size!r}: a whole number from 1 on')
         if interval is not None and not 0 < interval < 1:
             raise ValueError(f'interval={interval}: a level between 0 and 1, or None')
-        if isinstance(threshold, str) and threshold != 'auto':
-            raise ValueError(f"threshold={threshold!r}: a number of nats, None or 'auto'")
-        if threshold not in ('auto', None) and not math.isfinite(float(threshold)):
+        if threshold not in ('auto', None) and (isinstance(threshold, str) or not math.isfinite(threshold)):
             raise ValueError(f"threshold={threshold!r}: a number of nats, None or 'auto'")
         if half_life is not None and not half_life >= 0:
             raise ValueError(f'half_life={half_life}: a number of frames from 0 on, or None')
@@ -199,7 +176,6 @@ class ExpressionInferencer:
         self._view = NetworkView(self.classifier.pipeline, crop)
         self._warned_of_blue = False
 
-    # ---- calling -----------------------------------------------------------------------------------------------------
     def __call__(
         self,
         inputs: Any,
@@ -211,8 +187,7 @@ class ExpressionInferencer:
         """Look at images, folders, videos or a camera.
 
         Args:
-            inputs: A path of an image, a video or a folder; a NumPy or PIL image; the bytes of a file; the number of a
-                camera; or a list of these.
+            inputs: See :func:`mmfer.inference.sources.open_sources`.
             channels: Of NumPy images with channels: 'rgb', 'bgr', 'rgba' or 'bgra'. There is no default.
             stride: Of videos and cameras every so many frames.
             max_frames: Of each video and camera at most so many; must be told of a camera, which never ends.
@@ -227,17 +202,17 @@ class ExpressionInferencer:
         """
         if has_camera(inputs) and max_frames is None:
             raise ValueError('a camera never ends: tell max_frames, or take its frames one by one from stream()')
+        results = self.stream(inputs, channels, stride, max_frames)
         if out is None:
-            return list(self.stream(inputs, channels, stride, max_frames))
-        from .writers import check_output, open_writer
+            return list(results)
+        from .writers import open_writer
 
-        check_output(out)
-        results = []
+        found = []
         with open_writer(out, self.classes) as writer:
-            for result in self.stream(inputs, channels, stride, max_frames):
+            for result in results:
                 writer.write(result)
-                results.append(result)
-        return results
+                found.append(result)
+        return found
 
     def stream(
         self, inputs: Any, channels: str | None = None, stride: int = 1, max_frames: int | None = None
@@ -283,20 +258,15 @@ class ExpressionInferencer:
         yield from self._answer(waiting, ready, tracks)
 
     def predict(self, faces: Sequence[np.ndarray], channels: str | None = None) -> list[FaceResult]:
-        """Predictions for arrays that are one face each, cut out already, as the images of data sets; no detection.
-
-        Args:
-            faces: uint8 or uint16 (H, W), (H, W, 3) or (H, W, 4).
-            channels: 'rgb', 'bgr', 'rgba' or 'bgra', where they have channels. There is no default.
+        """Predictions for arrays that are one face each, cut out already, uint8 or uint16 (H, W) or (H, W, 3 or 4).
 
         Raises:
-            ValueError: If one is no image, or its ``channels`` are not told.
+            ValueError: If one is no image, or its ``channels`` are not told, as in a call.
         """
         images = [from_array(face, channels) for face in faces]
         fields = self._classify([self._view(image) for image in images])
         return [self._judge(self._face(whole_image(image)[0], values)) for image, values in zip(images, fields)]
 
-    # ---- the way of a face -------------------------------------------------------------------------------------------
     def _cut(self, source: Source) -> tuple[list[Face], list[np.ndarray]]:
         image = source.image
         if self.detector is None:
@@ -331,16 +301,14 @@ class ExpressionInferencer:
                     'dict(type=ImageResize, size=(H, W)), at the size of the training'
                 )
             batch = np.stack([face.transpose(2, 0, 1) for face in faces])
-            outputs = self._predict(batch)
+            if self.tta is None:
+                outputs = self.classifier(batch)
+            else:
+                from mmfer.utils.views import make_views, merge_views
+
+                outputs = merge_views([self.classifier(view) for view in make_views(batch, self.tta)])
             for i in range(len(batch)):
                 yield {name: values[i] for name, values in outputs.items()}
-
-    def _predict(self, batch: np.ndarray) -> Mapping[str, np.ndarray]:
-        if self.tta is None:
-            return self.classifier(batch)
-        from mmfer.utils.views import make_views, merge_views
-
-        return merge_views([self.classifier(view) for view in make_views(batch, self.tta)])
 
     def _answer(self, waiting: deque, ready: Sequence[np.ndarray], tracks: dict) -> Iterator[tuple]:
         fields = self._classify(ready)
@@ -349,18 +317,17 @@ class ExpressionInferencer:
             results = tuple(self._face(face, next(fields)) for face in faces)
             if source.frame is not None and self.half_life is not None:
                 if source.frame == 0 or source.name not in tracks:
+                    from .tracks import FaceTracks
+
                     tracks.clear()  # another video
-                    tracks[source.name] = _follow(self.half_life)
+                    tracks[source.name] = FaceTracks(self.half_life)
                 results = tracks[source.name].update(results)
-            if source.error is not None:
-                width = height = 0
+            width, height = (0, 0) if source.error is not None else (width, height)
             judged = tuple(map(self._judge, results))
             result = ImageResult(source.name, width, height, judged, source.error, source.frame, source.time)
             yield source.image, result
 
     def _face(self, face: Face, fields: Mapping[str, np.ndarray]) -> FaceResult:
-        values = {name: fields.get(f'pred_{name}') for name in ('mean', 'std')}
-        parts = {name: float(fields[name]) for name in ('uncertainty', 'aleatoric', 'epistemic') if name in fields}
         scores = fields['pred_score']
         if not np.isfinite(scores).all():
             raise ValueError(f'{self.classifier.source} answers {scores.tolist()}, which are no probabilities')
@@ -371,8 +338,9 @@ class ExpressionInferencer:
             scores=scores,
             detection_score=None if face.score is None else float(face.score),
             landmarks=face.landmarks,
-            **values,
-            **parts,
+            mean=fields.get('pred_mean'),
+            std=fields.get('pred_std'),
+            **{name: float(fields[name]) for name in ('uncertainty', 'aleatoric', 'epistemic') if name in fields},
         )
 
     def _judge(self, face: FaceResult) -> FaceResult:

@@ -1,8 +1,8 @@
-"""Images of files as the network of a config sees them, for pictures of what it does."""
+"""The model of a config, and images as its network sees them, for pictures of what it does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,31 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
+from mmfer.datasets.config_classes import config_classes
 from mmfer.faces.detectors import build_detector
+from mmfer.models.build import init_model
+from mmfer.utils.config_options import load_config
 from mmfer.utils.progress import track
 
-from .sources import Source, folder_files, open_sources
-from .torch_classifier import test_steps
-from .view import NetworkView
+from .sources import NetworkView, Source, folder_files, open_sources
+from .torch_classifier import find_device, test_steps
+
+
+def open_model(
+    config: str | Path | Config, checkpoint: str | Path, device: Any = None, cfg_options: Mapping | None = None
+) -> tuple[Config, torch.nn.Module]:
+    """The config with its options, and its model with the checkpoint, whose ``classes`` are named where they are known.
+
+    Args:
+        config: Config file or object of the model.
+        checkpoint: A checkpoint that mmfer trained or converted.
+        device: A GPU where there is one, by default.
+        cfg_options: Dotted names to values, set in the config.
+    """
+    config = load_config(config, cfg_options)
+    model = init_model(config, checkpoint, find_device(device))
+    model.classes = model.classes or config_classes(config)
+    return config, model
 
 
 def config_view(config: Config, detector: Any = None) -> Callable[[np.ndarray, str], np.ndarray]:

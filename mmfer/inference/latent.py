@@ -11,18 +11,15 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from mmfer.datasets import SynthFER
-from mmfer.datasets.config_classes import config_classes
 from mmfer.datasets.synth.annotators import label_distribution
-from mmfer.models.build import init_model
 from mmfer.registry import DATASETS
 from mmfer.structures.expressions import find_class
 from mmfer.structures.results import score_interval
-from mmfer.utils.config_options import load_config
 from mmfer.utils.nesting import leaves
-from mmfer.visualization.curves import save_figure
+from mmfer.visualization.curves import check_picture, save_figure
 from mmfer.visualization.latent import MOST, LatentFace, draw_latent
 
-from .inputs import config_view, normalised, open_images, run_name
+from .inputs import config_view, normalised, open_images, open_model, run_name
 
 HEADS = ('VICHead', 'HeteroscedasticHead', 'EnsembleHead', 'MCDropoutHead', 'SNGPHead')
 """Heads whose predictions carry ``pred_mean`` and ``pred_std``."""
@@ -45,13 +42,11 @@ def draw_latents(
 ) -> list[str]:
     """Draw the latent Gaussians of faces: of images, or of a drawn face on its way from one expression to another.
 
-    The way goes from the first expression alone over both together to the second one alone, so over the compounds that
-    SynthFER has. Its true label distributions are those of SynthFER's simulated annotators, with the temperature of the
-    config's data where these are SynthFER.
+    The way goes from the first expression alone over both together to the second one alone. Its true label
+    distributions are those of SynthFER's simulated annotators.
 
     Args:
-        config: Config file or object of the model.
-        checkpoint: A checkpoint that mmfer trained or converted.
+        config, checkpoint, device, cfg_options: See :func:`mmfer.inference.inputs.open_model`.
         out: The picture: .png, .svg or .pdf.
         images: Files and folders, each one face that is cut out already; () draws the way.
         compound: Two expressions. By default happiness and surprise, or of images the two with the highest means.
@@ -60,8 +55,6 @@ def draw_latents(
         person: Number of the face in SynthFER's test split whose person is drawn; the first one that nothing covers by
             default.
         detector: See :func:`mmfer.inference.inputs.config_view`; of images alone.
-        device: A GPU where there is one, by default.
-        cfg_options: Dotted names to values, set in the config.
 
     Returns:
         Notes on what to keep in mind.
@@ -70,14 +63,11 @@ def draw_latents(
         ValueError: If the head has no latent Gaussian, an argument is wrong, or an image cannot be read. Nothing is
             written then.
     """
-    out = Path(out)
-    if out.suffix.lower() not in ('.png', '.svg', '.pdf'):
-        raise ValueError(f'out={out}: the name of a picture ends in .png, .svg or .pdf')
+    out = check_picture(out)
     if not 2 <= steps <= MOST or not 0 < strength <= 1:
         raise ValueError(f'steps={steps} must lie in 2..{MOST}, strength={strength} in (0, 1]')
-    config = load_config(config, cfg_options)
-    model = init_model(config, checkpoint, device or ('cuda' if torch.cuda.is_available() else 'cpu'))
-    classes = model.classes or config_classes(config)
+    config, model = open_model(config, checkpoint, device, cfg_options)
+    classes = model.classes
     if not classes:
         raise ValueError(f'neither {checkpoint} nor the config names the classes')
     pair = None if compound is None else tuple(_class(name, classes) for name in compound)

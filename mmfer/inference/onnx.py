@@ -20,82 +20,50 @@ REMEDY = 'expected a file written by tools/deploy/export_onnx.py CONFIG CHECKPOI
 class OnnxClassifier:
     """A model that ``tools/deploy/export_onnx.py`` wrote, run by onnxruntime.
 
-    It can be pickled and copied, with the content of its file.
+    Pickled and copied, it loads its file again.
 
     Legend: B images, K classes, H and W the size that the model takes.
 
     Args:
         path: The ONNX file.
         threads: Threads that an operation is divided over; None leaves it to onnxruntime, which takes the cores.
-        providers: Execution providers of onnxruntime, best first; the CPU by default.
         batch: How many images every call will have, where that is known: onnxruntime then finds the shapes of all maps
             once, not in each call.
 
     Attributes:
         classes: Names of the K expressions, in label order.
-        pipeline: Transforms of the test images between the face that is cut out and the batch: dicts of plain values,
-            with names of transforms as ``type``.
-        face_crop: How faces are cut out of photos, such a dict as well; None where nobody said.
+        pipeline, face_crop, calibration, abstention: See :class:`mmfer.inference.inferencer.Classifier`.
         metadata: All that the file says of itself, see :func:`mmfer.inference.export.describe.describe`.
-        calibration: Weight and bias (K,) of the calibrated probabilities; None where they are not calibrated.
-        abstention: ``threshold`` (nats) of the uncertainty above which the model is not to answer, and how it was
-            found; or None.
         size: (H, W).
         source: The path.
 
     Raises:
         ImportError: If onnxruntime is not installed.
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is damaged, or no model of mmfer; in calls, if there are not ``batch`` images.
+        ValueError: If the file is damaged, or no model of mmfer.
 
     Examples:
         >>> model = OnnxClassifier('poster_var.onnx')  # doctest: +SKIP
         >>> model(faces)['pred_score']  # doctest: +SKIP
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        threads: int | None = None,
-        providers: tuple[str, ...] = ('CPUExecutionProvider',),
-        batch: int | None = None,
-    ) -> None:
-        if threads is not None and threads < 1:
-            raise ValueError(f'threads={threads}: 1 or more, or None for all cores')
-        if batch is not None and batch < 1:
-            raise ValueError(f'batch={batch}: 1 or more, or None for any')
-        self.batch, self._threads, self._providers = batch, threads, list(providers)
-        self.source = str(path)
-        if not Path(path).is_file():
-            raise FileNotFoundError(f'no such file: {path} ({REMEDY})')
-        self._file = Path(path).resolve()
-        self._content, self._written = None, self._file.stat().st_mtime_ns
-        self._open()
-
-    def __getstate__(self) -> dict[str, Any]:
-        content = self._content
-        if content is None:
-            if not self._file.is_file() or self._file.stat().st_mtime_ns != self._written:
-                raise ValueError(f'{self.source} is gone or changed since it was loaded: load it again to copy it')
-            content = self._file.read_bytes()
-        return {name: value for name, value in vars(self).items() if name != 'session'} | dict(_content=content)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._open()
-
-    def _open(self) -> None:
+    def __init__(self, path: str | Path, threads: int | None = None, batch: int | None = None) -> None:
         import onnxruntime
 
+        for name, value in dict(threads=threads, batch=batch).items():
+            if value is not None and value < 1:
+                raise ValueError(f'{name}={value}: 1 or more, or None')
+        if not Path(path).is_file():
+            raise FileNotFoundError(f'no such file: {path} ({REMEDY})')
+        self.source, self._arguments = str(path), (Path(path).resolve(), threads, batch)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what fails is raised, too
-        if self._threads is not None:
-            options.intra_op_num_threads = self._threads
-        if self.batch is not None:
-            options.add_free_dimension_override_by_name(BATCH, self.batch)
-        path = self.source
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        if batch is not None:
+            options.add_free_dimension_override_by_name(BATCH, batch)
         try:
-            self.session = onnxruntime.InferenceSession(self._content or str(self._file), options, self._providers)
+            self.session = onnxruntime.InferenceSession(str(path), options, ['CPUExecutionProvider'])
             content = self.session.get_modelmeta().custom_metadata_map.get(KEY)
         except Exception as error:  # of onnxruntime's own kinds, which have no common base
             raise ValueError(f'{path} is no ONNX model that onnxruntime can load: {_line(error)}; {REMEDY}') from None
@@ -106,6 +74,9 @@ class OnnxClassifier:
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise ValueError(f'{path}: its description is damaged ({_line(error)}); {REMEDY}') from None
 
+    def __reduce__(self) -> tuple:
+        return type(self), self._arguments
+
     def _read(self, metadata: Mapping[str, Any]) -> None:
         self.metadata = metadata
         self.classes = tuple(map(str, metadata['classes']))
@@ -115,12 +86,9 @@ class OnnxClassifier:
         self.abstention = metadata['abstention']
         if self.abstention is not None and not math.isfinite(self.abstention['threshold']):
             raise ValueError('the threshold of abstention is not finite')
-        calibration = metadata['calibration']
-        self.calibration = (
-            None
-            if calibration is None
-            else tuple(np.array(calibration[name], np.float32) for name in ('weight', 'bias'))
-        )
+        self.calibration = metadata['calibration']
+        if self.calibration is not None:
+            self.calibration = tuple(np.array(self.calibration[name], np.float32) for name in ('weight', 'bias'))
         taken = metadata['input']
         self.size = tuple(map(int, taken['size']))
         self._flip = {'RGB': True, 'BGR': False}[taken['channel_order']]
@@ -147,8 +115,9 @@ class OnnxClassifier:
         if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
             kind = images.dtype if isinstance(images, np.ndarray) else type(images).__name__
             raise TypeError(f'images must be a NumPy array of uint8, 0..255, in BGR order, not {kind}')
-        if images.ndim != 4 or images.shape[1:] != (3, *self.size) or not len(images):
-            raise ValueError(f'images must be (B, 3, {self.size[0]}, {self.size[1]}), not {images.shape}')
+        batch, shape = self._arguments[2], (3, *self.size)
+        if images.ndim != 4 or images.shape[1:] != shape or not len(images) or batch not in (None, len(images)):
+            raise ValueError(f'images must be ({batch or "B"}, 3, {self.size[0]}, {self.size[1]}), not {images.shape}')
         return normalise(images, self._mean, self._std, self._flip)
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -162,8 +131,6 @@ class OnnxClassifier:
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """The outputs, by the names that the file gives them, for normalised images: float32 (B, 3, H, W)."""
-        if self.batch is not None and len(images) != self.batch:
-            raise ValueError(f'{len(images)} images for a model that was loaded with batch={self.batch}')
         found = self.session.run(self.outputs, {self._images: np.ascontiguousarray(images)})
         return dict(zip(self.outputs, found))
 

@@ -1,19 +1,24 @@
-"""What an inferencer is called with, as a stream of images and frames."""
+"""From what an inferencer is called with to a stream of images, and from an image to what a network sees."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from mmfer.structures.results import Face
 from mmfer.utils.images import MAX_PIXELS, DamagedImage, load_image
 
 VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv', '.flv', '.ogv', '.ts')
+DEFAULT_CROP = dict(type='CropFace', margin=0.1)
+# Transforms that need neither PyTorch nor MMEngine, and their modules in mmfer.faces; those in use are imported.
+_OWN = dict(AlignFace='alignment', CropFace='cropping', ImageCenterCrop='resizing', ImageResize='resizing')
 
 
 @dataclass
@@ -108,11 +113,9 @@ def _from_memory(item: Any, number: int, channels: str | None, max_pixels: int) 
 
 def _open_path(item: str | os.PathLike, stride: int, max_pixels: int, max_frames: int | None) -> Iterator[Source]:
     text, path = os.fspath(item), Path(item)
-    if '://' in text:
-        yield Source(text, error=f'{text} is an address: download the file and give its path')
-        return
-    if not text:
-        yield Source(text, error='an empty path names nothing')
+    if '://' in text or not text:
+        why = f'{text} is an address: download the file and give its path' if text else 'an empty path names nothing'
+        yield Source(text, error=why)
         return
     try:
         is_folder, is_file = path.is_dir(), path.is_file()
@@ -142,18 +145,18 @@ def folder_files(folder: Path) -> Iterator[Path | Source]:
     """
     from mmfer.utils.image_files import walk
 
-    errors: list = []
+    errors: list[OSError] = []
+
+    def unreadable() -> Iterator[Source]:
+        while errors:
+            error = errors.pop(0)
+            name = str(error.filename)
+            yield Source(name, error=f'the folder {name} cannot be read: {error.strerror}')
+
     for place, names in walk(folder, lambda name: name.startswith('.'), errors.append):
-        yield from map(_unreadable, errors)
-        errors.clear()
-        for name in names:
-            yield Path(place, name)
-    yield from map(_unreadable, errors)
-
-
-def _unreadable(error: OSError) -> Source:
-    name = str(error.filename)
-    return Source(name, error=f'the folder {name} cannot be read: {error.strerror}')
+        yield from unreadable()
+        yield from (Path(place, name) for name in names)
+    yield from unreadable()
 
 
 def _try_image(item: Any, name: str, max_pixels: int) -> Source:
@@ -172,3 +175,60 @@ def _frames(source: int | str, stride: int, max_frames: int | None) -> Iterator[
     name = f'camera {source}' if is_camera else source
     for number, time, image, error in read_video(source, stride, max_frames):
         yield Source(name, image, error, number, time, is_camera)
+
+
+def build_step(step: Mapping[str, Any]) -> Callable[[dict], dict]:
+    """The transform of a config. Those of :mod:`mmfer.faces` need nothing, others the registry of transforms.
+
+    Raises:
+        ImportError: If the transform is another one, and what training needs is not installed.
+    """
+    kind = step['type']
+    name = kind.removeprefix('mmfer.') if isinstance(kind, str) else None
+    if name in _OWN:
+        cls = getattr(import_module(f'mmfer.faces.{_OWN[name]}'), name)
+        return cls(**{key: value for key, value in step.items() if key != 'type'})
+    from mmfer.utils.optional import require_training
+
+    require_training(f'the transform {kind} of the test images is none of {", ".join(_OWN)}')
+    from mmengine.registry import DefaultScope
+
+    from mmfer.registry import TRANSFORMS
+
+    with DefaultScope.overwrite_default_scope('mmfer'):
+        return TRANSFORMS.build(dict(step))
+
+
+class NetworkView:
+    """Prepares images as the tests of a model do.
+
+    Args:
+        pipeline: Transforms between the face that is cut out and the batch, as configs and exported files have them.
+        crop: How faces are cut out of photos, as a transform's config; None is ``DEFAULT_CROP``.
+    """
+
+    def __init__(self, pipeline: Sequence[Mapping], crop: Mapping | None = None) -> None:
+        self._steps = [build_step(step) for step in pipeline]
+        self._crop = build_step(crop or DEFAULT_CROP)
+
+    def __call__(self, img: np.ndarray, face: Face | None = None, name: str = 'image') -> np.ndarray:
+        """What the network sees, uint8 (H, W, 3) BGR to uint8 (h, w, 3) BGR.
+
+        Args:
+            img: The image.
+            face: The face in it; None takes the image for one face that is cut out already.
+            name: Of the image, for messages.
+
+        Raises:
+            ValueError: If a transform refuses or drops the image.
+        """
+        sample = dict(img=img, img_path=name, img_shape=img.shape[:2], ori_shape=img.shape[:2])
+        steps = self._steps
+        if face is not None:
+            sample.update(face_box=face.box, face_landmarks=face.landmarks)
+            steps = [self._crop, *steps]
+        for step in steps:
+            sample = step(sample)
+            if sample is None:
+                raise ValueError(f'{name}: {type(step).__name__} dropped the image')
+        return np.ascontiguousarray(sample['img'])

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
-import struct
 import time
 from collections.abc import Iterator
-from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -125,62 +122,17 @@ class _Grabbed:
         return self.seconds
 
     def problem(self, path: str) -> str | None:
-        """What is wrong with the file, None where all is well, though a header may announce more than is to be shown.
-
-        A trimmed MP4 file tells how long it is to be shown. Other headers may hold nothing but the time of the end, of
-        which the number of frames is an estimate.
-        """
+        """What is wrong with the file, None where all is well."""
         if not self.count or self.lost == self.count:
             return 'no frame can be decoded: damaged, or empty'
-        shown = edited_seconds(path)
-        expected = self.announced if shown is None else round(shown * self.rate)
-        reached = max(self.last + 1, round(self.seconds * self.rate) + 1)
-        if shown is None and math.isfinite(self.end):
-            reached = max(reached, round(self.end) + 1)
-        missing = expected - reached
-        if missing > max(2, min(expected // 20, _MOST_MISSING // 2)):  # a few too many are no damage
-            self.lost += missing
+        if not path.lower().endswith(('.mp4', '.mov', '.m4v')):  # of which trimming hides frames that they announce
+            reached = max(self.last + 1, round(self.seconds * self.rate) + 1)
+            if math.isfinite(self.end):  # some headers hold nothing but the time of the end
+                reached = max(reached, round(self.end) + 1)
+            missing = self.announced - reached
+            if missing > max(2, min(self.announced // 20, _MOST_MISSING // 2)):  # a few too many are no damage
+                self.lost += missing
         return f'{self.lost} of {self.announced} frames cannot be decoded: damaged, or cut off' if self.lost else None
-
-
-def edited_seconds(path: str) -> float | None:
-    """How long the video of an MP4 or MOV file is to be shown, by its edit list; None where there is none."""
-    try:
-        with open(path, 'rb') as file:
-            whole = (0, os.fstat(file.fileno()).st_size)
-            (start, _), *_ = _boxes(file, *whole, b'moov', b'mvhd')
-            file.seek(start)
-            head = file.read(24)
-            (scale,) = struct.unpack_from('>I', head, 20 if head[0] else 12)
-            for track in _boxes(file, *whole, b'moov', b'trak'):
-                (start, _), *_ = _boxes(file, *track, b'mdia', b'hdlr')
-                file.seek(start + 8)
-                if file.read(4) != b'vide':
-                    continue
-                (start, end), *_ = _boxes(file, *track, b'edts', b'elst')
-                file.seek(start)
-                data = file.read(min(end - start, 2**20))
-                (count,) = struct.unpack_from('>I', data, 4)
-                entry = struct.Struct('>Qqi' if data[0] else '>Iii')  # duration, place in the media or -1, rate
-                edits = [entry.unpack_from(data, 8 + i * entry.size) for i in range(count)]
-                return sum(duration for duration, place, _ in edits if place >= 0) / scale or None
-    except (OSError, ValueError, IndexError, ArithmeticError, struct.error):  # another kind of file, or damaged
-        pass
-    return None
-
-
-def _boxes(file: BinaryIO, start: int, end: int, kind: bytes, *below: bytes) -> Iterator[tuple[int, int]]:
-    """Where the contents of the boxes of an MP4 file at a path such as moov, trak begin and end."""
-    while start + 8 <= end:
-        file.seek(start)
-        size, found, large = struct.unpack('>I4sQ', file.read(16).ljust(16, b'\0'))
-        head, size = (16, large) if size == 1 else (8, size or end - start)
-        if size < head:
-            return
-        if found == kind:
-            place = start + head, min(start + size, end)
-            yield from _boxes(file, *place, *below) if below else [place]
-        start += size
 
 
 def open_video(path: str) -> cv2.VideoCapture:

@@ -1,3 +1,5 @@
+"""What is printed to a terminal."""
+
 from __future__ import annotations
 
 import io
@@ -22,3 +24,12 @@ def render_table(header: Sequence[str], rows: Iterable[Sequence], title: str | N
     text = io.StringIO()
     Console(file=text, width=10_000, color_system=None).print(table)
     return '\n'.join(line.rstrip() if not line.strip() else line for line in text.getvalue().split('\n'))
+
+
+def printable(text: str) -> str:
+    """``text`` on one line, without what terminals cannot show.
+
+    >>> printable('a\\nb.jpg')
+    'a\\\\nb.jpg'
+    """
+    return ''.join(char if char.isprintable() else char.encode('unicode_escape').decode() for char in text)

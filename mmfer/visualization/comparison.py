@@ -16,8 +16,8 @@ from matplotlib.ticker import MaxNLocator
 from mmfer.evaluation.functional.calibration import CalibrationBins
 
 from .contact_sheet import abbreviations
-from .curves import COLORS
 from .panels import (
+    COLORS,
     GREY,
     INK,
     PALE,
@@ -43,13 +43,7 @@ Point = tuple  # mean, low, high; the ends are NaN where there is no interval
 
 
 class Dot(NamedTuple):
-    """A method in :func:`draw_dots`.
-
-    name: Of the method.
-    value: Mean over the seeds.
-    low, high: Its interval; NaN for none.
-    seeds: Values of the seeds.
-    """
+    """A method in :func:`draw_dots`: the mean over its seeds, its interval (NaN for none), and their values."""
 
     name: str
     value: float
@@ -103,7 +97,7 @@ def draw_risk_coverage(curves: Mapping[str, Sequence[tuple[np.ndarray, np.ndarra
         curves: Method -> coverage and risk of each seed, (N,) fractions; drawn is the mean of the seeds, and in a
             panel of its own the seeds too.
     """
-    means = {method: _mean_curve(seeds) for method, seeds in curves.items()}
+    means = {m: np.mean([np.interp(_GRID, *seed) for seed in seeds], axis=0) for m, seeds in curves.items()}
     top = max(1.0, 1.06 * max(100 * float(np.max(risk)) for risk in means.values()))
     if len(means) <= LEGEND:
         figure = new_figure(6.6, 4.9 + 0.18 * math.ceil(len(means) / 4))
@@ -120,10 +114,8 @@ def draw_risk_coverage(curves: Mapping[str, Sequence[tuple[np.ndarray, np.ndarra
         for axes, (method, own) in zip(every, means.items()):
             for risk in means.values():
                 axes.plot(100 * _GRID, 100 * risk, color=PALE, linewidth=0.7)
-            for coverage, risk in curves[method] if len(curves[method]) > 1 else ():
-                axes.plot(
-                    100 * _GRID, 100 * np.interp(_GRID, coverage, risk), color=COLORS[0], linewidth=0.7, alpha=0.5
-                )
+            for seed in curves[method] if len(curves[method]) > 1 else ():
+                axes.plot(100 * _GRID, 100 * np.interp(_GRID, *seed), color=COLORS[0], linewidth=0.7, alpha=0.5)
             axes.plot(100 * _GRID, 100 * own, color=COLORS[0], linewidth=2)
         panel_titles(every, means)
         label_edges(every, 'coverage (%)', 'risk (%)')
@@ -134,10 +126,6 @@ def draw_risk_coverage(curves: Mapping[str, Sequence[tuple[np.ndarray, np.ndarra
         axes.set_xlim(0, 100)
         axes.set_ylim(0, top)
     return figure
-
-
-def _mean_curve(seeds: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    return np.mean([np.interp(_GRID, coverage, risk) for coverage, risk in seeds], axis=0)
 
 
 def draw_reliability(bins: Mapping[str, CalibrationBins], ece: Mapping[str, float]) -> Figure:
@@ -153,27 +141,21 @@ def draw_reliability(bins: Mapping[str, CalibrationBins], ece: Mapping[str, floa
     columns = number if number <= 4 else 6 if number > 12 else 4
     rows = math.ceil(number / columns)
     figure = new_figure(max(2.1 * columns, 5.2), 2.75 * rows + (0.45 if columns > 3 else 0.65))
-    grid = figure.subplots(
-        2 * rows, columns, squeeze=False, sharex=True, gridspec_kw=dict(height_ratios=[3, 1.15] * rows)
-    )
+    ratios = dict(height_ratios=[3, 1.15] * rows)
+    grid = figure.subplots(2 * rows, columns, squeeze=False, sharex=True, gridspec_kw=ratios)
     most = max(float(own.count.max()) for own in bins.values())
-    for i in range(rows * columns):
-        upper, lower = grid[2 * (i // columns)][i % columns], grid[2 * (i // columns) + 1][i % columns]
-        if i >= number:
-            upper.set_visible(False)
-            lower.set_visible(False)
-            continue
-        method = list(bins)[i]
+    pairs = [(grid[2 * row][column], grid[2 * row + 1][column]) for row, column in np.ndindex(rows, columns)]
+    for i, ((upper, lower), method) in enumerate(zip(pairs, bins)):
         _reliability(upper, lower, bins[method], ece[method], most)
         left, bottom = i % columns == 0, i + columns >= number
         upper.tick_params(labelleft=left, labelbottom=False)
         lower.tick_params(labelleft=left, labelbottom=bottom)
-        if left:
-            upper.set_ylabel('accuracy (%)', fontsize=9)
-            lower.set_ylabel('answers', fontsize=9)
-        if bottom:
-            lower.set_xlabel('confidence (%)', fontsize=9)
-    panel_titles([grid[2 * (i // columns)][i % columns] for i in range(number)], bins)
+        upper.set_ylabel('accuracy (%)' if left else '', fontsize=9)
+        lower.set_ylabel('answers' if left else '', fontsize=9)
+        lower.set_xlabel('confidence (%)' if bottom else '', fontsize=9)
+    for spare in np.ravel(pairs[number:]):
+        spare.set_visible(False)
+    panel_titles([upper for upper, _ in pairs[:number]], bins)
     handles = [
         Patch(color=COLORS[0], label='accuracy in the bin'),
         Patch(color=COLORS[0], alpha=_FAINT, label=f'of fewer than {FEW} answers'),
@@ -228,15 +210,8 @@ def draw_confusions(matrices: Mapping[str, np.ndarray], classes: Sequence[str]) 
         for row, column in np.ndindex(share.shape):
             value = share[row, column]
             if not math.isnan(value) and (value >= 0.5 if number <= _BIG else value >= 10):
-                axes.text(
-                    column,
-                    row,
-                    f'{value:.0f}',
-                    ha='center',
-                    va='center',
-                    fontsize=7,
-                    color='white' if value > 50 else INK,
-                )
+                look = dict(ha='center', va='center', fontsize=7, color='white' if value > 50 else INK)
+                axes.text(column, row, f'{value:.0f}', **look)
         axes.spines[:].set(visible=True, color=PALE)
         axes.set_xticks(range(size), names, rotation=90)
         axes.set_yticks(range(size), names)
@@ -260,41 +235,33 @@ def draw_uncertainties(answers: Mapping[str, tuple[np.ndarray, np.ndarray]], num
     columns = min(len(answers), 4 if len(answers) <= 12 else 6)
     figure, every = panels(len(answers), 2.1, 1.75, 0.45, columns)
     end = max([math.log(max(num_classes, 2)), *(values.max(initial=0) for pair in answers.values() for values in pair)])
-    edges = np.linspace(0, end, HISTOGRAM + 1)
-    top = 0.0
-    for axes, (right, wrong) in zip(every, answers.values()):
-        for values, color, filled in ((right, COLORS[0], True), (wrong, COLORS[1], False)):
+    edges, top = np.linspace(0, end, HISTOGRAM + 1), 10.0
+    for axes, pair in zip(every, answers.values()):
+        for values, color, filled in zip(pair, COLORS, (True, False)):
             if len(values):
                 share = 100 * np.histogram(np.clip(values, 0, end), edges)[0] / len(values)
                 top = max(top, share.max())
                 axes.stairs(share, edges, color=color, fill=filled, alpha=0.45 if filled else 1, linewidth=1.8)
-        for values, color in ((right, COLORS[0]), (wrong, COLORS[1])):
-            if len(values):
                 axes.axvline(float(np.median(values)), color=color, linewidth=1.1, linestyle=':')
-        missing = ' and '.join(name for name, values in (('right', right), ('wrong', wrong)) if not len(values))
+        missing = ' and '.join(name for name, values in zip(('right', 'wrong'), pair) if not len(values))
         if missing:
             axes.text(0.97, 0.92, f'no {missing} answers', transform=axes.transAxes, ha='right', va='top', fontsize=8)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10]))
     panel_titles(every, answers)
+    ticks = [tick for tick in (0, 5, 10, 30, 100) if tick <= 1.15 * top]
     for axes in every:
         axes.set_xlim(0, end)
         axes.set_yscale('symlog', linthresh=10)
-        axes.set_ylim(0, 1.15 * max(top, 10))
-        axes.set_yticks([tick for tick in (0, 5, 10, 30, 100) if tick <= 1.15 * max(top, 10)])
-        axes.set_yticklabels([str(int(tick)) for tick in axes.get_yticks()])
+        axes.set_ylim(0, 1.15 * top)
+        axes.set_yticks(ticks, list(map(str, ticks)))
         axes.minorticks_off()
     label_edges(every, 'uncertainty (nats)', 'answers (%)')
-    figure.legend(
-        handles=[
-            Patch(facecolor=COLORS[0], alpha=0.45, label='right answers'),
-            Patch(facecolor='none', edgecolor=COLORS[1], linewidth=1.8, label='wrong answers'),
-            every[0].plot([], [], ':', color=GREY, label='medians')[0],
-        ],
-        loc='outside upper center',
-        ncols=3,
-        frameon=False,
-        fontsize=9,
-    )
+    handles = [
+        Patch(facecolor=COLORS[0], alpha=0.45, label='right answers'),
+        Patch(facecolor='none', edgecolor=COLORS[1], linewidth=1.8, label='wrong answers'),
+        Line2D([], [], linestyle=':', color=GREY, label='medians'),
+    ]
+    figure.legend(handles=handles, loc='outside upper center', ncols=3, frameon=False, fontsize=9)
     return figure
 
 
@@ -343,18 +310,10 @@ def draw_conditions(
 
 
 def _line(axes, places: Sequence[float], points: Sequence[Point], index: int, ordered: bool, name: str) -> None:
-    style = method_style(index)
-    color, marker = style['color'], _MARKERS[index // len(COLORS) % len(_MARKERS)]
-    axes.plot(
-        places,
-        [point[0] for point in points],
-        marker if not ordered else marker + style['linestyle'],
-        color=color,
-        markersize=5,
-        linewidth=1.6,
-        label=name,
-        zorder=3,
-    )
+    style, marker = method_style(index), _MARKERS[index // len(COLORS) % len(_MARKERS)]
+    color, format = style['color'], marker + (style['linestyle'] if ordered else '')
+    means = [mean for mean, _, _ in points]
+    axes.plot(places, means, format, color=color, markersize=5, linewidth=1.6, label=name, zorder=3)
     for place, (_, low, high) in zip(places, points):
         if not math.isnan(low):
             axes.plot([place, place], [low, high], color=color, linewidth=1.3, solid_capstyle='butt', zorder=2)

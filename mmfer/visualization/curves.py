@@ -8,20 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mmfer.utils.files import replace_synced
 
+from .panels import dress, method_style, new_figure
 from .scalars import Run
 
-COLORS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000')
-"""The colours of Okabe and Ito, which colour-blind people tell apart, without the yellow that fades on white.
-
-https://jfly.uni-koeln.de/color/
-"""
-STYLES = ('-', '--', ':', '-.')
 LABELS = dict(
     accuracy='accuracy (%)',
     mean_class_accuracy='mean class accuracy (%)',
@@ -69,11 +63,8 @@ def smoothed(values: np.ndarray, weight: float) -> np.ndarray:
     .. math:: s_t = \\sum_{i \\le t} w^{t-i} x_i / \\sum_{i \\le t} w^{t-i}
 
     Args:
-        values (np.ndarray): (N,); those that are not finite stay as they are and count for nothing.
-        weight (float): w, from 0 (unchanged) to below 1.
-
-    Returns:
-        np.ndarray: (N,).
+        values: (N,); those that are not finite stay as they are and count for nothing.
+        weight: w, from 0 (unchanged) to below 1.
 
     >>> smoothed(np.array([1.0, 0.0, 0.0]), 0.5).round(3).tolist()
     [1.0, 0.333, 0.143]
@@ -97,21 +88,16 @@ def curve(run: Run, key: str, smooth: float = 0.0) -> tuple[np.ndarray, np.ndarr
             stay as they are.
 
     Returns:
-        tuple: Steps (N,), values (N,) or their means over the seeds, and of several seeds the sample standard
-        deviation (N,), at the steps that all seeds with this scalar have. None if there is nothing to draw.
+        Steps (N,), values (N,) or their means over the seeds, and of several seeds the sample standard deviation (N,),
+        at the steps that all seeds with this scalar have. None if there is nothing to draw.
     """
     seeds = [seed[key] for seed in run.seeds if key in seed]
-    if not seeds:
-        return None
-    steps = sorted(set.intersection(*(set(seed) for seed in seeds)))
+    steps = sorted(set.intersection(*map(set, seeds))) if seeds else []
     if not steps:
         return None
     weight = smooth if _smoothable(key, smooth) else 0.0
-    rows = []
-    for seed in seeds:
-        values = dict(zip(seed, smoothed(np.array(list(seed.values()), dtype=float), weight)))
-        rows.append([values[step] for step in steps])
-    values = np.array(rows)
+    drawn = [dict(zip(seed, smoothed(np.array(list(seed.values())), weight))) for seed in seeds]
+    values = np.array([[seed[step] for step in steps] for seed in drawn])
     std = values.std(axis=0, ddof=1) if len(values) > 1 else None
     return np.array(steps), values.mean(axis=0), std
 
@@ -132,31 +118,36 @@ def draw_curves(runs: Sequence[Run], keys: Sequence[str] | None = None, smooth: 
     names = find_keys(runs, keys)
     columns = 2 if len(names) == 4 else min(3, len(names))
     rows = math.ceil(len(names) / columns)
-    figure = Figure(figsize=(max(4.6 * columns, 6.0), 3.6 * rows + 0.3), dpi=120, layout='constrained')
-    FigureCanvasAgg(figure)
+    figure = new_figure(max(4.6 * columns, 6.0), 3.6 * rows + 0.3)
     lines: dict[str, object] = {}
     for i, name in enumerate(names):
         axes = figure.add_subplot(rows, columns, i + 1)
         for j, run in enumerate(runs):
-            line = _draw(axes, run, name, smooth, COLORS[j % len(COLORS)], STYLES[j // len(COLORS) % len(STYLES)])
+            line = _draw(axes, run, name, smooth, method_style(j))
             if line is not None:
-                lines.setdefault(_legend_name(run), line)
-        _dress(axes, name, smooth)
+                seeds = f' (mean ± std of {len(run.seeds)} seeds)' if len(run.seeds) > 1 else ''
+                lines.setdefault(run.name + seeds, line)
+        dress(axes)
+        axes.set_xlabel('iteration' if name.startswith('train/') else 'epoch', fontsize=10)
+        axes.set_ylabel(_label(name) + (f', smoothed {smooth:g}' if _smoothable(name, smooth) else ''), fontsize=10)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True))
+        axes.ticklabel_format(axis='y', style='sci', scilimits=(-3, 5), useMathText=True)
     figure.legend(
         list(lines.values()), list(lines), loc='outside upper center', ncols=columns, frameon=False, fontsize=10
     )
     return figure
 
 
-def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure, whole or not at all.
+def check_picture(out: str | Path) -> Path:
+    """``out`` as a path, or ValueError where it is no name of a picture."""
+    if Path(out).suffix.lower() not in ('.png', '.svg', '.pdf'):
+        raise ValueError(f'out={out}: the name of a picture ends in .png, .svg or .pdf')
+    return Path(out)
 
-    Raises:
-        ValueError: If the name does not end in .png, .svg or .pdf.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in ('.png', '.svg', '.pdf'):
-        raise ValueError(f'{path}: the name of a picture ends in .png, .svg or .pdf')
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a figure, whole or not at all, to a name that :func:`check_picture` takes."""
+    path = check_picture(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f'.{path.name}.{os.getpid()}.part')
     try:
@@ -166,29 +157,17 @@ def save_figure(figure: Figure, path: str | Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _draw(axes, run: Run, name: str, smooth: float, color: str, style: str):
+def _draw(axes, run: Run, name: str, smooth: float, style: dict):
     drawn = curve(run, name, smooth)
     if drawn is None:
         return None
     steps, values, std = drawn
-    marker = 'o' if len(steps) == 1 else '.' if len(steps) <= 40 else None
     if _smoothable(name, smooth):
-        raw = curve(run, name)
-        axes.plot(raw[0], raw[1], style, color=color, alpha=0.25, linewidth=1)
+        axes.plot(*curve(run, name)[:2], **style, alpha=0.25, linewidth=1)
     if std is not None:
-        axes.fill_between(steps, values - std, values + std, color=color, alpha=0.18, linewidth=0)
-    return axes.plot(steps, values, style, color=color, linewidth=1.8, marker=marker, markersize=5)[0]
-
-
-def _dress(axes, name: str, smooth: float) -> None:
-    axes.set_xlabel('iteration' if name.startswith('train/') else 'epoch', fontsize=10)
-    axes.set_ylabel(_label(name) + (f', smoothed {smooth:g}' if _smoothable(name, smooth) else ''), fontsize=10)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True))
-    axes.ticklabel_format(axis='y', style='sci', scilimits=(-3, 5), useMathText=True)
-    axes.tick_params(labelsize=9)
-    axes.grid(color='0.9')
-    axes.set_axisbelow(True)
-    axes.spines[['top', 'right']].set_visible(False)
+        axes.fill_between(steps, values - std, values + std, color=style['color'], alpha=0.18, linewidth=0)
+    marker = 'o' if len(steps) == 1 else '.' if len(steps) <= 40 else None
+    return axes.plot(steps, values, **style, linewidth=1.8, marker=marker, markersize=5)[0]
 
 
 def _label(name: str) -> str:
@@ -202,10 +181,6 @@ def _label(name: str) -> str:
 def _smoothable(name: str, smooth: float) -> bool:
     """Whether a scalar is smoothed: measurements in the training are, settings such as the learning rate are not."""
     return bool(smooth) and name.startswith('train/') and not name.endswith(('lr', 'momentum'))
-
-
-def _legend_name(run: Run) -> str:
-    return f'{run.name} (mean ± std of {len(run.seeds)} seeds)' if len(run.seeds) > 1 else run.name
 
 
 def notes(runs: Sequence[Run], keys: Sequence[str]) -> list[str]:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from mmfer.utils.files import replace_synced
+from mmfer.utils.files import write_text
 from mmfer.utils.optional import require
 
 from .contact_sheet import class_colors
-from .panels import GREY, INK, new_figure
+from .panels import INK, dress, new_figure
 from .text import font_families, plot_text
 
 METHODS = dict(tsne='t-SNE', umap='UMAP', pca='PCA')
@@ -117,26 +118,20 @@ def project(features: np.ndarray, method: str = 'tsne', seed: int = 0) -> Projec
     return Projection(np.asarray(points, np.float64), method)
 
 
-def draw_embedding(embedding: Embedding, projection: Projection, title: str = ''):
+def draw_embedding(embedding: Embedding, projection: Projection, title: str = '') -> Figure:
     """The points by true class, wrong answers as crosses, and beside it the same points by uncertainty.
 
     Args:
         embedding: Of N images.
         projection: Its points (N, 2).
         title: Such as the name of the config.
-
-    Returns:
-        matplotlib.figure.Figure
     """
     classes = [name for name in embedding.classes if name in embedding.true]
     looks = _looks(embedding.classes)
     points, right, true = projection.points, embedding.right, np.array(embedding.true)
     size = float(np.clip(9000 / len(points), 7, 45))
     with matplotlib.rc_context({'font.family': font_families([*embedding.classes, title, embedding.protocol])}):
-        names = []
-        for name in classes:
-            own = true == name
-            names.append(f'{plot_text(name)}: {own.sum()}, {100 * right[own].mean():.0f} % right')
+        names = [f'{plot_text(k)}: {(true == k).sum()}, {100 * right[true == k].mean():.0f} % right' for k in classes]
         names.append(f'wrong answer ({(~right).sum()})')
         columns = max(1, min(4, 140 // (6 + max(map(len, names)))))
         figure = new_figure(11.5, 5.75 + 0.17 * math.ceil(len(names) / columns))
@@ -152,35 +147,32 @@ def draw_embedding(embedding: Embedding, projection: Projection, title: str = ''
         if len(classes) <= NAMED:
             _name_groups(left, points, [right & (true == name) for name in classes], classes)
         left.set_title('true class', fontsize=10, color=INK, loc='left')
-        share = embedding.uncertainty / math.log(max(embedding.num_classes, 2))
+        share = 100 * embedding.uncertainty / math.log(max(embedding.num_classes, 2))
         rising = np.argsort(share, kind='stable')
-        drawn = other.scatter(
-            *points[rising].T, s=size, c=100 * share[rising], cmap='cividis_r', vmin=0, vmax=100, linewidths=0
-        )
+        scale = dict(cmap='cividis_r', vmin=0, vmax=100, linewidths=0)
+        drawn = other.scatter(*points[rising].T, s=size, c=share[rising], **scale)
         other.set_title('uncertainty of the answer', fontsize=10, color=INK, loc='left')
         bar = figure.colorbar(drawn, ax=other, shrink=0.7, pad=0.02)
         bar.set_label(f'entropy (% of log {embedding.num_classes})', fontsize=9)
         bar.ax.tick_params(labelsize=9)
         bar.outline.set_visible(False)
         for axes in (left, other):
-            axes.spines[['top', 'right']].set_visible(False)
-            axes.spines[['left', 'bottom']].set_color('0.8')
+            dress(axes)
+            axes.grid(False)
             axes.margins(0.03)
             axes.set_xlabel(projection.axes[0], fontsize=9)
-            if projection.axes[0]:
-                axes.tick_params(labelsize=9, color=GREY)
-            else:
+            if not projection.axes[0]:
                 axes.tick_params(length=0, labelleft=False, labelbottom=False)
         left.set_ylabel(projection.axes[1], fontsize=9)
-        handles = [
-            Line2D([], [], linestyle='', marker=looks[name][1], color=looks[name][0], markersize=7) for name in classes
-        ]
-        handles.append(Line2D([], [], linestyle='', marker='x', color=INK, markersize=6))
+        marks = [(looks[name][1], looks[name][0]) for name in classes] + [('x', INK)]
+        handles = [Line2D([], [], linestyle='', marker=shape, color=shade, markersize=7) for shape, shade in marks]
         figure.legend(handles, names, loc='outside lower center', ncols=columns, frameon=False, fontsize=9)
+        data = f' of {plot_text(embedding.protocol)}' if embedding.protocol else ''
         lines = [plot_text(title)] if title else []
-        what = f'{METHODS[projection.method]} of what the head reads'
-        said = f'{len(points)} images of {plot_text(embedding.protocol)}' if embedding.protocol else f'{len(points)}'
-        lines.append(f'{what}, {said}; {100 * right.mean():.1f} % right')
+        lines.append(
+            f'{METHODS[projection.method]} of what the head reads, {len(points)} images{data}; '
+            f'{100 * right.mean():.1f} % right'
+        )
         if not projection.axes[0]:
             lines.append('Neighbours are alike; distances between groups and their sizes mean nothing.')
         figure.suptitle('\n'.join(lines), fontsize=10, color=INK, x=0.01, ha='left')
@@ -222,16 +214,11 @@ def _name_groups(axes, points: np.ndarray, groups: Sequence[np.ndarray], names: 
 
 def write_points(path: str | Path, embedding: Embedding, projection: Projection) -> None:
     """A CSV file with a row an image: image, true, predicted, score, uncertainty, x, y; whole or not at all."""
-    path = Path(path)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    try:
-        with open(part, 'w', newline='', encoding='utf-8', errors='backslashreplace') as file:
-            writer = csv.writer(file)
-            writer.writerow(('image', 'true', 'predicted', 'score', 'uncertainty', 'x', 'y'))
-            for i, (x, y) in enumerate(projection.points.tolist()):
-                numbers = (embedding.score[i], embedding.uncertainty[i], x, y)
-                row: Sequence = (embedding.images[i], embedding.true[i], embedding.predicted[i])
-                writer.writerow((*row, *(f'{float(value):.6g}' for value in numbers)))
-        replace_synced(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(('image', 'true', 'predicted', 'score', 'uncertainty', 'x', 'y'))
+    for i, (x, y) in enumerate(projection.points.tolist()):
+        numbers = (embedding.score[i], embedding.uncertainty[i], x, y)
+        names = (embedding.images[i], embedding.true[i], embedding.predicted[i])
+        writer.writerow((*names, *(f'{float(value):.6g}' for value in numbers)))
+    write_text(path, text.getvalue().encode('utf-8', 'backslashreplace').decode())

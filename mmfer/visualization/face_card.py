@@ -9,7 +9,7 @@ import numpy as np
 
 from mmfer.structures.results import FaceResult
 
-from .contact_sheet import class_colors
+from .contact_sheet import class_colors, fit_image
 from .face_label import chip_size, contrast, draw_chip, ink_on
 from .text import draw_text, in_order, line_height, shorten, text_width
 
@@ -45,38 +45,18 @@ def face_card(
     if width < 240:
         raise ValueError(f'width={width}: a card needs 240 pixels or more to be readable')
     theme, size = DARK if dark else LIGHT, max(9, round(width / 31))
-    gap, side = size, round(0.3 * width)
+    gap, side, row, small = size, round(0.3 * width), round(1.7 * size), _small(size)
+    card = np.full((2 * width + row * len(face.classes), width, 3), theme['page'], np.uint8)  # cut off at its end
+    card[gap : gap + side, gap : gap + side] = fit_image(face_bgr, side, theme['track'])
     title = in_order('' if number is None else str(number), 'unsure:' if face.abstain else '', face.label)
-    room = width - 3 * gap - side
-    beside = room - text_width(_value(face), _big(size), bold=True) - size
-    is_wide = chip_size(title, size, face.abstain)[0] > beside  # then the probability goes to the next line
-    head = max(side, _head_height(size, face, is_wide))
-    row = round(1.7 * size)
-    foot = round(0.8 * size) + line_height(_small(size)) * (2 if face.score_low is not None else 1)
-    card = np.empty((2 * gap + head + gap + row * len(face.classes) + foot, width, 3), np.uint8)
-    card[:] = theme['page']
-    card[gap : gap + side, gap : gap + side] = fit(face_bgr, side, theme['track'])
-    _draw_head(card, face, gap + side + gap, gap, size, theme, title, room if is_wide else beside, is_wide)
-    top = 2 * gap + head
-    bottom = _draw_bars(card, face, gap, top, row, size, theme)
+    bottom = max(gap + side, _draw_head(card, face, title, gap + side + gap, gap, size, theme))
+    bottom = _draw_bars(card, face, gap, bottom + gap, row, size, theme)
     if face.score_low is not None:
         share = '' if level is None else f'{100 * level:g} % '
         note = f'whiskers: {share}interval that the deviation of the latent implies'
-        note = shorten(note, width - 2 * gap, _small(size))
-        draw_text(card, note, gap, bottom + 0.2 * size, _small(size), theme['soft'])
-    return card
-
-
-def fit(image: np.ndarray, size: int, background: tuple) -> np.ndarray:
-    """The image scaled to fit a square of ``size`` pixels, in its middle, with its aspect ratio."""
-    scale = size / max(image.shape[:2])
-    height, width = (min(size, max(1, round(scale * length))) for length in image.shape[:2])
-    square = np.empty((size, size, 3), np.uint8)
-    square[:] = background
-    top, left = (size - height) // 2, (size - width) // 2
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    square[top : top + height, left : left + width] = cv2.resize(image, (width, height), interpolation=how)
-    return square
+        draw_text(card, shorten(note, width - 2 * gap, small), gap, bottom + 0.2 * size, small, theme['soft'])
+        bottom += line_height(small)
+    return card[: bottom + round(0.5 * size)].copy()
 
 
 def check_image(img: np.ndarray, name: str) -> None:
@@ -90,64 +70,38 @@ def _small(size: int) -> int:
     return max(9, round(0.82 * size))
 
 
-def _big(size: int) -> int:
-    return round(1.5 * size)
-
-
-def _value(face: FaceResult) -> str:
-    return f'{face.score:.2f}'
-
-
-def _head_height(size: int, face: FaceResult, is_wide: bool) -> int:
-    lines = 2 if face.aleatoric is not None and face.epistemic is not None else 1
-    lines += face.score_low is not None or is_wide
-    return round(4.6 * size) + lines * line_height(size) + round(1.4 * size)
-
-
-def _draw_head(
-    card: np.ndarray,
-    face: FaceResult,
-    x: int,
-    y: int,
-    size: int,
-    theme: dict,
-    title: str,
-    room: int,
-    is_wide: bool,
-) -> None:
-    """Label, probability with its interval, and the uncertainty as a part of its maximum, to the right of the face."""
-    span, big = card.shape[1] - x - size, _big(size)
+def _draw_head(card: np.ndarray, face: FaceResult, title: str, x: int, y: int, size: int, theme: dict) -> int:
+    """Label, probability with its interval, and the uncertainty as a part of its maximum; the lower edge of these."""
+    span, line = card.shape[1] - x - size, line_height(size)
     place = face.classes.index(face.label)
-    color = class_colors(face.classes)[place]
-    for title_size in range(big, size - 1, -1):  # long names in smaller letters, then shortened
-        if chip_size(title, title_size, face.abstain)[0] <= room:
+    for title_size in range(round(1.5 * size), size - 1, -1):  # long names in smaller letters, then shortened
+        if chip_size(title, title_size, face.abstain)[0] <= span:
             break
-    title = shorten(title, room - chip_size('', title_size, face.abstain)[0], title_size, bold=True)
+    title = shorten(title, span - chip_size('', title_size, face.abstain)[0], title_size, bold=True)
     w, h = chip_size(title, title_size, face.abstain)
-    draw_chip(card, (x, y, x + w, y + h), title, title_size, color, face.abstain)
-    top = y + (h - line_height(big)) / 2
-    y += round(2.5 * size)
-    if is_wide:
-        top = y + (line_height(size) - line_height(big)) / 2
-    draw_text(card, _value(face), x + span - text_width(_value(face), big, True), top, big, theme['ink'], bold=True)
+    draw_chip(card, (x, y, x + w, y + h), title, title_size, class_colors(face.classes)[place], face.abstain)
+
+    def pair(name: str, value: str) -> None:
+        draw_text(card, name, x, y, size, theme['ink'], bold=True)
+        draw_text(card, value, x + span - text_width(value, size, True), y, size, theme['ink'], bold=True)
+
+    y += h + round(0.5 * size)
+    pair('probability', f'{face.score:.2f}')
+    y += line
     if face.score_low is not None:
         text = f'interval {face.score_low[place]:.2f} – {face.score_high[place]:.2f}'
         draw_text(card, shorten(text, span, size), x, y, size, theme['soft'])
-    if face.score_low is not None or is_wide:
-        y += line_height(size)
+        y += line
     y += round(0.5 * size)
     most = math.log(max(2, len(face.classes)))
-    draw_text(card, 'uncertainty', x, y, size, theme['ink'], bold=True)
-    share = f'{100 * face.uncertainty / most:.0f} %'
-    draw_text(card, share, x + span - text_width(share, size, True), y, size, theme['ink'], bold=True)
+    pair('uncertainty', f'{100 * face.uncertainty / most:.0f} %')
     y += round(1.5 * size)
-    thick = round(0.7 * size)
+    thick, start = round(0.7 * size), 0.0
     cv2.rectangle(card, (x, y), (x + span - 1, y + thick), theme['track'], cv2.FILLED)
-    parts = [(face.uncertainty, theme['soft'])]
+    parts = [('', face.uncertainty, theme['soft'])]
     if face.aleatoric is not None and face.epistemic is not None:
-        parts = [(face.aleatoric, theme['rule']), (face.epistemic, theme['ink'])]
-    start = 0.0
-    for amount, shade in parts:
+        parts = [('aleatoric', face.aleatoric, theme['rule']), ('epistemic', face.epistemic, theme['ink'])]
+    for _, amount, shade in parts:
         a, b = (x + round((span - 1) * min(1.0, value / most)) for value in (start, start + amount))
         if b > a:
             cv2.rectangle(card, (a, y), (b, y + thick), shade, cv2.FILLED)
@@ -155,17 +109,18 @@ def _draw_head(
     y += thick + round(0.35 * size)
     text = f'{face.uncertainty:.2f} of {most:.2f} nats (log {len(face.classes)})'
     draw_text(card, shorten(text, span, size), x, y, size, theme['soft'])
+    y += line
     if len(parts) == 2:
-        y += line_height(size)
-        small = _small(size)
-        texts = [f'aleatoric {face.aleatoric:.2f}', f'epistemic {face.epistemic:.2f}']
-        while small > 9 and sum(text_width(text, small) for text in texts) + 3 * small + size > span:
+        small, texts = _small(size), [f'{name} {amount:.2f}' for name, amount, _ in parts]
+        while small > 7 and sum(text_width(text, small) for text in texts) + 3 * small + size > span:
             small -= 1
-        for text, (_, shade) in zip(texts, parts):
+        for text, (_, _, shade) in zip(texts, parts):
             middle, half = y + line_height(small) // 2, round(0.35 * small)
             cv2.rectangle(card, (x, middle - half), (x + 2 * half, middle + half), shade, cv2.FILLED)
             draw_text(card, text, x + round(1.1 * small), y, small, theme['soft'])
             x += round(1.1 * small) + text_width(text, small) + size
+        y += line_height(small)
+    return y
 
 
 def _draw_bars(card: np.ndarray, face: FaceResult, x: int, y: int, row: int, size: int, theme: dict) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -19,10 +19,8 @@ _OWN, _OTHER, _LABEL = 0.6, 1.0, 6.0  # what it costs a label to cover its own f
 _MIN_TEXT = 9
 
 
-def color_of(label: str, classes: Sequence[str], colors: Mapping[str, Color] | None = None) -> Color:
-    """BGR of an expression: that of ``colors``, else the one that all pictures of mmfer have for it."""
-    if colors and label in colors:
-        return tuple(colors[label])
+def color_of(label: str, classes: Sequence[str]) -> Color:
+    """BGR of an expression, the one that all pictures of mmfer have for it."""
     return dict(zip(classes, class_colors(classes))).get(label, class_colors([label])[0])
 
 
@@ -55,22 +53,23 @@ def text_size(height: int, width: int) -> int:
 
 def draw_box(img: np.ndarray, box: Box, color: Color, line: int, dashed: bool = False) -> None:
     """A rectangle with a casing, black or white, that sets it off from whatever lies below."""
-    casing = ink_on(color)
+    for ink, thick in ((ink_on(color), line + 2 * max(1, line // 2)), (color, line)):
+        if dashed:
+            _draw_dashes(img, box, ink, thick, 5 * line)
+        else:
+            cv2.rectangle(img, box[:2], box[2:], ink, thick, cv2.LINE_8)
+
+
+def _draw_dashes(img: np.ndarray, box: Box, ink: Color, thick: int, dash: int) -> None:
+    """A rectangle of dashes, one at each corner, with gaps that are about as long."""
     x1, y1, x2, y2 = box
-    corners = ((x1, y1), (x2, y1), (x2, y2), (x1, y2))
-    for ink, thick in ((casing, line + 2 * max(1, line // 2)), (color, line)):
-        if not dashed:
-            cv2.rectangle(img, (x1, y1), (x2, y2), ink, thick, cv2.LINE_8)
-            continue
-        for (ax, ay), (bx, by) in zip(corners, (*corners[1:], corners[0])):
-            length = max(abs(bx - ax), abs(by - ay))
-            number = max(1, round(length / (9 * line)))  # dashes of 5 lines' width, gaps of 4
-            for i in range(number + 1):
-                middle, half = i / number, 2.5 * line / max(length, 1)
-                start, end = max(0.0, middle - half), min(1.0, middle + half)
-                a = (round(ax + start * (bx - ax)), round(ay + start * (by - ay)))
-                b = (round(ax + end * (bx - ax)), round(ay + end * (by - ay)))
-                cv2.line(img, a, b, ink, thick, cv2.LINE_8)
+    for start, end in (((x1, y1), (x2, y1)), ((x2, y1), (x2, y2)), ((x2, y2), (x1, y2)), ((x1, y2), (x1, y1))):
+        start, side = np.array(start), np.subtract(end, start)
+        length = max(1, int(np.abs(side).max()))
+        for middle in np.linspace(0, 1, max(1, round(length / (1.8 * dash))) + 1):
+            ends = np.clip([middle - dash / 2 / length, middle + dash / 2 / length], 0, 1)
+            a, b = (np.rint(start + part * side).astype(int).tolist() for part in ends)
+            cv2.line(img, a, b, ink, thick, cv2.LINE_8)
 
 
 def draw_points(img: np.ndarray, points: np.ndarray, color: Color, radius: int) -> None:
@@ -89,14 +88,8 @@ def draw_chip(img: np.ndarray, place: Box, text: str, size: int, color: Color, d
     plate = (238, 238, 238) if dashed else color
     cv2.rectangle(img, (x1, y1), (x2 - 1, y2 - 1), plate, cv2.FILLED)
     if dashed:
-        edge = (x1 + line // 2, y1 + line // 2, x2 - 1 - line // 2, y2 - 1 - line // 2)
-        corners = ((edge[0], edge[1]), (edge[2], edge[1]), (edge[2], edge[3]), (edge[0], edge[3]))
-        for a, b in zip(corners, (*corners[1:], corners[0])):
-            length = max(abs(b[0] - a[0]), abs(b[1] - a[1]))
-            for start in np.arange(0, length, 6 * line):
-                ends = [min(length, start + step) / max(length, 1) for step in (0, 3 * line)]
-                p, q = (tuple(round(u + end * (v - u)) for u, v in zip(a, b)) for end in ends)
-                cv2.line(img, p, q, BLACK, line)
+        inset = line // 2
+        _draw_dashes(img, (x1 + inset, y1 + inset, x2 - 1 - inset, y2 - 1 - inset), BLACK, line, 3 * line)
         middle, radius = (y1 + y2) // 2, max(2, round(0.3 * size))  # its class all the same
         cv2.circle(img, (x1 + pad + radius, middle), radius, color, cv2.FILLED, cv2.LINE_AA)
         x1 += 2 * radius + pad // 2 + 1

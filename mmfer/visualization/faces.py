@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import cv2
 import numpy as np
@@ -18,15 +17,7 @@ from .text import draw_text, in_order, line_height, shorten
 __all__ = ['crop', 'draw_faces', 'face_card', 'face_sheet']
 
 
-def draw_faces(
-    img_bgr: np.ndarray,
-    result: ImageResult,
-    landmarks: bool = True,
-    labels: bool = True,
-    numbers: bool = False,
-    size: int | None = None,
-    colors: Mapping[str, tuple] | None = None,
-) -> np.ndarray:
+def draw_faces(img_bgr: np.ndarray, result: ImageResult, numbers: bool = False, size: int | None = None) -> np.ndarray:
     """Draw the faces of a picture: box, points and label in the colour of the expression.
 
     Where the model abstains, the box is dashed and grey, and the label says ``unsure:``. Where faces stand close,
@@ -35,11 +26,8 @@ def draw_faces(
     Args:
         img_bgr: The upright picture, uint8 (H, W, 3) BGR; it is not changed.
         result: What was found in it. With an ``error`` or no face, nothing is drawn.
-        landmarks: Whether the five points are drawn.
-        labels: Whether labels are.
         numbers: Write the number of each face, from 1, in front of its label.
         size: Of the text in pixels; by default it follows from the picture. Lines follow from it.
-        colors: Name of an expression -> BGR, instead of the colours of all mmfer's pictures.
 
     Returns:
         A copy with the faces.
@@ -58,14 +46,14 @@ def draw_faces(
     size = text_size(height, width) if size is None else size
     boxes = [_whole_box(face, img.shape[:2]) for face in result.faces]
     for face, box in reversed(list(zip(result.faces, boxes))):  # the largest last, so on top
-        color = UNSURE if face.abstain else color_of(face.label, face.classes, colors)
+        color = UNSURE if face.abstain else color_of(face.label, face.classes)
         line = _line_width(size, box, img.shape[:2])
         draw_box(img, box, color, line, face.abstain)
-        if landmarks and face.landmarks is not None:
+        if face.landmarks is not None:
             radius = max(1, min(round(1.2 * line), round(0.02 * (box[2] - box[0]))))
             draw_points(img, face.landmarks, color, radius)
     placed: list = []
-    for i, (face, box) in enumerate(zip(result.faces, boxes) if labels else ()):
+    for i, (face, box) in enumerate(zip(result.faces, boxes)):
         own_size = round(min(size, max(0.75 * size, 9, 0.2 * (box[2] - box[0]))))
         start = f'{i + 1} ' if numbers else '' if face.track is None else f'#{face.track} '
         others = [other for other in boxes if other is not box]
@@ -73,20 +61,13 @@ def draw_faces(
         found = place_label(texts, own_size, box, others, placed, img.shape[:2], face.abstain)
         if found is not None:
             text, place, own_size = found
-            draw_chip(img, place, text, own_size, color_of(face.label, face.classes, colors), face.abstain)
+            draw_chip(img, place, text, own_size, color_of(face.label, face.classes), face.abstain)
             placed.append(place)
     return img
 
 
 def face_sheet(
-    img_bgr: np.ndarray,
-    result: ImageResult,
-    width: int = 440,
-    columns: int | None = None,
-    dark: bool = False,
-    margin: float = 0.15,
-    overview: bool = True,
-    level: float | None = None,
+    img_bgr: np.ndarray, result: ImageResult, width: int = 440, dark: bool = False, level: float | None = None
 ) -> np.ndarray:
     """A card for each face of a picture, numbered, below the picture with its boxes.
 
@@ -94,10 +75,7 @@ def face_sheet(
         img_bgr: The upright picture, uint8 (H, W, 3) BGR.
         result: What was found in it.
         width: Of a card, see :func:`face_card`.
-        columns: Cards a row; 3 at most by default.
         dark: Light text on a dark page.
-        margin: Around each face's box in the cards, as a share of its longer side.
-        overview: Whether the picture stands above.
         level: See :func:`face_card`.
 
     Returns:
@@ -107,42 +85,41 @@ def face_sheet(
         ValueError: As :func:`draw_faces` and :func:`face_card`.
     """
     check_image(img_bgr, 'img_bgr')
-    if columns is not None and columns < 1:
-        raise ValueError(f'columns={columns}: at least 1')
     theme, several = DARK if dark else LIGHT, len(result.faces) > 1
-    gap, size = round(width / 31), round(width / 31)
-    columns = min(columns or (2 if len(result.faces) in (2, 4) else 3), max(1, len(result.faces)))
-    cards = [
-        face_card(crop(img_bgr, face.box, margin), face, width, dark, level, i + 1 if several else None)
-        for i, face in enumerate(result.faces)
-    ]
+    gap = size = round(width / 31)
+    columns = 2 if len(result.faces) in (2, 4) else max(1, min(3, len(result.faces)))
     total = columns * width + (columns + 1) * gap
-    parts = []
-    if overview:
-        drawn, room = img_bgr, total - 2 * gap
-        scale = min(room / img_bgr.shape[1], 1.2 * room / img_bgr.shape[0], 4.0)
-        if scale < 1:  # first shrunk, then drawn, so that the labels are as large as the text of the cards
-            drawn, scaled = _scaled(img_bgr, result, scale)
-        else:
-            scaled = result
-        drawn = draw_faces(drawn, scaled, numbers=several, size=size if min(drawn.shape[:2]) > 100 else None)
-        parts.append(_centred(drawn, total, gap, theme['page']))
+
+    def band(height: int) -> np.ndarray:
+        return np.full((height, total, 3), theme['page'], np.uint8)
+
+    room = total - 2 * gap
+    scale = min(room / img_bgr.shape[1], 1.2 * room / img_bgr.shape[0], 1.0)
+    if scale < 1:  # first shrunk, then drawn, so that the labels are as large as the text of the cards
+        h, w = (max(1, round(scale * length)) for length in img_bgr.shape[:2])
+        scaled, small = result.resized(w, h), cv2.resize(img_bgr, (w, h), interpolation=cv2.INTER_AREA)
+    else:
+        scaled, small = result, img_bgr
+    drawn = draw_faces(small, scaled, numbers=several, size=size if min(small.shape[:2]) > 100 else None)
+    parts = [band(gap), band(len(drawn) + gap)]
+    left = (total - drawn.shape[1]) // 2
+    parts[1][: len(drawn), left : left + drawn.shape[1]] = drawn
     note = result.error or ('' if result.faces else 'no face was found')
     if note:
-        line = np.full((line_height(size) + gap, total, 3), theme['page'], np.uint8)
-        draw_text(line, shorten(note, total - 2 * gap, size), gap, 0, size, theme['ink'], bold=True)
-        parts.append(line)
+        parts.append(band(line_height(size) + gap))
+        draw_text(parts[-1], shorten(note, room, size), gap, 0, size, theme['ink'], bold=True)
+    cards = [
+        face_card(crop(img_bgr, face.box, 0.15), face, width, dark, level, i + 1 if several else None)
+        for i, face in enumerate(result.faces)
+    ]
     for start in range(0, len(cards), columns):
         row = cards[start : start + columns]
-        band = np.full((max(card.shape[0] for card in row) + gap, total, 3), theme['page'], np.uint8)
+        parts.append(band(max(map(len, row)) + gap))
         for j, card in enumerate(row):
             left = gap + j * (width + gap)
-            band[: card.shape[0], left : left + width] = card
-            edge = (left + width - 1, card.shape[0] - 1)
-            cv2.rectangle(band, (left, 0), edge, theme['rule'], 1)
-        parts.append(band)
-    top = np.full((gap, total, 3), theme['page'], np.uint8)
-    return np.concatenate([top, *parts])
+            parts[-1][: len(card), left : left + width] = card
+            cv2.rectangle(parts[-1], (left, 0), (left + width - 1, len(card) - 1), theme['rule'], 1)
+    return np.concatenate(parts)
 
 
 def crop(img: np.ndarray, box: tuple, margin: float = 0.0) -> np.ndarray:
@@ -175,17 +152,3 @@ def _whole_box(face: FaceResult, shape: tuple) -> tuple[int, int, int, int]:
 def _line_width(size: int, box: tuple, shape: tuple) -> int:
     smallest = min(box[2] - box[0], box[3] - box[1])
     return max(1, min(round(size / 7), smallest // 12))
-
-
-def _scaled(img: np.ndarray, result: ImageResult, scale: float) -> tuple[np.ndarray, ImageResult]:
-    """A picture and its result at another size."""
-    height, width = (max(1, round(scale * length)) for length in img.shape[:2])
-    return cv2.resize(img, (width, height), interpolation=cv2.INTER_AREA), result.resized(width, height)
-
-
-def _centred(img: np.ndarray, width: int, gap: int, page: tuple) -> np.ndarray:
-    band = np.empty((img.shape[0] + gap, width, 3), np.uint8)
-    band[:] = page
-    left = (width - img.shape[1]) // 2
-    band[: img.shape[0], left : left + img.shape[1]] = img
-    return band

@@ -7,8 +7,8 @@ https://arxiv.org/abs/2005.00928
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from types import ModuleType
 
 import numpy as np
 import torch
@@ -91,33 +91,25 @@ def find_layer(model: nn.Module, images: Tensor, name: str | None = None) -> tup
     modules = dict(model.named_modules())
     if name is not None:
         if name not in modules or not name:
-            near = [other for other in modules if name and name.split('.')[-1] in other.split('.')]
-            near = near or [f'backbone.{child}' for child, _ in model.backbone.named_children()]
+            near = [f'backbone.{child}' for child, _ in model.backbone.named_children()]
             raise ValueError(f'there is no module {name!r} in the model; there are, e.g., {", ".join(near[:12])}')
         return name, modules[name]
     outputs: dict[str, Tensor] = {}
-    handles = [
-        module.register_forward_hook(lambda _, args, output, key=key: outputs.update({key: output}))
-        for key, module in model.backbone.named_modules()
-        if key
-    ]
-    try:
-        with torch.no_grad():
-            last = model.backbone(images)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as hooks, torch.no_grad():
+        for key, module in model.backbone.named_modules(prefix='backbone'):
+            hook = module.register_forward_hook(lambda _, args, output, key=key: outputs.update({key: output}))
+            hooks.callback(hook.remove)
+        last = model.backbone(images)
     last = last if isinstance(last, Tensor) else last[-1]
     found = [key for key, output in outputs.items() if output is last]
     if not found or _grid(last) is None:
-        shape = tuple(last.shape) if isinstance(last, Tensor) else type(last).__name__
-        maps = [f'backbone.{key}' for key, output in outputs.items() if _grid(output) is not None]
+        maps = [key for key, output in outputs.items() if _grid(output) is not None]
         raise ValueError(
-            f'the last output of {type(model.backbone).__name__} {shape} is not the map of one module: name one with '
-            f'--layer, e.g. {", ".join(maps[-6:]) or "none was found"}'
+            f'the last output of {type(model.backbone).__name__} is not the map of one module: name one with --layer, '
+            f'e.g. {", ".join(maps[-6:]) or "none was found"}'
         )
     key = min(found, key=lambda item: item.count('.'))  # the whole stage, not its last part
-    return f'backbone.{key}', modules[f'backbone.{key}']
+    return key, modules[key]
 
 
 def grad_cam(
@@ -142,42 +134,38 @@ def grad_cam(
     """
     if method not in CAM_METHODS:
         raise ValueError(f'method={method!r}: Grad-CAM has {", ".join(CAM_METHODS)}')
-    library = _library()
+    # grad-cam 1.5.6 and later install opencv-python-headless over opencv-python
+    what = 'Grad-CAM needs the package grad-cam (--method rollout does not)'
+    library = require('pytorch_grad_cam', 'grad-cam>=1.5,<1.5.6', what)
     name, module = find_layer(model, images, layer)
     uncertain = target == UNCERTAINTY
     if not uncertain and target is not None and not 0 <= int(target) < model.head.num_classes:
         raise ValueError(f'target={target!r}: a class from 0 to {model.head.num_classes - 1}, or {UNCERTAINTY!r}')
-    if uncertain:
-        wanted = [0] * len(images)
-    elif target is None:
-        wanted = [int(sample.pred_label) for sample in _predict(model, images)]
+    if target is None:
+        with torch.no_grad():
+            wanted = [int(sample.pred_label) for sample in model(images, mode='predict')]
     else:
-        wanted = [int(target)] * len(images)
+        wanted = [0 if uncertain else int(target)] * len(images)
     shapes: list[tuple] = []
-    handle = module.register_forward_hook(lambda _, args, output: shapes.append(_grid(output)))
     grads = [(parameter, parameter.grad) for parameter in model.parameters()]
-    cam = None
-    try:
-        with torch.enable_grad():
-            answer = _Answer(model, uncertain).eval()
-            cam = getattr(library, CAM_METHODS[method])(answer, [module], reshape_transform=_as_map)
+    with ExitStack() as cleaning, torch.enable_grad():
+        cleaning.callback(module.register_forward_hook(lambda _, args, out: shapes.append(_grid(out))).remove)
+        answer = _Answer(model, uncertain).eval()
+        cam = getattr(library, CAM_METHODS[method])(answer, [module], reshape_transform=_as_map)
+        cleaning.callback(cam.activations_and_grads.release)
+        try:
             targets = [lambda output, k=k: output[k] for k in wanted]
             values = cam(images.detach().clone().requires_grad_(), targets)
-    except (IndexError, RuntimeError, TypeError, AttributeError) as error:
-        if shapes and shapes[0] is not None and 'grad' not in str(error):
-            raise
-        raise ValueError(
-            f'{name} gives no map with a gradient: its output is not image-like, or the answer does not depend on it. '
-            'Choose another layer'
-        ) from error
-    finally:
-        if cam is not None:
-            cam.activations_and_grads.release()
-        handle.remove()
-        for parameter, grad in grads:
-            parameter.grad = grad
-    if cam.activations_and_grads.gradients == [] and not shapes:
-        raise ValueError(f'{name} takes no part in the forward pass: choose another layer')
+        except (IndexError, RuntimeError, TypeError, AttributeError) as error:
+            if shapes and shapes[0] is not None and 'grad' not in str(error):
+                raise
+            raise ValueError(
+                f'{name} gives no map with a gradient: its output is not image-like, or the answer does not depend on '
+                'it. Choose another layer'
+            ) from error
+        finally:
+            for parameter, grad in grads:
+                parameter.grad = grad
     classes = getattr(model, 'classes', None)
     names = ['uncertainty' if uncertain else classes[k] if classes else f'class {k}' for k in wanted]
     values = np.nan_to_num(np.asarray(values, np.float32))
@@ -199,12 +187,10 @@ def attention_weights(encoder: ClassTokenEncoder, tokens: Tensor) -> list[Tensor
         query, key = (each.unflatten(-1, (module.num_heads, -1)).transpose(1, 2) for each in (query, key))
         weights.append((query @ key.transpose(-2, -1) * key.shape[-1] ** -0.5).softmax(-1))
 
-    handles = [block.attn.register_forward_pre_hook(compute, with_kwargs=True) for block in encoder.blocks]
-    try:
+    with ExitStack() as hooks:
+        for block in encoder.blocks:
+            hooks.callback(block.attn.register_forward_pre_hook(compute, with_kwargs=True).remove)
         encoder(tokens)
-    finally:
-        for handle in handles:
-            handle.remove()
     return weights
 
 
@@ -249,11 +235,9 @@ def attention_rollout(model: nn.Module, images: Tensor) -> list[HeatMap]:
         )
     name, encoder = found[-1]
     tokens: list[Tensor] = []
-    handle = encoder.register_forward_pre_hook(lambda _, args: tokens.append(args[0]))
-    try:
+    with ExitStack() as hooks:
+        hooks.callback(encoder.register_forward_pre_hook(lambda _, args: tokens.append(args[0])).remove)
         model.extract_feat(images)
-    finally:
-        handle.remove()
     shares = rollout(attention_weights(encoder, tokens[0]))
     sizes = getattr(model.neck, 'feature_sizes', None)
     side = sizes[-1] if sizes else round((shares.shape[1] - 1) ** 0.5)
@@ -267,17 +251,6 @@ def attention_rollout(model: nn.Module, images: Tensor) -> list[HeatMap]:
         HeatMap(value, 'rollout', 'attention of the class token', name, level.cpu().numpy(), float(share[0]))
         for value, level, share in zip(full, maps, shares)
     ]
-
-
-def _library() -> ModuleType:
-    # grad-cam 1.5.6 and later install opencv-python-headless over opencv-python
-    what = 'Grad-CAM needs the package grad-cam (--method rollout does not)'
-    return require('pytorch_grad_cam', 'grad-cam>=1.5,<1.5.6', what)
-
-
-def _predict(model: nn.Module, images: Tensor) -> list:
-    with torch.no_grad():
-        return model(images, mode='predict')
 
 
 def _grid(output: object) -> tuple[int, int] | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
@@ -17,7 +16,7 @@ from matplotlib.patches import Ellipse
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from .contact_sheet import class_colors
+from .contact_sheet import class_colors, fit_image
 from .panels import GREY, INK, PALE, dress, new_figure
 from .text import font_families, plot_text
 
@@ -31,11 +30,9 @@ class LatentFace:
     Attributes:
         img: The face to show, uint8 (H, W, 3) BGR.
         name: A few words below it.
-        mean: Mean of the latent (K,).
-        std: Its standard deviation (K,).
+        mean, std: Of the latent (K,).
         score: Predicted probabilities (K,).
-        score_low: Lower bounds of what the latent's Gaussian implies for them (K,), or None.
-        score_high: Upper bounds (K,), or None.
+        score_low, score_high: Bounds of what the latent's Gaussian implies for them (K,).
         truth: True label distribution (K,), or None where nobody knows it.
     """
 
@@ -44,8 +41,8 @@ class LatentFace:
     mean: np.ndarray
     std: np.ndarray
     score: np.ndarray
-    score_low: np.ndarray | None = None
-    score_high: np.ndarray | None = None
+    score_low: np.ndarray
+    score_high: np.ndarray
     truth: np.ndarray | None = None
 
 
@@ -100,8 +97,7 @@ def draw_latent(
 def _draw_plane(axes, faces, index, pair, shades, is_path) -> None:
     """Ellipses of one standard deviation; along a way their colour goes from the first expression's to the second's."""
     a, b = index
-    means = np.array([[face.mean[a], face.mean[b]] for face in faces])
-    stds = np.array([[face.std[a], face.std[b]] for face in faces])
+    means, stds = (np.array([getattr(face, name)[[a, b]] for face in faces]) for name in ('mean', 'std'))
     low, high = (means - 1.25 * stds).min(), (means + 1.25 * stds).max()
     margin = 0.06 * (high - low) + 1e-6
     low, high = low - margin, high + margin
@@ -133,12 +129,11 @@ def _draw_course(axes, faces, classes, pair, shades, is_path, level) -> None:
     truth = None if any(face.truth is None for face in faces) else np.array([face.truth for face in faces])
     solid, dashed = ('-', '--') if is_path else ('none', 'none')
     for k in (a, b):
-        if all(face.score_low is not None for face in faces):
-            bounds = np.array([[face.score_low[k], face.score_high[k]] for face in faces])
-            if is_path and len(faces) > 1:
-                axes.fill_between(steps, *bounds.T, color=shades[k], alpha=0.18, linewidth=0)
-            else:
-                axes.vlines(steps, *bounds.T, color=shades[k], alpha=0.35, linewidth=5)
+        bounds = np.array([[face.score_low[k], face.score_high[k]] for face in faces])
+        if is_path and len(faces) > 1:
+            axes.fill_between(steps, *bounds.T, color=shades[k], alpha=0.18, linewidth=0)
+        else:
+            axes.vlines(steps, *bounds.T, color=shades[k], alpha=0.35, linewidth=5)
         axes.plot(steps, score[:, k], linestyle=solid, marker='o', markersize=5, color=shades[k], linewidth=2)
         if truth is not None:
             look = dict(marker='D', markersize=5, markerfacecolor='white', color=shades[k])
@@ -158,11 +153,9 @@ def _draw_course(axes, faces, classes, pair, shades, is_path, level) -> None:
     handles.append(Line2D([], [], linestyle=solid, label='all others', **others))
     handles.append(Line2D([], [], color=INK, linestyle=solid, marker='o', markersize=5, label='predicted'))
     if truth is not None:
-        handles.append(
-            Line2D([], [], color=INK, linestyle=dashed, marker='D', markersize=5, markerfacecolor='white', label='true')
-        )
-    if any(face.score_low is not None for face in faces):
-        handles.append(Line2D([], [], color=PALE, linewidth=7, label=f'{100 * level:g} % interval'))
+        look = dict(marker='D', markersize=5, markerfacecolor='white')
+        handles.append(Line2D([], [], color=INK, linestyle=dashed, label='true', **look))
+    handles.append(Line2D([], [], color=PALE, linewidth=7, label=f'{100 * level:g} % interval'))
     axes.legend(handles=handles, loc='lower center', bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False, fontsize=9)
 
 
@@ -173,7 +166,7 @@ def _draw_columns(figure, faces, classes, shades, rows, longest) -> None:
     low = min(float((face.mean - face.std).min()) for face in faces)
     high = max(float((face.mean + face.std).max()) for face in faces)
     for i, (face, (top, latent, chance)) in enumerate(zip(faces, grid.T)):
-        top.imshow(_square(face.img)[..., ::-1], interpolation='antialiased')
+        top.imshow(fit_image(face.img, 160)[..., ::-1], interpolation='antialiased')
         top.set_title(f'{i + 1}', fontsize=10, color=INK, pad=3)
         top.set_xlabel('\n'.join(map(plot_text, face.name.splitlines())), fontsize=8, color=INK)
         top.set_xticks([])
@@ -184,8 +177,7 @@ def _draw_columns(figure, faces, classes, shades, rows, longest) -> None:
         latent.scatter(face.mean, y, s=22, c=shades, edgecolors='white', linewidths=0.6, zorder=3)
         latent.set_xlim(low - 0.05 * (high - low), high + 0.05 * (high - low))
         chance.barh(y, face.score, height=0.62, color=shades)
-        if face.score_low is not None:
-            chance.hlines(y, face.score_low, face.score_high, color=INK, linewidth=1)
+        chance.hlines(y, face.score_low, face.score_high, color=INK, linewidth=1)
         if face.truth is not None:
             chance.scatter(face.truth, y, s=20, marker='D', facecolors='white', edgecolors=INK, linewidths=1, zorder=4)
         chance.set_xlim(0, 1.04)
@@ -199,9 +191,8 @@ def _draw_columns(figure, faces, classes, shades, rows, longest) -> None:
             axes.set_yticks(y, [plot_text(name) for name in classes] if i == 0 else [''] * len(classes))
         latent.xaxis.set_major_locator(MaxNLocator(nbins=3, steps=[1, 2, 5, 10]))
     _caption(grid[1][0], 'latent coordinates: mean ± one standard deviation')
-    known = any(face.truth is not None for face in faces)
-    text = 'probabilities: predicted (bar' + (', line: interval)' if faces[0].score_low is not None else ')')
-    _caption(grid[2][0], text + (', true (diamond)' if known else ''))
+    known = ', true (diamond)' if any(face.truth is not None for face in faces) else ''
+    _caption(grid[2][0], f'probabilities: predicted (bar, line: interval){known}')
 
 
 def _caption(axes, text: str) -> None:
@@ -209,13 +200,3 @@ def _caption(axes, text: str) -> None:
     axes.set_title(' ', fontsize=9)
     caption = axes.text(0, 1.04, text, transform=axes.transAxes, fontsize=9, color=INK)
     caption.set_in_layout(False)
-
-
-def _square(img: np.ndarray, size: int = 160) -> np.ndarray:
-    scale = size / max(img.shape[:2])
-    height, width = (max(1, round(scale * length)) for length in img.shape[:2])
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    small, square = cv2.resize(img, (width, height), interpolation=how), np.full((size, size, 3), 255, np.uint8)
-    top, left = (size - height) // 2, (size - width) // 2
-    square[top : top + height, left : left + width] = small
-    return square

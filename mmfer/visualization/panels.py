@@ -8,8 +8,12 @@ from collections.abc import Iterable, Sequence
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from .curves import COLORS, STYLES
+COLORS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000')
+"""The colours of Okabe and Ito, which colour-blind people tell apart, without the yellow that fades on white.
 
+https://jfly.uni-koeln.de/color/
+"""
+STYLES = ('-', '--', ':', '-.')
 INK, GREY, PALE = '#333333', '#8a8a8a', '#c4c4c4'
 DPI = 120
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import unicodedata
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
@@ -96,15 +96,8 @@ def in_order(*parts: str) -> str:
 
 def font_families(texts: Iterable[str]) -> list[str]:
     """Families for ``font.family`` of matplotlib, with which a figure can show ``texts``."""
-    families = ['DejaVu Sans']
-    for path in dict.fromkeys(find_font(clean(text)) for text in texts):
-        known = {font.fname: font.name for font in font_manager.fontManager.ttflist}
-        if path not in known:
-            font_manager.fontManager.addfont(path)
-        family = known.get(path) or FT2Font(path).family_name
-        if family not in families:
-            families.append(family)
-    return families
+    found = (FT2Font(find_font(clean(text))).family_name for text in texts)
+    return list(dict.fromkeys(('DejaVu Sans', *found)))
 
 
 def plot_text(text: str) -> str:
@@ -119,7 +112,7 @@ def plot_text(text: str) -> str:
 def find_font(text: str, bold: bool = False) -> str:
     """File of a font that has the glyphs of ``text``: DejaVu Sans, which comes with matplotlib, or one of the system.
 
-    Where none has them all, DejaVu Sans is returned, with a warning the first time for each alphabet.
+    Where none has them all, that with the most of them, with a warning the first time for each alphabet.
     """
     return _find_font(frozenset(c for c in text if unicodedata.category(c) != 'Cf'), bold)
 
@@ -136,17 +129,12 @@ def _shapes_text() -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _find_font(characters: frozenset, bold: bool) -> str:
-    default = _default_font(bold)
-    missing = characters - _glyphs(default)
-    if not missing:
+    properties = font_manager.FontProperties(family='DejaVu Sans', weight='bold' if bold else 'normal')
+    default = font_manager.findfont(properties)
+    if characters <= _glyphs(default):
         return default
-    best, lacking = default, missing
-    for path in _fonts_of_system():
-        left = characters - _glyphs(path)
-        if len(left) < len(lacking):
-            best, lacking = path, left
-        if not lacking:
-            return best
+    best = min((default, *_fonts_of_system()), key=lambda path: len(characters - _glyphs(path)))
+    lacking = characters - _glyphs(best)
     for character in sorted(lacking):
         alphabet = unicodedata.name(character, 'unnamed').split()[0]
         if alphabet not in _warned:
@@ -157,12 +145,6 @@ def _find_font(characters: frozenset, bold: bool) -> str:
                 stacklevel=2,
             )
     return best
-
-
-@functools.lru_cache(maxsize=2)
-def _default_font(bold: bool) -> str:
-    weight = 'bold' if bold else 'normal'
-    return font_manager.findfont(font_manager.FontProperties(family='DejaVu Sans', weight=weight))
 
 
 @functools.cache
@@ -176,17 +158,14 @@ def _glyphs(path: str) -> frozenset:
         return frozenset()
 
 
-def _fonts_of_system() -> Iterator[str]:
-    """Files of fonts, upright and regular sans-serif ones first, then those that matplotlib did not list."""
+def _fonts_of_system() -> list[str]:
+    """Files of fonts, upright and regular sans-serif ones first."""
 
     def rank(font) -> tuple:
         plain = font.style == 'normal' and font.weight in (400, 'normal', 'regular')
         return not plain, 'sans' not in font.name.lower(), 'mono' in font.name.lower(), font.name, font.fname
 
-    listed = dict.fromkeys(font.fname for font in sorted(font_manager.fontManager.ttflist, key=rank))
-    yield from listed
-    others = set(font_manager.findSystemFonts()) - set(listed)
-    yield from sorted(others, key=lambda path: ('regular' not in path.lower(), 'sans' not in path.lower(), path))
+    return list(dict.fromkeys(font.fname for font in sorted(font_manager.fontManager.ttflist, key=rank)))
 
 
 @functools.lru_cache(maxsize=256)

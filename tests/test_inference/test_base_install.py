@@ -80,7 +80,7 @@ def test_what_needs_more_says_so(folder):
     code = """
 import mmfer
 from mmfer import ExpressionInferencer
-from mmfer.inference.view import build_step
+from mmfer.inference.sources import build_step
 
 def told(call, *args, **options):
     try:

@@ -1,4 +1,5 @@
 import json
+import warnings
 
 import cv2
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image
 
 from mmfer.inference.inferencer import ExpressionInferencer
 from mmfer.inference.tracks import entropy
-from mmfer.structures.results import score_interval
+from mmfer.structures.results import Face, score_interval
 from mmfer.utils.views import VIEWS, make_views
 
 BLUE, GREEN, RED, GREY = (200, 30, 30), (30, 200, 30), (30, 30, 200), (99, 99, 99)
@@ -89,6 +90,8 @@ def test_batches_are_full_and_results_in_order(tmp_path):
     colours = ['blue', 'green', 'red', None, 'green', 'red', 'blue']
     assert labels(results) == [[colour, 'grey'] if colour else [] for colour in colours]
     assert [result.error is None for result in results] == [colour is not None for colour in colours]
+    (result,) = make(detector=lambda image: [])(plain(RED), 'bgr')
+    assert (result.faces, result.error) == ((), None)
 
 
 def test_images_wait_for_a_batch_but_not_without_end(tmp_path, monkeypatch):
@@ -101,16 +104,7 @@ def test_images_wait_for_a_batch_but_not_without_end(tmp_path, monkeypatch):
     assert [image.tolist() for image in images] == [plain(RED).tolist()] * 9
 
 
-def test_no_face_is_an_answer():
-    (result,) = make(detector=lambda image: [])(plain(RED), 'bgr')
-    assert result.faces == ()
-    assert result.error is None
-    assert result.as_dict()['faces'] == []
-
-
 def test_a_face_that_cannot_be_cut_out_is_an_error_of_its_image(tmp_path):
-    from mmfer.structures.results import Face
-
     path = tmp_path / 'a.png'
     cv2.imwrite(str(path), plain(RED))
 
@@ -156,8 +150,6 @@ def test_faces_that_are_blue_give_a_warning():
     skin = (110, 140, 190)
     with pytest.warns(UserWarning, match='80 of 255 more blue than red: is channels='):
         infer(halves(skin, skin), 'rgb')
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         infer(halves(skin, skin), 'rgb')  # once is enough
@@ -196,12 +188,6 @@ def test_every_video_begins_anew(tmp_path):
     results = make(half_life=50, batch_size=3)([first, second, first])
     assert labels(results) == [['red']] * 5 + [['blue']] * 2 + [['red']] * 5
     assert {face.track for result in results for face in result.faces} == {0}
-
-
-def test_stride_and_number_of_frames(tmp_path):
-    path = write_video(tmp_path / 'v.avi', [RED] * 12)
-    assert [result.frame for result in make()(path, stride=5)] == [0, 5, 10]
-    assert [result.frame for result in make()([path, path], stride=2, max_frames=2)] == [0, 2, 0, 2]
 
 
 class Camera:

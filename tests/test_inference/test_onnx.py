@@ -1,7 +1,4 @@
-import copy
 import json
-import pickle
-import shutil
 
 import exports
 import numpy as np
@@ -48,29 +45,6 @@ def test_it_answers_as_pytorch_does(model):
         assert set(mine) == set(theirs)
         for name, value in theirs.items():
             np.testing.assert_allclose(mine[name], value, rtol=0, atol=1e-5, err_msg=name)
-
-
-def test_it_can_be_pickled_and_copied(model, tmp_path, monkeypatch):
-    """With its content: copies need no file, wherever they are."""
-    path = shutil.copy(model[2], tmp_path / 'a.onnx')
-    monkeypatch.chdir(tmp_path)
-    own = OnnxClassifier('a.onnx', threads=1, batch=2)
-    monkeypatch.chdir('/')
-    fresh = pickle.dumps(own)
-    expected = own(pixels(2))
-    copies = [pickle.loads(fresh), pickle.loads(pickle.dumps(own)), copy.deepcopy(own)]
-    path.write_bytes(b'another')
-    with pytest.raises(ValueError, match=r'a\.onnx is gone or changed since it was loaded: load it again'):
-        pickle.dumps(own)
-    path.unlink()
-    with pytest.raises(ValueError, match=r'a\.onnx is gone or changed'):
-        copy.deepcopy(own)
-    for other in [*copies, copy.deepcopy(copies[0])]:
-        assert (other.classes, other.source, other.size) == (own.classes, own.source, own.size)
-        for name, value in expected.items():
-            np.testing.assert_array_equal(other(pixels(2))[name], value)
-        with pytest.raises(ValueError, match='loaded with batch=2'):
-            other(pixels(3))
 
 
 @pytest.mark.parametrize('to_rgb', [True, False])
@@ -123,7 +97,7 @@ def test_damaged_and_foreign_files(model, tmp_path):
     with pytest.raises(FileNotFoundError):
         OnnxClassifier(tmp_path)
     whole = model[2].read_bytes()
-    for content in (b'', b'\x80\x04\x95', b'{"a": 1}', whole[:-100], whole[: len(whole) // 2], whole[300:]):
+    for content in (b'', b'{"a": 1}', whole[: len(whole) // 2], whole[300:]):
         path.write_bytes(content)
         with pytest.raises(
             ValueError, match=r'b\.onnx (is no ONNX model that onnxruntime can load|is an ONNX model, but)'
@@ -176,15 +150,11 @@ def test_threads(model):
 
 
 def test_a_size_of_the_batch_that_never_changes(model):
-    any_size, own = OnnxClassifier(model[2]), OnnxClassifier(model[2], batch=2)
-    images = pixels(2)
-    for name, value in any_size(images).items():
-        np.testing.assert_allclose(own(images)[name], value, rtol=1e-5, atol=1e-6)
-    with pytest.raises(ValueError, match='3 images for a model that was loaded with batch=2'):
+    own = OnnxClassifier(model[2], batch=2)
+    for name, value in OnnxClassifier(model[2])(pixels(2)).items():
+        np.testing.assert_allclose(own(pixels(2))[name], value, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match=r'images must be \(2, 3, 32, 32\), not \(3, 3'):
         own(pixels(3))
-    with pytest.raises(ValueError, match='batch=0: 1 or more'):
-        OnnxClassifier(model[2], batch=0)
-    assert any_size(pixels(3))['pred_score'].shape == (3, 7)
 
 
 @pytest.mark.parametrize('tta', VIEWS)

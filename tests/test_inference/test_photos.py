@@ -37,12 +37,8 @@ def test_faces_of_the_photos(infer):
             assert face.scores.sum() == pytest.approx(1, abs=1e-5)
 
 
-def test_photos_in_memory_are_the_same_and_swapped_channels_are_noticed(infer):
-    path = PHOTOS / 'single_face.jpg'
-    (face,) = infer(path)[0].faces
-    image = cv2.imread(str(path))
-    (same,) = infer(image, 'bgr')[0].faces
-    np.testing.assert_array_equal(face.scores, same.scores)
+def test_swapped_channels_are_noticed(infer):
+    image = cv2.imread(str(PHOTOS / 'single_face.jpg'))
     with pytest.warns(UserWarning, match='more blue than red'):
         infer(image, 'rgb')
 
@@ -66,13 +62,6 @@ def test_pooling_calms_the_answers(infer, frames):
         for results in (frames[:24], single)
     )
     assert calm < restless / 2
-
-
-def test_strides_see_the_same_person(infer, frames):
-    results = infer(VIDEO, stride=10)
-    assert [result.frame for result in results] == list(range(0, 72, 10))
-    assert {face.track for result in results for face in result.faces} == {0}
-    assert results[0].faces[0].box == frames[0].faces[0].box
 
 
 def test_of_a_damaged_video_what_is_left_is_answered(infer, tmp_path):

@@ -1,13 +1,10 @@
 import copy
-import json
-import textwrap
 
 import numpy as np
 import pytest
 import torch
 from face_results import ColourClassifier
 from nested_data import KINDS, nested
-from processes import python
 from small_runs import shallow_config
 
 from mmfer.apis import init_model
@@ -144,66 +141,3 @@ def test_devices():
     for name in ('gpu', 'cuda:99'):
         with pytest.raises(ValueError, match=f"device='{name}' cannot be used here: "):
             find_device(name)
-
-
-def write_onnx(path, size=(8, 8)):
-    """A file as the export writes them: the answer is the softmax of the means of the three channels."""
-    onnx = pytest.importorskip('onnx')
-    pytest.importorskip('onnxruntime')
-    node, tensor = onnx.helper.make_node, onnx.helper.make_tensor_value_info
-    nodes = [
-        node('GlobalAveragePool', ['images'], ['pooled']),
-        node('Flatten', ['pooled'], ['logits']),
-        node('Softmax', ['logits'], ['probs']),
-        node('Log', ['probs'], ['logs']),
-        node('Mul', ['probs', 'logs'], ['parts']),
-        node('ReduceSum', ['parts', 'axis'], ['negative'], keepdims=0),
-        node('Neg', ['negative'], ['uncertainty']),
-    ]
-    graph = onnx.helper.make_graph(
-        nodes,
-        'colours',
-        [tensor('images', onnx.TensorProto.FLOAT, ['B', 3, *size])],
-        [
-            tensor('probs', onnx.TensorProto.FLOAT, ['B', 3]),
-            tensor('uncertainty', onnx.TensorProto.FLOAT, ['B']),
-        ],
-        [onnx.helper.make_tensor('axis', onnx.TensorProto.INT64, [1], [1])],
-    )
-    file = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid('', 17)], ir_version=8)
-    taken = dict(name='images', size=list(size), mean=[0.0] * 3, std=[50.0] * 3, channel_order='RGB')
-    described = dict(
-        input=taken,
-        classes=['red', 'green', 'blue'],
-        pipeline=[dict(type='ImageResize', size=list(size))],
-        face_crop=None,
-        calibration=None,
-        abstention=dict(threshold=0.5),
-    )
-    entry = file.metadata_props.add()
-    entry.key, entry.value = 'mmfer', json.dumps(described)
-    onnx.save(file, str(path))
-    return path
-
-
-CODE = """
-    import sys
-    if {blocked}:
-        sys.modules['mmpretrain'] = None
-    import numpy as np
-    from mmfer import ExpressionInferencer
-    infer = ExpressionInferencer({path!r}, detector=None)
-    image = np.full((20, 30, 3), (200, 10, 10), np.uint8)
-    rgb, bgr = infer(image, 'rgb')[0].faces[0], infer(image, 'bgr')[0].faces[0]
-    grey = infer(np.full((9, 9), 99, np.uint8))[0].faces[0]
-    heavy = [name for name in ('mmpretrain.models', 'mmfer.models') if name in sys.modules]
-    print(rgb.label, bgr.label, rgb.abstain, grey.abstain, infer.threshold, rgb.mean, heavy)
-"""
-
-
-@pytest.mark.parametrize('blocked', [True, False], ids=['not there', 'there'])
-def test_an_exported_model_needs_no_mmpretrain(blocked, tmp_path):
-    path = write_onnx(tmp_path / 'a.onnx')
-    result = python('-c', textwrap.dedent(CODE).format(path=str(path), blocked=blocked))
-    assert result.returncode == 0, result.stderr[-3000:]
-    assert result.stdout.split('\n')[-2] == 'red blue False True 0.5 None []'

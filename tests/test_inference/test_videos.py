@@ -7,7 +7,7 @@ from face_results import set_stamps, write_video
 
 from mmfer.inference.drawing import VideoWriter
 from mmfer.inference.sources import open_sources
-from mmfer.inference.videos import edited_seconds, frame_rate, read_video
+from mmfer.inference.videos import frame_rate, read_video
 
 
 def greys(number):
@@ -84,19 +84,10 @@ def test_without_times_they_follow_from_the_rate(stamps, monkeypatch):
 
 def test_a_trimmed_file_that_plays_to_its_end_is_whole(tmp_path):
     path = write_video(tmp_path / 'v.mp4', greys(12) * 2, rate=10, code='mp4v')
-    assert edited_seconds(path) == pytest.approx(2.4)
     set_stamps(path, [(24, 0.1)], shown=1.5)
-    assert edited_seconds(path) == pytest.approx(1.5)
     frames = list(read_video(str(path)))
     assert [frame[3] for frame in frames] == [None] * 15
     assert frames[-1][1] == pytest.approx(1.4)
-
-
-@pytest.mark.parametrize('content', [b'', b'\0' * 40, b'RIFF' * 9, b'\0\0\0\x10moov\0\0\0\x08mvhd'])
-def test_what_has_no_edit_list(content, tmp_path):
-    (tmp_path / 'v.mp4').write_bytes(content)
-    assert edited_seconds(tmp_path / 'v.mp4') is None
-    assert edited_seconds(tmp_path / 'none.mp4') is None
 
 
 @pytest.mark.parametrize(
@@ -164,9 +155,9 @@ def test_announcements_are_not_believed_without_end(monkeypatch):
     monkeypatch.setattr(cv2, 'VideoCapture', Holes)
     monkeypatch.setattr(Holes, 'announced', 2**39)
     monkeypatch.setattr('mmfer.inference.videos._MOST_MISSING', 50)
-    *frames, last = read_video('v.mp4')
+    *frames, last = read_video('v.avi')
     assert len(frames) == 8
-    assert last[3].startswith(f'v.mp4: {2**39 - 8} of {2**39} frames')
+    assert last[3].startswith(f'v.avi: {2**39 - 8} of {2**39} frames')
 
 
 @pytest.mark.skipif(os.name != 'posix', reason='file names are bytes on POSIX systems only')

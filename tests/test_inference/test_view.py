@@ -6,7 +6,7 @@ from mmengine.registry import DefaultScope
 
 from mmfer.inference.export.write import export_onnx
 from mmfer.inference.inferencer import ExpressionInferencer
-from mmfer.inference.view import NetworkView, build_step
+from mmfer.inference.sources import NetworkView, build_step
 from mmfer.registry import TRANSFORMS
 from mmfer.structures.results import Face
 

@@ -59,16 +59,13 @@ def test_abstention_is_dashed_and_without_the_color_of_the_class():
     assert not lit.all()
 
 
-def test_points_are_drawn_on_request():
+def test_points_are_drawn():
     points = np.array([[75, 85], [105, 85], [90, 100], [80, 115], [100, 115]], np.float32)
-    face = make_face(landmarks=points)
     img = np.zeros((200, 240, 3), np.uint8)
-    with_points = draw_faces(img, make_result(face))
-    assert all(with_points[int(y), int(x)].tolist() == list(PALETTE['happiness']) for x, y in points)
-    without = draw_faces(img, make_result(face), landmarks=False)
-    assert not without[80:120, 70:110].any()
+    drawn = draw_faces(img, make_result(make_face(landmarks=points)))
+    assert all(drawn[int(y), int(x)].tolist() == list(PALETTE['happiness']) for x, y in points)
     broken = make_face(landmarks=np.full((5, 2), math.nan))
-    assert (draw_faces(img, make_result(broken)) == without).all()
+    assert not draw_faces(img, make_result(broken))[80:120, 70:110].any()
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (3, 200), (20, 20), (48, 48), (400, 30)])
@@ -119,13 +116,10 @@ def test_errors_name_what_is_wrong():
         draw_faces(img, make_result(make_face((math.nan, 0, 1, 1))))
     with pytest.raises(ValueError, match='width=100'):
         face_card(img, make_face(), width=100)
-    with pytest.raises(ValueError, match='columns=0'):
-        face_sheet(img, make_result(make_face()), columns=0)
 
 
 def test_colors_are_those_of_all_pictures():
     assert [color_of(name, EXPRESSIONS) for name in EXPRESSIONS] == class_colors(EXPRESSIONS)
-    assert color_of('anger', ('anger',), dict(anger=(1, 2, 3))) == (1, 2, 3)
     assert contrast((0, 0, 0), (255, 255, 255)) == pytest.approx(21)
 
 
@@ -160,11 +154,10 @@ def test_a_card_has_whiskers_and_parts_of_the_uncertainty_where_they_are_known()
 def test_a_sheet_has_a_card_a_face():
     img = np.full((200, 240, 3), 90, np.uint8)
     faces = [make_face((10 + 40 * i, 60, 40 + 40 * i, 100), score=0.6) for i in range(5)]
-    sheets = [face_sheet(img, make_result(*faces[:n]), width=300, overview=False) for n in (1, 2, 3, 5)]
+    sheets = [face_sheet(img, make_result(*faces[:n]), width=300) for n in (1, 2, 3, 5)]
     gap = 10
     assert [sheet.shape[1] for sheet in sheets] == [300 * c + gap * (c + 1) for c in (1, 2, 3, 3)]
-    assert sheets[3].shape[0] > 1.9 * sheets[2].shape[0]
-    assert face_sheet(img, make_result(*faces), width=300).shape[0] > sheets[3].shape[0]
+    assert sheets[3].shape[0] > sheets[2].shape[0] + 200
     empty = face_sheet(img, make_result(), dark=True)
     assert empty.max() > 200  # says that there is none
     assert face_sheet(img, make_result(error='a.jpg: not a face')).shape[2] == 3

@@ -9,10 +9,10 @@ CLASSES = EXPRESSIONS[:7]
 LONG = tuple(f'disgustedly {name}' for name in ('surprised', 'fearful', 'angry'))
 
 
-def make_face(number=1, classes=CLASSES, truth=True, interval=True):
+def make_face(number=1, classes=CLASSES, truth=True):
     k = len(classes)
     score = np.full(k, 1 / k)
-    bounds = (0.5 * score, 1.5 * score) if interval else (None, None)
+    bounds = (0.5 * score, 1.5 * score)
     mean, std = np.arange(k) / 2 + number, np.arange(1, k + 1) / 10
     return LatentFace(
         np.zeros((20, 30, 3), np.uint8), f'face\n{number}', mean, std, score, *bounds, score if truth else None
@@ -39,10 +39,10 @@ def test_ellipses_are_the_gaussians():
 
 @pytest.mark.parametrize('number', [1, MOST])
 def test_faces_without_truth(number):
-    faces = [make_face(i, LONG, truth=False, interval=False) for i in range(number)]
+    faces = [make_face(i, LONG, truth=False) for i in range(number)]
     figure = draw_latent(faces, LONG, LONG[:2], is_path=False)
     legend = [text.get_text() for text in figure.subfigs[0].axes[1].get_legend().get_texts()]
-    assert legend == [*LONG[:2], 'all others', 'predicted']
+    assert legend == [*LONG[:2], 'all others', 'predicted', '90 % interval']
     figure.canvas.draw()
 
 

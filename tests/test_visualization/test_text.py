@@ -14,7 +14,6 @@ def fresh(monkeypatch):
     """No font of the system but those of matplotlib, and nothing remembered."""
     own = [font for font in module.font_manager.fontManager.ttflist if 'mpl-data' in font.fname]
     monkeypatch.setattr(module.font_manager.fontManager, 'ttflist', own)
-    monkeypatch.setattr(module.font_manager, 'findSystemFonts', lambda: [])
     monkeypatch.setattr(module, '_warned', set())
     module._find_font.cache_clear()
     module._render.cache_clear()
@@ -94,7 +93,7 @@ def test_a_font_of_the_system_stands_in(fresh, monkeypatch):
     default, other = find_font('anger'), module.font_manager.findfont('STIXGeneral')
     lacking = module._glyphs(default) - {'Я'}
     monkeypatch.setattr(module, '_glyphs', lambda path: lacking if path == default else frozenset('Я'))
-    monkeypatch.setattr(module, '_fonts_of_system', lambda: iter((default, other)))
+    monkeypatch.setattr(module, '_fonts_of_system', lambda: [default, other])
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         assert find_font('Я') == other

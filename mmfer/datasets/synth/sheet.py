@@ -8,18 +8,6 @@ import numpy as np
 
 from mmfer.visualization.contact_sheet import SheetRow, contact_sheet
 
-COLORS = (
-    (150, 150, 150),
-    (60, 185, 245),
-    (205, 125, 60),
-    (60, 140, 245),
-    (180, 90, 150),
-    (90, 160, 80),
-    (70, 70, 215),
-    (140, 130, 40),
-)
-"""BGR, one an expression in canonical order."""
-
 
 def choose_faces(
     labels: Sequence[int], intensities: np.ndarray, num_classes: int, columns: int, blends: int
@@ -81,4 +69,4 @@ def face_sheet(
     if blends > 0:
         titles.append((singles, 'blends', False))
     lines = [SheetRow(i, faces, distributions) for i, (faces, distributions) in enumerate(zip(rows, scores))]
-    return contact_sheet(lines, classes, titles, colors=COLORS[: len(classes)], rounded=True)
+    return contact_sheet(lines, classes, titles)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,15 +42,11 @@ class CalibrationResult:
 
     Attributes:
         path: The calibrated checkpoint.
-        record: What it holds as ``meta['calibration']``, beside the numbers of the images: ``method``, ``temperature``
-            (None for vector scaling), ``weight`` and ``bias`` (K,), ``ridge``, ``protocol`` (of the data, with the
-            part), ``samples``, ``holdout``, ``seed``, ``allow_test``, ``source`` (name of the checkpoint), ``before``
-            and ``after``, dicts of ``nll`` (nats), ``brier``, ``ece`` and ``accuracy`` (%) on the images of the fit,
-            and ``rest``, None or the same for the other part of the data, with its ``samples``.
+        record: What it holds as ``meta['calibration']``: the fit, its data, and ``before`` and ``after`` it ``nll``
+            (nats), ``brier``, ``ece`` and ``accuracy`` (%) on the images of the fit; ``rest`` has the same of the other
+            part of the data, or is None.
         abstention: What it holds as ``meta['abstention']``, or None: ``threshold`` (nats) of the uncertainty, above
-            which the model is not to answer, ``coverage`` (share of the images of the fit that are answered),
-            ``accuracy`` (%) of those, ``wanted`` in words, ``samples``, and ``rest``, None or ``coverage`` and
-            ``accuracy`` of the other part.
+            which the model is not to answer, with the ``coverage`` and the ``accuracy`` (%) that it gives.
         classes: Names of the classes, or their numbers.
         notes: What to keep in mind.
     """
@@ -81,7 +78,13 @@ class CalibrationResult:
             rows = [(name, f'{weight:.3f}', f'{bias:+.3f}') for name, weight, bias in pairs]
             lines += [render_table(('class', 'weight', 'bias'), rows).rstrip('\n'), '']
         if self.abstention:
-            lines.append(_describe_abstention(self.abstention))
+            told = '; '.join(
+                f'of {name} {100 * part["coverage"]:.1f} % are answered, {part["accuracy"]:.2f} % of them rightly'
+                for name, part in (('the images of the fit', self.abstention), ('the others', self.abstention['rest']))
+                if part
+            )
+            wanted = f'{self.abstention["threshold"]:.4f} nats ({self.abstention["wanted"]})'
+            lines.append(f'no answer above an uncertainty of {wanted}: {told}')
         return '\n'.join([*lines, *(f'note: {note}' for note in self.notes), f'wrote {self.path}'])
 
 
@@ -101,18 +104,17 @@ def calibrate(
 ) -> CalibrationResult:
     """Fit the probabilities of a trained model to a validation split, and write a checkpoint that has them.
 
-    What is fitted, and what becomes of the other fields of a prediction, stands in
-    ``mmfer.models.heads.calibration``. The new checkpoint is used as any other; tests, ``init_model`` and exports of it
-    are calibrated. A calibration that the checkpoint has is replaced. Soft labels are not looked at.
+    What is fitted stands in ``mmfer.models.heads.calibration``. The new checkpoint is used as any other. A calibration
+    that the checkpoint has is replaced. Soft labels are not looked at.
 
     Args:
         config: Config file or object of the model.
         checkpoint: A checkpoint that mmfer trained or converted.
         method: ``'temperature'`` (one number; answers stay), ``'vector'`` (two a class), or ``'none'``, which leaves
             the probabilities as the training made them.
-        data: Config with the data, whose classes must all be the model's (by name). Images are loaded as it says and
-            preprocessed as ``config`` says. By default ``config`` itself. Its ``val_dataloader`` is used, or its
-            ``test_dataloader`` where there is none.
+        data: Config with the data, by default ``config`` itself: its ``val_dataloader``, or where there is none its
+            ``test_dataloader``. Its images are loaded as it says and preprocessed as ``config`` says; classes are
+            matched by name.
         out: The new file, ``<checkpoint>_calibrated.pth`` beside the old one by default.
         holdout: Share of each class, in (0, 1), of the ``test_dataloader`` of ``data``, that is drawn by ``seed`` and
             used for the fit; the report has the figures of the rest.
@@ -203,7 +205,6 @@ def calibrate(
     return CalibrationResult(out, record, names, notes, abstention)
 
 
-# ---- files and data --------------------------------------------------------------------------------------------------
 def _check_out(checkpoint: Path, out: Path | None) -> Path:
     if out is None:
         stem = checkpoint.stem
@@ -214,17 +215,12 @@ def _check_out(checkpoint: Path, out: Path | None) -> Path:
         raise ValueError(f'out={out}: a training looks for its own checkpoints under this name, choose another')
     if not out.absolute().parent.is_dir():
         raise ValueError(f'out={out}: there is no such folder')
-    if out.exists():
-        try:
-            calibrated = bool((load_checkpoint(out).get('meta') or {}).get('calibration'))
-        except ValueError:
-            calibrated = False
-        if not calibrated:
-            raise FileExistsError(f'{out} exists and is no calibrated checkpoint: choose another name, or remove it')
-    return out
+    with suppress(ValueError):
+        if not out.exists() or (load_checkpoint(out).get('meta') or {}).get('calibration'):
+            return out
+    raise FileExistsError(f'{out} exists and is no calibrated checkpoint: choose another name, or remove it')
 
 
-# ---- predictions -----------------------------------------------------------------------------------------------------
 @torch.no_grad()
 def _predict(model: nn.Module, loader: dict, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Scores (N, K), float32 as they come, and labels (N,) of the data set."""
@@ -267,7 +263,6 @@ def _draw(target: np.ndarray, share: float, seed: int) -> np.ndarray:
     return fit
 
 
-# ---- the fit ---------------------------------------------------------------------------------------------------------
 def _fit(method: str, scores: np.ndarray, target: np.ndarray, names: tuple, notes: list[str]) -> Calibration:
     calibration = Calibration(scores.shape[1])
     if method == 'none':
@@ -325,13 +320,3 @@ def _abstention(
 
     rest = None if fit.all() else figures(~fit)
     return dict(threshold=threshold, wanted=wanted, samples=int(fit.sum()), **figures(fit), rest=rest)
-
-
-def _describe_abstention(record: Mapping[str, Any]) -> str:
-    parts = [('images of the fit', record), ('the others', record['rest'])]
-    told = '; '.join(
-        f'of {name} {100 * part["coverage"]:.1f} % are answered, {part["accuracy"]:.2f} % of them rightly'
-        for name, part in parts
-        if part
-    )
-    return f'no answer above an uncertainty of {record["threshold"]:.4f} nats ({record["wanted"]}): {told}'

@@ -53,22 +53,24 @@ def list_images(dataset: Mapping) -> np.ndarray:
         return image_ids(DATASETS.build(settings))
 
 
-def _other_images(config: Config, name: str) -> np.ndarray | None:
-    """Those of another loader of the config; None where they are not on this machine."""
-    if not config.get(name):
-        return np.zeros(0, np.int64)
+def _in_common(config: Config, part: str, ids: np.ndarray, notes: list[str]) -> int:
+    """How many of the images are of a part of the config, 0 where that is no more than look alike by chance."""
+    settings = config.get(f'{part}_dataloader')
+    if not settings:
+        return 0
     try:
-        return list_images(config[name]['dataset'])
+        count = int(np.isin(ids, list_images(settings['dataset'])).sum())
     except FileNotFoundError:
-        return None
+        what = 'training' if part == 'train' else part
+        notes.append(f'the {what} images are not here, so nobody checked that the images of the fit are others')
+        return 0
+    return count if count > STRAY * len(ids) else 0
 
 
 def refuse_training_images(config: Config, ids: np.ndarray, notes: list[str]) -> None:
     """ValueError if the images with these numbers were trained on; a note where that cannot be checked."""
-    others = _other_images(config, 'train_dataloader')
-    if others is None:
-        notes.append('the training images are not here, so nobody checked that the images of the fit are others')
-    elif (count := int(np.isin(ids, others).sum())) > STRAY * len(ids):
+    count = _in_common(config, 'train', ids, notes)
+    if count:
         raise ValueError(
             f'{count} of the {len(ids)} images are training images of {_name(config)}, of which the model is far '
             'surer than of new ones: calibrate on images that it has not seen (--data CONFIG, or --holdout SHARE)'
@@ -77,21 +79,15 @@ def refuse_training_images(config: Config, ids: np.ndarray, notes: list[str]) ->
 
 def refuse_test_images(config: Config, ids: np.ndarray, allowed: bool, notes: list[str]) -> None:
     """ValueError, or where that is ``allowed`` a note, if they are those of the test."""
-    others = _other_images(config, 'test_dataloader')
-    if others is None:
-        notes.append('the test images are not here, so nobody checked that the images of the fit are others')
-        return
-    count = int(np.isin(ids, others).sum())
-    if count <= STRAY * len(ids):
-        return
+    count = _in_common(config, 'test', ids, notes)
     text = f'{count} of the {len(ids)} images are test images of {_name(config)}'
-    if allowed:
+    if count and allowed:
         notes.append(f'{text}: NLL, Brier score and ECE of a test on them are better than on new images')
-        return
-    raise ValueError(
-        f'{text}, so a test would be on what was fitted. Use\n'
-        '  --holdout 0.5     to fit on a half of them, drawn by a seed, and report on the other half,\n'
-        '  --data CONFIG     for the validation images of another config,\n'
-        '  --cfg-options val_dataloader.dataset.split=val     where the data set has such a part, or\n'
-        '  --allow-test      if the test on them is not to be believed.'
-    )
+    elif count:
+        raise ValueError(
+            f'{text}, so a test would be on what was fitted. Use\n'
+            '  --holdout 0.5     to fit on a half of them, drawn by a seed, and report on the other half,\n'
+            '  --data CONFIG     for the validation images of another config,\n'
+            '  --cfg-options val_dataloader.dataset.split=val     where the data set has such a part, or\n'
+            '  --allow-test      if the test on them is not to be believed.'
+        )

@@ -7,6 +7,8 @@ negative log-likelihood of the labels (nats) under :math:`softmax(w \odot \log p
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -24,12 +26,43 @@ def _logs(scores: ArrayLike, target: ArrayLike) -> tuple[np.ndarray, np.ndarray]
     return np.log(np.maximum(scores, FLOOR)), as_labels(target, *scores.shape)
 
 
-def _softmax(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities, and the logarithms of the sums of exponentials (N,)."""
-    top = logits.max(1, keepdims=True)
-    powers = np.exp(logits - top)
+def _likelihood(logs: np.ndarray, target: np.ndarray, point: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Mean negative log-likelihood at ``point`` = (w, b) of 2 K numbers, its gradient (2 K,) and Hessian (2 K, 2 K)."""
+    number, classes = logs.shape
+    rows = np.arange(number)
+    logits = point[:classes] * logs + point[classes:]
+    logits -= logits.max(1, keepdims=True)
+    powers = np.exp(logits)
     total = powers.sum(1, keepdims=True)
-    return powers / total, (top + np.log(total))[:, 0]
+    probs = powers / total
+    value = float((np.log(total[:, 0]) - logits[rows, target]).mean())
+    error = probs.copy()
+    error[rows, target] -= 1
+    gradient = np.concatenate([(error * logs).mean(0), error.mean(0)])
+    # in the space of the logits the Hessian of an image is diag(p) - p p', and its logits change by (log p, 1)
+    inner = probs[:, :, None] * (np.eye(classes) - probs[:, None, :]) / number
+    mixed = np.einsum('nij,ni->ij', inner, logs)
+    hessian = np.block([[np.einsum('nij,ni,nj->ij', inner, logs, logs), mixed], [mixed.T, inner.sum(0)]])
+    return value, gradient, hessian
+
+
+def _minimise(objective: Callable, point: np.ndarray) -> np.ndarray:
+    """Where a convex function, which gives its value, gradient and Hessian, is least: Newton's steps, halved."""
+    value, gradient, hessian = objective(point)
+    for _ in range(STEPS):
+        if np.abs(gradient).max() < TOLERANCE:
+            return point
+        step = -np.linalg.solve(hessian, gradient)
+        size, expected = 1.0, gradient @ step
+        while True:
+            trial = objective(point + size * step)
+            # near the solution the decrease is lost in rounding, and whole steps are right
+            if trial[0] <= value + 0.25 * size * expected + 1e-14 * (1 + abs(value)):
+                break
+            size /= 2
+        point = point + size * step
+        value, gradient, hessian = trial
+    raise ArithmeticError(f'the likelihood has no minimum: largest slope {np.abs(gradient).max():.3g}')
 
 
 def fit_temperature(scores: ArrayLike, target: ArrayLike) -> float:
@@ -41,14 +74,7 @@ def fit_temperature(scores: ArrayLike, target: ArrayLike) -> float:
     """
     logs, target = _logs(scores, target)
     own = logs[np.arange(len(target)), target]
-
-    def slopes(weight: float) -> tuple[float, float]:
-        probs, _ = _softmax(weight * logs)
-        mean = (probs * logs).sum(1)
-        return float((mean - own).mean()), float((probs * np.square(logs - mean[:, None])).sum(1).mean())
-
-    low, high, weight = 0.0, 1.0, 1.0
-    if slopes(low)[0] >= -1e-12:  # rounding
+    if (own - logs.mean(1)).mean() <= 1e-12:  # rounding
         raise ValueError(
             f'the scores say nothing about the labels of these {len(target)} images, so there is no best temperature. '
             'Do model and data belong together?'
@@ -58,17 +84,13 @@ def fit_temperature(scores: ArrayLike, target: ArrayLike) -> float:
             f'all {len(target)} answers are right, so there is no best temperature: it would be 0, absolute certainty. '
             'Fit on more images'
         )
-    while slopes(high)[0] < 0:
-        low, high = high, 2 * high
-    for _ in range(STEPS):
-        slope, curvature = slopes(weight)
-        if abs(slope) < TOLERANCE or high - low < 1e-14 * high:
-            return 1 / weight
-        low, high = (weight, high) if slope < 0 else (low, weight)
-        weight = weight - slope / curvature if curvature > 0 else low
-        if not low < weight < high:
-            weight = (low + high) / 2
-    raise ArithmeticError(f'temperature not found: slope {slope:.3g} at {1 / weight:.6g}')
+    shared = np.repeat([1.0, 0.0], logs.shape[1])  # one weight for all classes, no bias
+
+    def objective(weight: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        value, gradient, hessian = _likelihood(logs, target, weight * shared)
+        return value, np.array([gradient @ shared]), np.array([[shared @ hessian @ shared]])
+
+    return 1 / float(_minimise(objective, np.zeros(1))[0])
 
 
 def fit_vector(scores: ArrayLike, target: ArrayLike, ridge: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -99,43 +121,13 @@ def fit_vector(scores: ArrayLike, target: ArrayLike, ridge: float = 1.0) -> tupl
     number, classes = logs.shape
     absent = np.flatnonzero(np.bincount(target, minlength=classes) == 0)
     if len(absent):
-        raise ValueError(f'vector scaling needs images of all classes, there are none of class {_listed(absent)}')
-    rows = np.arange(number)
+        names = ', '.join(map(str, absent))
+        raise ValueError(f'vector scaling needs images of all classes, there are none of class {names}')
     centre = np.concatenate([np.full(classes, start), np.zeros(classes)])
-    point, diagonal = centre.copy(), np.arange(classes)
 
-    def objective(point: np.ndarray) -> tuple[float, np.ndarray]:
-        logits = point[:classes] * logs + point[classes:]
-        probs, total = _softmax(logits)
-        penalty = ridge / (2 * number) * np.square(point - centre).sum()
-        return float((total - logits[rows, target]).mean() + penalty), probs
+    def objective(point: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        value, gradient, hessian = _likelihood(logs, target, point)
+        far = ridge / number * (point - centre)
+        return value + 0.5 * far @ (point - centre), gradient + far, hessian + ridge / number * np.eye(2 * classes)
 
-    value, probs = objective(point)
-    for _ in range(STEPS):
-        error = probs.copy()
-        error[rows, target] -= 1
-        gradient = np.concatenate([(error * logs).mean(0), error.mean(0)]) + ridge / number * (point - centre)
-        if np.abs(gradient).max() < TOLERANCE:
-            return point[:classes], point[classes:]
-        # probabilities are softmax, so the curvature is diag(q) - q q' in the space of the logits
-        joint = np.concatenate([probs * logs, probs], axis=1)
-        hessian = -joint.T @ joint / number
-        hessian[diagonal, diagonal] += (probs * logs**2).mean(0)
-        hessian[diagonal, diagonal + classes] += (probs * logs).mean(0)
-        hessian[diagonal + classes, diagonal] += (probs * logs).mean(0)
-        hessian[diagonal + classes, diagonal + classes] += probs.mean(0)
-        hessian[np.diag_indices(2 * classes)] += ridge / number
-        step = -np.linalg.solve(hessian, gradient)
-        size, expected = 1.0, gradient @ step
-        while True:
-            trial, trial_probs = objective(point + size * step)
-            # near the solution the decrease is lost in rounding, and whole steps are right
-            if trial <= value + 0.25 * size * expected + 1e-14 * (1 + abs(value)):
-                break
-            size /= 2
-        point, value, probs = point + size * step, trial, trial_probs
-    raise ArithmeticError(f'vector scaling not found: largest slope {np.abs(gradient).max():.3g}')
-
-
-def _listed(indices: np.ndarray) -> str:
-    return ', '.join(map(str, indices))
+    return tuple(np.split(_minimise(objective, centre), 2))

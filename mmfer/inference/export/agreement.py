@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from mmfer.datasets import SynthFER
-from mmfer.inference.sources import open_sources
-from mmfer.inference.view import NetworkView
+from mmfer.inference.sources import NetworkView, open_sources
 
 from .export_model import predictions
 
@@ -93,7 +92,11 @@ def _read_images(folder: str | Path, most: int) -> list[np.ndarray]:
 
 
 def compare(
-    model: nn.Module, run: Callable[[Batch], Mapping[str, np.ndarray]], batches: Sequence[Batch]
+    model: nn.Module,
+    run: Callable[[Batch], Mapping[str, np.ndarray]],
+    batches: Sequence[Batch],
+    path: str | Path,
+    runtime: str,
 ) -> list[dict[str, Any]]:
     """How far an exported model is from its original.
 
@@ -101,13 +104,15 @@ def compare(
         model: The original.
         run: Gives the outputs of the exported model by name.
         batches: Of :func:`make_batches`.
+        path: Of the file, for messages.
+        runtime: What runs it, likewise.
 
     Returns:
         A dict a batch: ``inputs``, ``batch`` (B) and ``differences``, by output the largest absolute difference, of
         numbers beyond 1 in units of them. Where something is not finite that is infinite.
 
     Raises:
-        ValueError: If the exported model does not run, or gives other outputs.
+        ValueError: If the exported model does not run, gives other outputs, or differs by more than ``TOLERANCE``.
     """
     rows = []
     for batch in batches:
@@ -127,11 +132,6 @@ def compare(
                 distance = np.abs(theirs - own) / np.maximum(1, np.abs(own))
             differences[name] = float(distance.max()) if np.isfinite(distance).all() else float('inf')
         rows.append(dict(inputs=batch.name, batch=size, differences=differences))
-    return rows
-
-
-def refuse_difference(rows: Sequence[Mapping[str, Any]], path: str | Path, runtime: str) -> None:
-    """Raise an error that says where the models differ most, if that is more than ``TOLERANCE``."""
     name, difference, row = max(
         ((name, difference, row) for row in rows for name, difference in row['differences'].items()),
         key=lambda item: item[1],
@@ -141,3 +141,4 @@ def refuse_difference(rows: Sequence[Mapping[str, Any]], path: str | Path, runti
             f'{path} is not written: {runtime} and PyTorch differ by {difference:.2g} in {name} ({row["inputs"]}, '
             f'batch of {row["batch"]}), and {TOLERANCE:g} is allowed'
         )
+    return rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -17,9 +16,10 @@ from torch import nn
 
 from mmfer.datasets.config_classes import config_classes
 from mmfer.inference.onnx import check_steps
+from mmfer.inference.sources import NetworkView
 from mmfer.inference.torch_classifier import test_steps
-from mmfer.inference.view import NetworkView
 from mmfer.registry import TRANSFORMS
+from mmfer.utils.download import sha256
 from mmfer.version import __version__
 
 
@@ -175,12 +175,3 @@ def _plain_record(record: Any) -> dict[str, Any] | None:
 def to_json(description: Mapping[str, Any]) -> str:
     """A description as exported files hold it."""
     return json.dumps(description, ensure_ascii=False, allow_nan=False)
-
-
-def sha256(path: str | Path) -> str:
-    """Checksum of a file, as ``sha256sum`` prints it."""
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        for block in iter(lambda: file.read(1 << 20), b''):
-            digest.update(block)
-    return digest.hexdigest()

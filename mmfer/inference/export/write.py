@@ -22,7 +22,7 @@ from mmfer.utils.files import replace_synced
 from mmfer.utils.optional import require
 from mmfer.utils.tables import render_table
 
-from .agreement import Batch, compare, make_batches, refuse_difference
+from .agreement import Batch, compare, make_batches
 from .describe import describe, to_json
 from .export_model import ExportModel
 from .operations import ExportableOperations
@@ -110,16 +110,15 @@ def export_onnx(
     exported = ExportModel(model, tuple(description['input']['size']), fast)
     description['outputs'] = list(exported.output_names)
     part = out.with_name(f'.{out.name}.{os.getpid()}.part')
+
+    def run(batch: Batch) -> dict[str, np.ndarray]:
+        return classifier.run(batch.images.numpy() if batch.pixels is None else classifier.normalise(batch.pixels))
+
     try:
         write_onnx(exported, _example(description), part, opset)
         _add_description(part, description)
         classifier = OnnxClassifier(part, threads=torch.get_num_threads())
-
-        def run(batch: Batch) -> dict[str, np.ndarray]:
-            return classifier.run(batch.images.numpy() if batch.pixels is None else classifier.normalise(batch.pixels))
-
-        checks = compare(model, run, batches)
-        refuse_difference(checks, out, 'onnxruntime')
+        checks = compare(model, run, batches, out, 'onnxruntime')
         replace_synced(part, out)
     finally:
         part.unlink(missing_ok=True)
@@ -137,19 +136,7 @@ def export_program(
     """Write a program of ``torch.export``, which PyTorch runs without mmfer.
 
     It takes normalised images (B, 3, H, W) in batches of any size and returns a tuple of ``outputs``. The description
-    lies in the file as ``mmfer.json``. It is compared as by :func:`export_onnx`, whose arguments these are.
-
-    Args:
-        config: Config file or object of the model.
-        checkpoint: A checkpoint that mmfer trained or converted.
-        out: The file, ``.pt2``.
-        classes: Names of the classes in label order, where the checkpoint does not know them.
-        images: Folder of faces that are cut out already.
-        cfg_options: Dotted names to values, set in the config.
-
-    Raises:
-        FileNotFoundError: If config, checkpoint or folder do not exist.
-        ValueError: If they do not fit, the model cannot be exported, or the program does not agree. Nothing is written.
+    lies in the file as ``mmfer.json``. Arguments and errors are those of :func:`export_onnx`; ``out`` ends in ``.pt2``.
     """
     out = _check_out(Path(out), '.pt2')
     model, description, batches = _prepare(config, checkpoint, classes, images, cfg_options)
@@ -173,8 +160,7 @@ def export_program(
             with torch.no_grad():
                 return {name: value.numpy() for name, value in zip(exported.output_names, loaded(batch.images))}
 
-        checks = compare(model, run, batches)
-        refuse_difference(checks, out, 'the program')
+        checks = compare(model, run, batches, out, 'the program')
         replace_synced(part, out)
     finally:
         part.unlink(missing_ok=True)
