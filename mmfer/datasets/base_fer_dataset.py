@@ -13,8 +13,8 @@ from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
 
-from .decoded import MODES, DecodedImages, decode_all, find_unreadable
 from .entry_list import (
+    find_unreadable,
     first_names,
     is_remote,
     label_problems,
@@ -54,7 +54,6 @@ class FERDataset(BaseDataset):
         EXPECTED_TREE (str): the files below ``data_root``, shown when one is missing.
         HOMEPAGE (str): the official page that the data set is obtained from.
         PUBLISHED_COUNTS (dict): split -> number of samples of each class, in label order, or their total alone.
-        CACHES (tuple): allowed values of ``cache``.
 
     Args:
         data_root (str): Folder of the data set. Defaults to ''.
@@ -74,10 +73,6 @@ class FERDataset(BaseDataset):
             every image once at the start, leaves those out that cannot be decoded, names and counts them.
             Defaults to 'error'.
         allow_empty_classes (bool): Warn of classes without samples instead of raising an error. Defaults to False.
-        cache (bool | str): Keep the decoded images, uint8, for all epochs: the same samples come out, sooner. 'memory'
-            decodes them when the list is read, into memory that forked workers share; 'disk' into a file, in the folder
-            of ``mmfer.utils.cache``, which all processes share and later runs find. Where they do not fit, a warning
-            says so and they are decoded each time, as with False. Defaults to False.
 
     Raises:
         FileNotFoundError: A folder, the list, or images that it names do not exist.
@@ -89,7 +84,6 @@ class FERDataset(BaseDataset):
     EXPECTED_TREE: str = ''
     HOMEPAGE: str = ''
     PUBLISHED_COUNTS: dict = {}
-    CACHES: tuple = (False, *MODES)
 
     def __init__(
         self,
@@ -107,7 +101,6 @@ class FERDataset(BaseDataset):
         validate: bool = True,
         unreadable: str = 'error',
         allow_empty_classes: bool = False,
-        cache: Union[bool, str] = False,
     ):
         if self.SPLITS and split not in self.SPLITS:
             raise ValueError(
@@ -120,18 +113,12 @@ class FERDataset(BaseDataset):
             )
         if unreadable not in ('error', 'skip'):
             raise ValueError(f"{type(self).__name__}: unreadable={unreadable!r} must be 'error' or 'skip'")
-        if cache not in self.CACHES:
-            raise ValueError(
-                f'{type(self).__name__}: cache={cache!r} is not one of {", ".join(map(repr, self.CACHES))}'
-            )
         if indices is not None and (indices == 0 if isinstance(indices, int) else len(indices) == 0):
             raise ValueError(f'{type(self).__name__}: indices={indices!r} selects no samples')
         self.split = split
         self.validate = validate
         self.unreadable = unreadable
         self.allow_empty_classes = allow_empty_classes
-        self.cache = cache
-        self._decoded: Optional[DecodedImages] = None
         self.skipped: list = []
         self._problems: dict = {}
         self.unused = LeftOut()
@@ -231,14 +218,6 @@ class FERDataset(BaseDataset):
         self.data_list = [{key: value for key, value in entry.items() if key != 'sample_idx'} for entry in entries]
         if self.serialize_data:
             self.data_bytes, self.data_address = self._serialize_data()
-
-    def get_data_info(self, idx: int) -> dict:
-        """The entry of sample ``idx``; with ``cache``, with its ``img``, uint8 (H, W, 3) BGR or, grey, (H, W)."""
-        info = super().get_data_info(idx)
-        row = info.pop('cache_row', None)
-        if row is not None:
-            info['img'] = self._decoded[row]
-        return info
 
     def prepare_data(self, idx: int) -> Any:
         """MMEngine's; the OSError for a file that cannot be opened names it, the index and ``data_root``."""
@@ -354,9 +333,6 @@ class FERDataset(BaseDataset):
         self._check_list(self.data_list)
         if self.unreadable == 'skip':
             self.data_list = self._readable(self.data_list)
-        if self.cache:
-            chosen = self.data_list if self._indices is None else self._get_unserialized_subset(self._indices)
-            self._decoded = decode_all(chosen, self.pipeline.transforms, self.cache, type(self).__name__)
         return self.data_list
 
     def _readable(self, data_list: list) -> list:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import gc
 import io
+import logging
 import os
 import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
+from mmengine.logging import print_log
+
+from mmfer.utils.images import read_image
+from mmfer.utils.progress import track
 
 _LIMIT = 10  # names shown of each kind of problem
 
@@ -84,6 +89,21 @@ def lost_file(owner: str, data_root: str, index: int, info: dict, error: OSError
         f'{owner}: cannot open {path} (sample {index}, data_root={data_root!r}): {reason}. The list was read before: '
         'restore the file, or start anew, so that the list is read again'
     )
+
+
+def find_unreadable(entries: Sequence[dict], owner: str, split: str = '') -> list[str]:
+    """Paths of the images that cannot be decoded, one for each entry that names one; a warning tells them."""
+    found = []
+    for entry in track(entries, len(entries), f'Looking for unreadable images ({split or "all"})'):
+        try:
+            if 'img_path' in entry:
+                read_image(entry['img_path'])
+        except ValueError:
+            found.append(entry['img_path'])
+    if found:
+        text = f'{owner}: {len(found)} of {len(entries)} images cannot be decoded and are left out: '
+        print_log(text + first_names(found), logger='current', level=logging.WARNING)
+    return found
 
 
 def label_problems(data_list: Sequence, num_classes: int) -> list[str]:

@@ -68,7 +68,6 @@ class SynthFER(FERDataset):
 
     METAINFO = dict(classes=EXPRESSIONS[:7])
     SPLITS = ('train', 'val', 'test')
-    CACHES = (*FERDataset.CACHES, True)
     DEFAULT_SAMPLES = dict(train=6000, val=1000, test=2000)
 
     def __init__(
@@ -96,18 +95,20 @@ class SynthFER(FERDataset):
                 raise ValueError(f'SynthFER: {name}={value!r} must be an integer, {low} or more')
         if not (isinstance(temperature, numbers.Real) and 0 < temperature < float('inf')):
             raise ValueError(f'SynthFER: temperature={temperature!r} must be a number above 0')
+        if cache not in (False, True, 'memory', 'disk'):
+            raise ValueError(f"SynthFER: cache={cache!r} is not one of False, True, 'memory', 'disk'")
         self.METAINFO = dict(classes=EXPRESSIONS[:num_classes])
         self.num_samples = self.DEFAULT_SAMPLES.get(split, 0) if num_samples is None else int(num_samples)
         self.size, self.seed = int(size), int(seed)
         self.temperature, self.num_annotators = float(temperature), int(num_annotators)
         self._agrees = np.zeros(0, dtype=bool)
+        self.cache = cache
         self._images: Optional[np.ndarray] = None
         self._rows: dict = {}
         super().__init__(
             split=split,
             metainfo=dict(metainfo or {}, classes=self._checked_classes(metainfo)),
             allow_empty_classes=allow_empty_classes,
-            cache=cache,
             **options,
         )
 

@@ -293,4 +293,4 @@ def test_options_of_the_base_class_reach_it_from_every_data_set(name):
         own['classes'] = ('fear', 'anger')
     options = dict(lazy_init=True, validate=False, unreadable='skip', indices=[0], test_mode=True, max_refetch=3)
     for allowed in (True, False):
-        assert cls(**own, **options, allow_empty_classes=allowed, cache=False).allow_empty_classes is allowed
+        assert cls(**own, **options, allow_empty_classes=allowed).allow_empty_classes is allowed

@@ -35,15 +35,6 @@ class LoadImageFromFile(BaseTransform):
             raise ValueError(f'LoadImageFromFile: min_side={min_side!r} must be a number of pixels, or None')
         self.min_side = min_side
 
-    @staticmethod
-    def is_whole(entry: dict) -> bool:
-        """Whether an entry of a list has places in its image, so that the image must keep its size."""
-        return entry.get('face_box') is not None or entry.get('face_landmarks') is not None
-
-    def read(self, path: str, whole: bool = False) -> np.ndarray:
-        """The image of a file, uint8 BGR (H, W, 3); at its size where it ``is_whole``."""
-        return read_image(path, min_side=None if whole else self.min_side)
-
     def transform(self, results: dict) -> dict:
         """Load the image.
 
@@ -54,7 +45,11 @@ class LoadImageFromFile(BaseTransform):
             dict: The same dict with the keys above.
         """
         img = results.get('img')
-        img = self.read(results['img_path'], self.is_whole(results)) if img is None else self._from_memory(img, results)
+        if img is None:
+            whole = results.get('face_box') is not None or results.get('face_landmarks') is not None
+            img = read_image(results['img_path'], min_side=None if whole else self.min_side)
+        else:
+            img = self._from_memory(img, results)
         results['img'] = img
         results['img_shape'] = results['ori_shape'] = img.shape[:2]
         return results
