@@ -36,7 +36,7 @@ SIZES = {
 
 def read_back(text, name):
     """Builds the data sets that the report says to build."""
-    cls = RECIPES[name].dataset
+    cls = RECIPES[name][0].dataset
     calls = [ast.parse(line.strip()).body[0].value for line in text.split('Read it with\n')[1].splitlines()]
     return [cls(**{word.arg: ast.literal_eval(word.value) for word in call.keywords}) for call in calls]
 
