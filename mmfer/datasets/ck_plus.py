@@ -57,12 +57,11 @@ class CKPlus(TreeDataset):
         ValueError: Label files with other names or contents, several for a sequence, or sequences with too few frames.
     """
 
-    METAINFO = dict(
-        classes=('neutral', 'anger', 'contempt', 'disgust', 'fear', 'happiness', 'sadness', 'surprise'),
-    )
+    METAINFO = dict(classes=('neutral', 'anger', 'contempt', 'disgust', 'fear', 'happiness', 'sadness', 'surprise'))
     SPLITS = ('',)
     SEQUENCES = dict(anger=45, contempt=18, disgust=59, fear=25, happiness=69, sadness=28, surprise=83)
     PUBLISHED_COUNTS = {'': (327, 135, 54, 177, 75, 207, 84, 249)}
+    IMAGE_FOLDERS = ('cohn-kanade-images', 'extended-cohn-kanade-images/cohn-kanade-images')
     HOMEPAGE = 'http://www.jeffcohn.net/Resources/ (on request, for research)'
     EXPECTED_TREE = """
   data_root/
@@ -77,7 +76,6 @@ class CKPlus(TreeDataset):
         neutral: bool = True,
         num_neutral: int = 1,
         contempt: bool = True,
-        img_prefix: Optional[str] = None,
         label_dir: Optional[str] = None,
         metainfo: Optional[Mapping] = None,
         **options,
@@ -91,18 +89,10 @@ class CKPlus(TreeDataset):
         self._kept = tuple(name for name in self.METAINFO['classes'] if name not in left_out)
         self.METAINFO = dict(classes=self._kept)
         root = os.path.expanduser(data_root)
-        folder, labels = 'cohn-kanade-images', 'Emotion'
-        if img_prefix is None:
-            img_prefix = find_below(root, folder, f'extended-{folder}/{folder}')
         if label_dir is None:
-            label_dir = find_below(root, labels, f'{labels}_labels/{labels}')
+            label_dir = find_below(root, 'Emotion', 'Emotion_labels/Emotion')
         self.label_dir = os.path.join(root, os.path.expanduser(label_dir))
-        super().__init__(
-            data_root=data_root,
-            img_prefix=img_prefix,
-            metainfo={'classes': self._kept, **(metainfo or {})},
-            **options,
-        )
+        super().__init__(data_root=data_root, metainfo={**self.METAINFO, **(metainfo or {})}, **options)
 
     @property
     def protocol(self) -> str:

@@ -105,13 +105,7 @@ or
   data_root/val/angry/*.jpg ...          (or PublicTest; not in every copy)
 """
 
-    def __init__(
-        self,
-        data_root: str = '',
-        split: str = 'train',
-        ann_file: Optional[str] = None,
-        **options,
-    ):
+    def __init__(self, data_root: str = '', split: str = 'train', ann_file: Optional[str] = None, **options):
         root = os.path.expanduser(data_root)
         if ann_file is None:
             ann_file = ''
@@ -119,12 +113,7 @@ or
                 data_root, ann_file = os.path.dirname(root), os.path.basename(root)
             elif os.path.isfile(os.path.join(root, CSV_NAME)):
                 ann_file = CSV_NAME
-        super().__init__(
-            data_root=data_root,
-            ann_file=ann_file,
-            split=split,
-            **options,
-        )
+        super().__init__(data_root=data_root, ann_file=ann_file, split=split, **options)
 
     def check_source(self) -> None:
         """Raise FileNotFoundError where neither form is found."""

@@ -48,13 +48,7 @@ class RAFDB(FERDataset):
         **options,
     ):
         self.img_suffix = img_suffix
-        super().__init__(
-            data_root=data_root,
-            ann_file=ann_file,
-            img_prefix=img_prefix,
-            split=split,
-            **options,
-        )
+        super().__init__(data_root=data_root, ann_file=ann_file, img_prefix=img_prefix, split=split, **options)
 
     def load_data_list(self) -> list:
         """Read the list; malformed lines of either split are reported."""

@@ -60,12 +60,7 @@ class SFEW(TreeDataset):
             names = [f'{part}_Aligned_Faces_new', f'{part}_Aligned_Faces'] if aligned else [part]
             places = names + [f'{part}/{name}' for name in names]
             img_prefix = find_below(os.path.expanduser(data_root), *places, default=names[-1])
-        super().__init__(
-            data_root=data_root,
-            split=split,
-            img_prefix=img_prefix,
-            **options,
-        )
+        super().__init__(data_root=data_root, split=split, img_prefix=img_prefix, **options)
 
     @property
     def protocol(self) -> str:

@@ -64,11 +64,27 @@ def class_samples(dataset: FERDataset, root: str, ignored: Sequence = ()) -> lis
 class TreeDataset(FERDataset):
     """Base of the data sets that are listed from their folders and file names.
 
+    Args:
+        data_root (str): Folder of the data set. Defaults to ''.
+        split (str, optional): One of SPLITS. Defaults to None: the first.
+        img_prefix (str, optional): Folder of the images. Defaults to None: the first of IMAGE_FOLDERS that is there.
+        options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
+
     Class attributes:
+        IMAGE_FOLDERS (tuple): Where the images may be below ``data_root``, with ``{split}`` for the split.
         MISNAMED (dict): File name without extension, upper case -> what it should be.
     """
 
+    IMAGE_FOLDERS: tuple = ('',)
     MISNAMED: dict = {}
+
+    def __init__(self, data_root: str = '', split: Optional[str] = None, img_prefix: Optional[str] = None, **options):
+        if split is None:
+            split = self.SPLITS[0] if self.SPLITS else ''
+        if img_prefix is None:
+            folders = [folder.format(split=split) for folder in self.IMAGE_FOLDERS]
+            img_prefix = find_below(os.path.expanduser(data_root), *folders)
+        super().__init__(data_root=data_root, split=split, img_prefix=img_prefix, **options)
 
     def check_source(self) -> None:
         """Raise FileNotFoundError where a folder does not exist."""

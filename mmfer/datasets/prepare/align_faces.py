@@ -12,9 +12,10 @@ import numpy as np
 
 from mmfer.datasets.base_fer_dataset import first_names
 from mmfer.datasets.left_out import LeftOut
-from mmfer.faces.alignment import align_by_box, align_face, check_output_size
+from mmfer.faces.alignment import align_by_box, align_face
 from mmfer.faces.cropping import check_margin, check_pad
 from mmfer.faces.haar import Haar
+from mmfer.faces.resizing import check_size
 from mmfer.faces.yunet import YuNet
 from mmfer.structures.results import Face
 from mmfer.utils.image_files import list_images
@@ -79,7 +80,7 @@ def align_faces(
     if model is None and detector.lower().endswith('.onnx'):
         detector, model = 'yunet', detector
     _check_choices(detector, model, crop, missing)
-    size, pad = check_output_size(size), check_pad(pad)
+    size, pad = check_size('size', size), check_pad(pad)
     margin = check_margin(MARGINS[crop] if margin is None else margin)
     raw, out = (Path(os.path.expanduser(path)) for path in (raw_dir, out_dir))
     if not raw.is_dir():

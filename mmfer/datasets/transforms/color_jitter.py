@@ -1,8 +1,8 @@
 """Random brightness, contrast, saturation and hue as torchvision has them on PIL images, on uint8 BGR arrays.
 
 PIL cuts the result of each step down to whole numbers. So do the functions here, on float32 arrays of whole numbers
-from 0 to 255, where the vector instructions of OpenCV and NumPy need about a quarter of PIL's time. Those whose names
-begin with an underscore overwrite the array they get.
+from 0 to 255, where the vector instructions of OpenCV and NumPy need about a quarter of PIL's time; they overwrite the
+array that they get. Hue, saturation and value have 8 bits each, as in PIL.
 """
 
 import math
@@ -97,33 +97,6 @@ def _hue(img: np.ndarray, factor: float) -> np.ndarray:
     saturation *= np.float32(1 / 255)
     cv2.cvtColor(cv2.merge([hue, saturation, value], dst=hsv), cv2.COLOR_HSV2BGR, dst=img)
     return np.rint(img, out=img)
-
-
-def _adjust(img: np.ndarray, operation, factor: float) -> np.ndarray:
-    return operation(contiguous(img).astype(np.float32), factor).astype(np.uint8)
-
-
-def adjust_brightness(img: np.ndarray, factor: float) -> np.ndarray:
-    """``factor * img``; img uint8 BGR (H, W, 3), factor >= 0."""
-    return _adjust(img, _brightness, factor)
-
-
-def adjust_contrast(img: np.ndarray, factor: float) -> np.ndarray:
-    """``factor * img + (1 - factor) * mean luma``; img uint8 BGR (H, W, 3), factor >= 0."""
-    return _adjust(img, _contrast, factor)
-
-
-def adjust_saturation(img: np.ndarray, factor: float) -> np.ndarray:
-    """``factor * img + (1 - factor) * luma``; img uint8 BGR (H, W, 3), factor >= 0."""
-    return _adjust(img, _saturation, factor)
-
-
-def adjust_hue(img: np.ndarray, factor: float) -> np.ndarray:
-    """Turn the hue by ``factor`` of a full circle; img uint8 BGR (H, W, 3), factor in [-0.5, 0.5].
-
-    Hue, saturation and value have 8 bits each, cut down, as in PIL; so a factor of 0 changes colours a little too.
-    """
-    return _adjust(img, _hue, factor)
 
 
 @TRANSFORMS.register_module()
