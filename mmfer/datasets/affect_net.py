@@ -4,7 +4,6 @@ import logging
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping
 from typing import Optional
 
 import numpy as np
@@ -88,7 +87,6 @@ or
         layout: Optional[str] = None,
         img_prefix: Optional[str] = None,
         ann_file: Optional[str] = None,
-        metainfo: Optional[Mapping] = None,
         **options,
     ):
         if num_classes not in (7, 8):
@@ -118,7 +116,6 @@ or
             ann_file=ann_file or '',
             img_prefix=prefix if img_prefix is None else img_prefix,
             split=split,
-            metainfo={**self.METAINFO, **(metainfo or {})},
             **options,
         )
 

@@ -124,7 +124,7 @@ class FERDataset(BaseDataset):
         self.unused = LeftOut()
         super().__init__(
             ann_file=os.path.expanduser(ann_file),
-            metainfo=metainfo,
+            metainfo={**self.METAINFO, **(metainfo or {})},  # an instance may have classes of its own
             data_root=os.path.expanduser(data_root),
             data_prefix=dict(img_path=os.path.expanduser(img_prefix)),
             indices=indices,

@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Mapping
 from typing import Optional
 
 from mmfer.registry import DATASETS
@@ -49,8 +48,7 @@ class CKPlus(TreeDataset):
             ``extended-cohn-kanade-images``.
         label_dir (str, optional): Folder of the label files. Defaults to None: ``Emotion``, or that in
             ``Emotion_labels``.
-        metainfo (Mapping, optional): More meta information.
-        options: Those of ``FERDataset``: pipeline, indices, validate, unreadable and more.
+        options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
 
     Raises:
         FileNotFoundError: A folder, or peak frames that label files name, do not exist.
@@ -77,7 +75,6 @@ class CKPlus(TreeDataset):
         num_neutral: int = 1,
         contempt: bool = True,
         label_dir: Optional[str] = None,
-        metainfo: Optional[Mapping] = None,
         **options,
     ):
         for option, value in dict(num_peak=num_peak, num_neutral=num_neutral).items():
@@ -92,7 +89,7 @@ class CKPlus(TreeDataset):
         if label_dir is None:
             label_dir = find_below(root, 'Emotion', 'Emotion_labels/Emotion')
         self.label_dir = os.path.join(root, os.path.expanduser(label_dir))
-        super().__init__(data_root=data_root, metainfo={**self.METAINFO, **(metainfo or {})}, **options)
+        super().__init__(data_root=data_root, **options)
 
     @property
     def protocol(self) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional, Union
 
@@ -17,6 +17,7 @@ from mmfer.structures.expressions import EXPRESSIONS
 from mmfer.utils.cache import cached_array, source_digest
 from mmfer.utils.progress import track
 
+from .arguments import check_integer
 from .base_fer_dataset import FERDataset
 from .synth import Appearance, render_face, sample_appearance
 from .synth.annotators import label_distribution, majority, sample_intensities
@@ -80,37 +81,26 @@ class SynthFER(FERDataset):
         temperature: float = 0.2,
         num_annotators: int = 10,
         cache: Union[bool, str] = False,
-        metainfo: Optional[Mapping] = None,
         allow_empty_classes: bool = True,
         **options,
     ):
         if num_classes not in (7, 8):
             raise ValueError(f'SynthFER: num_classes={num_classes!r} must be 7, or 8 with contempt')
-        limits = dict(num_samples=(num_samples, 1), size=(size, MIN_SIZE), seed=(seed, 0))
-        limits['num_annotators'] = (num_annotators, 1)
-        for name, (value, low) in limits.items():
-            if name == 'num_samples' and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
-                raise ValueError(f'SynthFER: {name}={value!r} must be an integer, {low} or more')
         if not (isinstance(temperature, numbers.Real) and 0 < temperature < float('inf')):
             raise ValueError(f'SynthFER: temperature={temperature!r} must be a number above 0')
         if cache not in (False, True, 'memory', 'disk'):
             raise ValueError(f"SynthFER: cache={cache!r} is not one of False, True, 'memory', 'disk'")
         self.METAINFO = dict(classes=EXPRESSIONS[:num_classes])
-        self.num_samples = self.DEFAULT_SAMPLES.get(split, 0) if num_samples is None else int(num_samples)
-        self.size, self.seed = int(size), int(seed)
-        self.temperature, self.num_annotators = float(temperature), int(num_annotators)
+        num_samples = self.DEFAULT_SAMPLES.get(split, 1) if num_samples is None else num_samples
+        self.num_samples = check_integer(self, 'num_samples', num_samples, 1)
+        self.size, self.seed = check_integer(self, 'size', size, MIN_SIZE), check_integer(self, 'seed', seed, 0)
+        self.num_annotators = check_integer(self, 'num_annotators', num_annotators, 1)
+        self.temperature = float(temperature)
         self._agrees = np.zeros(0, dtype=bool)
         self.cache = cache
         self._images: Optional[np.ndarray] = None
         self._rows: dict = {}
-        super().__init__(
-            split=split,
-            metainfo=dict(metainfo or {}, classes=self._checked_classes(metainfo)),
-            allow_empty_classes=allow_empty_classes,
-            **options,
-        )
+        super().__init__(split=split, allow_empty_classes=allow_empty_classes, **options)
 
     @property
     @force_full_init
@@ -187,12 +177,6 @@ class SynthFER(FERDataset):
     def describe_source(self) -> str:
         """The settings that the faces follow from."""
         return f'the generator (split {self.split!r}, seed {self.seed}, num_samples {self.num_samples})'
-
-    def _checked_classes(self, metainfo: Optional[Mapping]) -> tuple:
-        classes = self.METAINFO['classes']
-        if metainfo is not None and tuple(metainfo.get('classes', classes)) != classes:
-            raise ValueError(f'SynthFER: metainfo cannot change the classes, which num_classes gives: {classes}')
-        return classes
 
     def _generator(self, index: int, stream: int) -> np.random.Generator:
         entropy = (self.seed, self.SPLITS.index(self.split), index, stream)

@@ -251,14 +251,7 @@ class AlignFace:
         self.required = required
 
     def __call__(self, results: dict) -> dict:
-        """Align the face of the sample.
-
-        Args:
-            results (dict): The sample.
-
-        Returns:
-            dict: The same dict with the keys above changed.
-        """
+        """The sample with the keys above changed."""
         landmarks, box = results.get('face_landmarks'), results.get('face_box')
         if landmarks is None and self.required:
             raise ValueError(

@@ -150,14 +150,7 @@ class CropFace:
         self.required = required
 
     def __call__(self, results: dict) -> dict:
-        """Crop the sample.
-
-        Args:
-            results (dict): The sample.
-
-        Returns:
-            dict: The same dict with the keys above changed.
-        """
+        """The sample with the keys above changed."""
         if results.get('face_box') is None:
             if self.required:
                 raise ValueError(f'CropFace: {name_of(results)} has no face_box; required=False leaves it uncropped')

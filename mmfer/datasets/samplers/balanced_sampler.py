@@ -7,6 +7,7 @@ import numpy as np
 
 from mmfer.registry import DATA_SAMPLERS
 
+from ..arguments import check_integer
 from .base import ClassSampler
 
 
@@ -31,7 +32,7 @@ class BalancedSampler(ClassSampler):
     """
 
     def __init__(self, dataset: Sized, num_per_class: int, seed: Optional[int] = None, round_up: bool = True) -> None:
-        self.num_per_class = self.check_integer('num_per_class', num_per_class, 1)
+        self.num_per_class = check_integer(self, 'num_per_class', num_per_class, 1)
         super().__init__(dataset, seed=seed, round_up=round_up)
         self.set_total(self.num_per_class * len(self.members))
 

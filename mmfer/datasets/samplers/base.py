@@ -1,7 +1,6 @@
 """What the samplers share: the labels of a data set, and one random list an epoch that the ranks divide."""
 
 import math
-import numbers
 from collections.abc import Iterator, Sized
 from typing import Optional
 
@@ -9,6 +8,8 @@ import numpy as np
 from mmengine.dataset import ClassBalancedDataset, RepeatDataset
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import ConcatDataset, Sampler, Subset
+
+from ..arguments import check_integer
 
 
 def labels_of(dataset: Sized) -> np.ndarray:
@@ -80,7 +81,7 @@ class ClassSampler(Sampler):
         self.rank, self.world_size = get_dist_info()
         self.dataset = dataset
         seed = sync_random_seed() if seed is None else seed
-        self.seed = self.check_integer('seed', seed, 0)
+        self.seed = check_integer(self, 'seed', seed, 0)
         self.epoch = 0
         self.round_up = round_up
         self.members = self._group(labels_of(dataset))
@@ -113,13 +114,6 @@ class ClassSampler(Sampler):
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch comes next."""
         self.epoch = epoch
-
-    @classmethod
-    def check_integer(cls, name: str, value: int, low: int) -> int:
-        """``value`` if it is an integer of ``low`` or more; else ValueError with its name."""
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
-            raise ValueError(f'{cls.__name__}: {name}={value!r} must be an integer, {low} or more')
-        return int(value)
 
     def _group(self, labels: np.ndarray) -> list:
         name = type(self).__name__

@@ -7,6 +7,7 @@ import numpy as np
 
 from mmfer.registry import DATA_SAMPLERS
 
+from ..arguments import check_integer
 from .base import ClassSampler
 
 
@@ -41,7 +42,7 @@ class ImbalancedSampler(ClassSampler):
     ) -> None:
         super().__init__(dataset, seed=seed, round_up=round_up)
         if num_samples is not None:
-            self.set_total(self.check_integer('num_samples', num_samples, 1))
+            self.set_total(check_integer(self, 'num_samples', num_samples, 1))
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """Indices of an epoch, int64 (num_samples,)."""

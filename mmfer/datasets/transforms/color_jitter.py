@@ -12,12 +12,12 @@ from typing import Optional, Union
 
 import cv2
 import numpy as np
-from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
-from mmfer.datasets.transforms.image_args import check_range
 from mmfer.faces.resizing import contiguous
 from mmfer.registry import TRANSFORMS
+
+from .image_args import ImageTransform, check_range
 
 # PIL's luma in units of 1/65536, BGR, and half a unit for rounding: the sums fit into the 24 bits of a float exactly
 _LUMA = np.array([[7471, 38470, 19595, 32768]]) / 65536
@@ -100,7 +100,7 @@ def _hue(img: np.ndarray, factor: float) -> np.ndarray:
 
 
 @TRANSFORMS.register_module()
-class ColorJitter(BaseTransform):
+class ColorJitter(ImageTransform):
     """Change brightness, contrast, saturation and hue by random factors in random order.
 
     Ranges, order and results are those of ``torchvision.transforms.ColorJitter`` on PIL images; the random numbers come
@@ -150,14 +150,7 @@ class ColorJitter(BaseTransform):
         return order, [None if r is None else np.random.uniform(*r) for r in ranges]
 
     def transform(self, results: dict) -> dict:
-        """Change the image.
-
-        Args:
-            results (dict): The sample.
-
-        Returns:
-            dict: The same dict with a new ``img``.
-        """
+        """The sample with a new ``img``; the very one where all ranges are empty."""
         operations = (_brightness, _contrast, _saturation, _hue)
         order, factors = self._draw()
         if any(factor is not None for factor in factors):
@@ -167,9 +160,3 @@ class ColorJitter(BaseTransform):
                     img = operations[i](img, factors[i])
             results['img'] = img.astype(np.uint8)
         return results
-
-    def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}(brightness={self.brightness}, contrast={self.contrast}, '
-            f'saturation={self.saturation}, hue={self.hue})'
-        )

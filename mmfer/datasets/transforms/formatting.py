@@ -4,15 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from mmcv.transforms import BaseTransform
 from mmpretrain.structures import DataSample
 
 from mmfer.faces.resizing import contiguous
 from mmfer.registry import TRANSFORMS
 
+from .image_args import ImageTransform
+
 
 @TRANSFORMS.register_module()
-class PackInputs(BaseTransform):
+class PackInputs(ImageTransform):
     """Turn a sample into ``dict(inputs=..., data_samples=...)``.
 
     ``inputs`` is the image as a contiguous uint8 tensor (3, H, W), still BGR. ``data_samples`` is an mmpretrain
@@ -41,14 +42,7 @@ class PackInputs(BaseTransform):
         self.meta_keys = tuple(meta_keys)
 
     def transform(self, results: dict) -> dict:
-        """Pack the sample.
-
-        Args:
-            results (dict): The sample: ``img``, and ``gt_label``, ``gt_score`` and meta information where it has them.
-
-        Returns:
-            dict: ``inputs`` and ``data_samples``.
-        """
+        """``inputs`` and ``data_samples`` of a sample: ``img``, and ``gt_label`` and ``gt_score`` where it has them."""
         img = results['img']
         if img.dtype != np.uint8 or img.ndim != 3 or img.shape[2] != 3:
             raise ValueError(
@@ -84,9 +78,3 @@ class PackInputs(BaseTransform):
                 f'set {option}=False or use a data set with votes or intensities'
             )
         return torch.tensor(np.asarray(score), dtype=torch.float32)
-
-    def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}(soft_label={self.soft_label}, keep_score={self.keep_score}, '
-            f'meta_keys={self.meta_keys})'
-        )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from mmcv.transforms import BaseTransform
 
 from mmfer.registry import TRANSFORMS
 from mmfer.utils.images import read_image
 
+from .image_args import ImageTransform
+
 
 @TRANSFORMS.register_module()
-class LoadImageFromFile(BaseTransform):
+class LoadImageFromFile(ImageTransform):
     """Load the image of a sample, or take the one it brings in memory.
 
     Required keys: ``img_path``, or ``img``: uint8 (H, W) or (H, W, 1) grey, or (H, W, 3) BGR.
@@ -36,14 +37,7 @@ class LoadImageFromFile(BaseTransform):
         self.min_side = min_side
 
     def transform(self, results: dict) -> dict:
-        """Load the image.
-
-        Args:
-            results (dict): The sample.
-
-        Returns:
-            dict: The same dict with the keys above.
-        """
+        """The sample with the keys above."""
         img = results.get('img')
         if img is None:
             whole = results.get('face_box') is not None or results.get('face_landmarks') is not None
@@ -63,6 +57,3 @@ class LoadImageFromFile(BaseTransform):
                 return img
         name = results.get('img_path', f'sample {results.get("sample_idx", "?")}')
         raise ValueError(f'{name}: img must be uint8 (H, W), (H, W, 1) or (H, W, 3), not {img.dtype} {img.shape}')
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(min_side={self.min_side})'

@@ -6,12 +6,11 @@ from numbers import Real
 from typing import Optional, Union
 
 import numpy as np
-from mmcv.transforms import BaseTransform
 
 from mmfer.faces.resizing import contiguous, is_whole
 from mmfer.registry import TRANSFORMS
 
-from .image_args import check_color, check_range
+from .image_args import ImageTransform, check_color, check_range
 
 REGIONS = dict(
     upper=(0.0, 0.0, 0.5, 1.0),
@@ -26,7 +25,7 @@ picture. Eyes are a band as of sunglasses, the mouth a patch as of a hand."""
 
 
 @TRANSFORMS.register_module()
-class Occlude(BaseTransform):
+class Occlude(ImageTransform):
     """Cover a part of each face with one colour, for test images: the same part in every run and for every model.
 
     A 'block' is a rectangle of a given share of the area, at a place and with a shape that follow from the image's path
@@ -107,14 +106,7 @@ class Occlude(BaseTransform):
         return top, left, top + height, left + width
 
     def transform(self, results: dict) -> dict:
-        """Cover a part of the image.
-
-        Args:
-            results (dict): The sample.
-
-        Returns:
-            dict: The same dict, with a new ``img`` where something was covered.
-        """
+        """The sample, with a new ``img`` where something was covered."""
         img = results['img']
         height, width = img.shape[:2]
         box = self.box(results)
@@ -132,12 +124,6 @@ class Occlude(BaseTransform):
             return f'a block covers {100 * self.share:g} % (seed {self.seed})'
         named = isinstance(self.region, str)
         return f'the part {self.region if named else ", ".join(f"{value:g}" for value in self.region)} is covered'
-
-    def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}(region={self.region!r}, share={self.share}, seed={self.seed}, ratio={self.ratio}, '
-            f'value={self.value})'
-        )
 
 
 def _check_box(region: Sequence[float]) -> tuple:

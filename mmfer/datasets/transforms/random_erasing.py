@@ -6,12 +6,12 @@ from numbers import Real
 from typing import Optional, Union
 
 import numpy as np
-from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
-from mmfer.datasets.transforms.image_args import check_color, check_range
 from mmfer.faces.resizing import contiguous
 from mmfer.registry import TRANSFORMS
+
+from .image_args import ImageTransform, check_color, check_range
 
 # ImageNet's mean and standard deviation, BGR, by which the recipes normalise
 _MEAN = np.array([103.53, 116.28, 123.675], np.float32)
@@ -19,7 +19,7 @@ _STD = np.array([57.375, 57.12, 58.395], np.float32)
 
 
 @TRANSFORMS.register_module()
-class ImageRandomErasing(BaseTransform):
+class ImageRandomErasing(ImageTransform):
     """Paint over a random rectangle: ``torchvision.transforms.RandomErasing``, but before normalisation.
 
     Rectangles are drawn as there: an area, an aspect ratio (height by width, uniform in its logarithm), up to ten
@@ -88,14 +88,7 @@ class ImageRandomErasing(BaseTransform):
         return np.clip(np.rint(noise * _STD + _MEAN), 0, 255).astype(np.uint8)
 
     def transform(self, results: dict) -> dict:
-        """Erase, or leave the image alone.
-
-        Args:
-            results (dict): The sample.
-
-        Returns:
-            dict: The same dict, with a new ``img`` where it was erased.
-        """
+        """The sample, with a new ``img`` where it was erased."""
         img = results['img']
         box = self._draw(*img.shape[:2])
         if box is not None:
@@ -104,6 +97,3 @@ class ImageRandomErasing(BaseTransform):
             img[top : top + h, left : left + w] = self._draw_noise(h, w) if self.value == 'random' else self.value
             results['img'] = img
         return results
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(p={self.p}, scale={self.scale}, ratio={self.ratio}, value={self.value!r})'

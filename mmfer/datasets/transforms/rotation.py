@@ -5,17 +5,17 @@ from numbers import Real
 from typing import Union
 
 import numpy as np
-from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from PIL import Image
 
-from mmfer.datasets.transforms.image_args import check_color, check_range
 from mmfer.faces.resizing import contiguous
 from mmfer.registry import TRANSFORMS
 
+from .image_args import ImageTransform, check_color, check_range
+
 
 @TRANSFORMS.register_module()
-class ImageRandomRotation(BaseTransform):
+class ImageRandomRotation(ImageTransform):
     """Turn by a random angle: ``torchvision.transforms.RandomRotation`` on PIL images with its default settings.
 
     These are: nearest neighbour, about the centre, size kept.
@@ -45,17 +45,7 @@ class ImageRandomRotation(BaseTransform):
         return float(np.random.uniform(*self.degrees))
 
     def transform(self, results: dict) -> dict:
-        """Turn the image.
-
-        Args:
-            results (dict): The sample.
-
-        Returns:
-            dict: The same dict with a new ``img``.
-        """
+        """The sample with a new ``img``."""
         img = Image.fromarray(contiguous(results['img']))  # the order of the channels does not matter
         results['img'] = np.array(img.rotate(self._draw(), fillcolor=self.fill))
         return results
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(degrees={self.degrees}, fill={self.fill})'

@@ -8,7 +8,8 @@ from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
 
-from .base import DatasetWrapper, check_choice, check_integer, shuffled
+from ..arguments import check_choice, check_integer
+from .base import DatasetWrapper, shuffled
 
 
 @DATASETS.register_module()

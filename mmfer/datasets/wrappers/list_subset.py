@@ -13,8 +13,9 @@ from mmfer.registry import DATASETS
 from mmfer.structures.expressions import EXPRESSIONS, find_class
 from mmfer.utils.image_files import IMG_EXTENSIONS
 
+from ..arguments import check_choice
 from ..base_fer_dataset import first_names
-from .base import DatasetWrapper, check_choice
+from .base import DatasetWrapper
 
 RAN_REPOSITORY = 'https://github.com/kaiwang960112/Challenge-condition-FER-dataset'
 RAN_LISTS = dict(

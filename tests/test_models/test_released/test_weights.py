@@ -176,15 +176,6 @@ def test_missing_pretrained_files(tmp_path):
         load_pretrained(IRNet(), path)
 
 
-def test_real_landmark_weights():
-    path = golden.SHARED / 'weights' / 'mobilefacenet_68.safetensors'
-    if not path.is_file():
-        pytest.skip('real MobileFaceNet weights are not here')
-    net = MobileFaceNet(with_landmarks=True)
-    assert load_pretrained(net, path).dropped == []
-    assert load_pretrained(MobileFaceNet(), path).dropped
-
-
 @pytest.mark.parametrize('folder', ['poster_var', 'poster'])
 def test_streams_that_a_config_leaves_random_take_files_by_options(tmp_path, folder):
     """As the header of the config says it."""
