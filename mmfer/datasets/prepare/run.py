@@ -110,7 +110,7 @@ def make_plan(layouts: Sequence[Layout], found: Sequence[RawFile], raw: Path) ->
                     matched.add(rule)
                     target = match.expand(rule.target)
                     other = (plan.files if rule.keep else plan.inputs).setdefault(target, source)
-                    if other.file.stat().st_size != source.file.stat().st_size:
+                    if other is not source and other.file.stat().st_size != source.file.stat().st_size:
                         clashes.append(f'{target} ({other.path} and {source.path})')
                     break
         absent = [rule.what for rule in layout.rules if rule.needed and rule not in matched]
