@@ -46,14 +46,14 @@ class AffectNet(FERDataset):
     ``subDirectory_filePath`` and ``expression`` and any of the others; its image paths are relative to ``img_prefix``.
 
     Args:
-        data_root (str): Folder of the data set. Defaults to ''.
-        split (str): 'train' or 'val'. Defaults to 'train'.
-        num_classes (int): 7, or 8 with contempt. Defaults to 7.
-        layout (str, optional): 'csv2017' or 'npy2021'. Defaults to None: the prepared list train.json or val.json
-            where ``data_root`` has it, else the layout found.
-        img_prefix (str, optional): Folder of the images. Defaults to None: that of the layout.
-        ann_file (str, optional): The list, .csv or .json. Defaults to None: that of the layout, which is training.csv
-            or validation.csv, or the .npy files.
+        data_root: Folder of the data set.
+        split: 'train' or 'val'.
+        num_classes: 7, or 8 with contempt.
+        layout: 'csv2017' or 'npy2021'. By default the prepared list train.json or val.json where ``data_root`` has it,
+            else the layout found.
+        img_prefix: Folder of the images. By default that of the layout.
+        ann_file: The list, .csv or .json. By default that of the layout, which is training.csv or validation.csv, or
+            the .npy files.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
 
     Raises:

@@ -56,23 +56,22 @@ class FERDataset(BaseDataset):
         PUBLISHED_COUNTS (dict): split -> number of samples of each class, in label order, or their total alone.
 
     Args:
-        data_root (str): Folder of the data set. Defaults to ''.
-        ann_file (str): List file, absolute or below ``data_root``. Defaults to ''.
-        img_prefix (str): Folder of the images, absolute or below ``data_root``. Defaults to ''.
-        split (str): Part of the data set. Defaults to ''.
-        pipeline (Sequence): Transforms (dicts or callables). Defaults to ().
-        metainfo (Mapping, optional): More meta information. ``classes`` can be set only where METAINFO has none.
-        indices (int | Sequence[int], optional): Use the first (positive) or last (negative) few, or those named.
-        serialize_data (bool): Keep the list as bytes, which worker processes share. Defaults to True.
-        test_mode (bool): The pipeline must not drop samples. Defaults to False.
-        lazy_init (bool): Do not read the list before it is needed. Defaults to False.
-        max_refetch (int): How many other samples are tried where the pipeline drops one. Defaults to 1000.
-        validate (bool): Look for the image files and check the labels. ``False`` reads only the list: what cannot be
-            parsed is an error all the same. Defaults to True.
-        unreadable (str): 'error' stops at the first image that cannot be decoded, when it is needed. 'skip' decodes
-            every image once at the start, leaves those out that cannot be decoded, names and counts them.
-            Defaults to 'error'.
-        allow_empty_classes (bool): Warn of classes without samples instead of raising an error. Defaults to False.
+        data_root: Folder of the data set.
+        ann_file: List file, absolute or below ``data_root``.
+        img_prefix: Folder of the images, absolute or below ``data_root``.
+        split: Part of the data set.
+        pipeline: Transforms (dicts or callables).
+        metainfo: More meta information. ``classes`` can be set only where METAINFO has none.
+        indices: Use the first (positive) or last (negative) few, or those named.
+        serialize_data: Keep the list as bytes, which worker processes share.
+        test_mode: The pipeline must not drop samples.
+        lazy_init: Do not read the list before it is needed.
+        max_refetch: How many other samples are tried where the pipeline drops one.
+        validate: Look for the image files and check the labels. ``False`` reads only the list: what cannot be parsed is
+            an error all the same.
+        unreadable: 'error' stops at the first image that cannot be decoded, when it is needed. 'skip' decodes every
+            image once at the start, leaves those out that cannot be decoded, names and counts them.
+        allow_empty_classes: Warn of classes without samples instead of raising an error.
 
     Raises:
         FileNotFoundError: A folder, the list, or images that it names do not exist.
@@ -192,7 +191,7 @@ class FERDataset(BaseDataset):
         """Replace the labels in place; ``clean_label`` keeps the former one, and soft labels are dropped.
 
         Args:
-            labels (Sequence[int]): (N,), indices into ``classes``.
+            labels: (N,), indices into ``classes``.
 
         Raises:
             ValueError: There are more or fewer labels than samples, or one is out of range.

@@ -16,9 +16,9 @@ class CAERS(TreeDataset):
     of some papers are a slip in one of them, which its authors corrected: https://github.com/zengqunzhao/MA-Net
 
     Args:
-        data_root (str): Folder of the data set, or the one above it. Defaults to ''.
-        split (str): 'train' or 'test'. Defaults to 'train'.
-        img_prefix (str, optional): Folder of the class folders. Defaults to None: that of the split.
+        data_root: Folder of the data set, or the one above it.
+        split: 'train' or 'test'.
+        img_prefix: Folder of the class folders. By default that of the split.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
 
     Raises:

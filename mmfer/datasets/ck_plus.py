@@ -39,15 +39,14 @@ class CKPlus(TreeDataset):
     ================================  =============================  ======
 
     Args:
-        data_root (str): Folder of the data set. Defaults to ''.
-        num_peak (int): Number of last frames of each sequence with its expression. Defaults to 3.
-        neutral (bool): Have the class neutral. Defaults to True.
-        num_neutral (int): Number of first frames of each sequence that are neutral. Defaults to 1.
-        contempt (bool): Have the class contempt; else its sequences are left out wholly. Defaults to True.
-        img_prefix (str, optional): Folder of the sequences. Defaults to None: ``cohn-kanade-images``, or that in
+        data_root: Folder of the data set.
+        num_peak: Number of last frames of each sequence with its expression.
+        neutral: Have the class neutral.
+        num_neutral: Number of first frames of each sequence that are neutral.
+        contempt: Have the class contempt; else its sequences are left out wholly.
+        img_prefix: Folder of the sequences. By default ``cohn-kanade-images``, or that in
             ``extended-cohn-kanade-images``.
-        label_dir (str, optional): Folder of the label files. Defaults to None: ``Emotion``, or that in
-            ``Emotion_labels``.
+        label_dir: Folder of the label files. By default ``Emotion``, or that in ``Emotion_labels``.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
 
     Raises:

@@ -36,32 +36,26 @@ class CSVDataset(FERDataset):
     labels does not depend on what the table holds.
 
     Args:
-        data_root (str): Folder of the table. Defaults to ''.
-        ann_file (str): The table, UTF-8. Defaults to 'metadata.csv'.
-        split (str): Take the rows with this in ``split_column``. Defaults to '': all rows.
-        classes (Sequence[str], optional): Classes in label order: expressions (synonyms allowed), or any other names.
-            Defaults to None: the expressions of the vote columns in their order, or those that the whole table names,
-            in the canonical order.
-        path_column (str): Column of the image files, absolute or below ``img_prefix``. Defaults to 'path'.
-        label_column (str): Column of the labels. Defaults to 'label'; not read where there are vote columns.
-        vote_columns (Sequence[str] | Mapping, optional): Columns of the votes, named as classes, or column ->
-            class. Defaults to None: no votes.
-        ties (str): Of several classes with the most votes 'first' takes the first in label order, 'drop' leaves the
-            row out. Defaults to 'first'.
-        label_map (Mapping, optional): Label as in the table -> class, or -> None to leave its rows out. Defaults
-            to None.
-        split_column (str): Column of the splits. Defaults to 'split'.
-        fold_column (str): Column of the folds. Defaults to 'fold'.
-        folds (Sequence, optional): Take these folds. Defaults to None: all.
-        exclude_folds (Sequence, optional): Take all folds but these. Defaults to None.
-        subject_column (str): Column of the people. Defaults to 'subject'.
-        box_columns (Sequence[str], optional): Columns of the face boxes; rows may leave all four empty. None does not
-            read them. Defaults to ('x1', 'y1', 'x2', 'y2').
-        delimiter (str): ',', tab, ';' or another character. Defaults to 'auto': the one of these three that the header
-            has most of.
-        metainfo (Mapping, optional): More meta information.
-        lazy_init (bool): Do not read the table before it is needed, but for classes that are not given. Defaults to
-            False.
+        data_root: Folder of the table.
+        ann_file: The table, UTF-8.
+        split: Take the rows with this in ``split_column``. By default all rows.
+        classes: Classes in label order: expressions (synonyms allowed), or any other names. By default the expressions
+            of the vote columns in their order, or those that the whole table names, in the canonical order.
+        path_column: Column of the image files, absolute or below ``img_prefix``.
+        label_column: Column of the labels. Defaults to 'label'; not read where there are vote columns.
+        vote_columns: Columns of the votes, named as classes, or column -> class. By default no votes.
+        ties: Of several classes with the most votes 'first' takes the first in label order, 'drop' leaves the row out.
+        label_map: Label as in the table -> class, or -> None to leave its rows out.
+        split_column: Column of the splits.
+        fold_column: Column of the folds.
+        folds: Take these folds. By default all.
+        exclude_folds: Take all folds but these.
+        subject_column: Column of the people.
+        box_columns: Columns of the face boxes; rows may leave all four empty. None does not read them.
+        delimiter: ',', tab, ';' or another character. Defaults to 'auto': the one of these three that the header has
+            most of.
+        metainfo: More meta information.
+        lazy_init: Do not read the table before it is needed, but for classes that are not given.
         options: Those of ``FERDataset``: img_prefix, pipeline, indices, validate, unreadable and more.
 
     Raises:

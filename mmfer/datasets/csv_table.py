@@ -27,16 +27,16 @@ def read_table(
     yields ``cells=None``, so that rows can still be counted.
 
     Args:
-        path (str): The file, UTF-8 with or without a byte order mark.
-        columns (Sequence[str]): Names of the columns that must be there, in any order among others.
-        owner (str): Who reads, for the errors.
-        report (Callable): Called with the kind of problem and the row, see ``FERDataset.report``.
-        optional (Sequence[str]): Names of the columns that may be there. Defaults to ().
-        together (Sequence[str]): Names of columns of which all are there, or none. Defaults to ().
-        headerless (Sequence[str]): Names of all columns of a file that may lack its header. It is taken to lack it
-            where the first row has that many cells and none of the names. Defaults to (): the file has a header.
-        delimiter (str): Between cells; 'auto' takes that of ``DELIMITERS`` which the header has most of.
-        remedy (str): Last sentence of the error for columns. Defaults to ''.
+        path: The file, UTF-8 with or without a byte order mark.
+        columns: Names of the columns that must be there, in any order among others.
+        owner: Who reads, for the errors.
+        report: Called with the kind of problem and the row, see ``FERDataset.report``.
+        optional: Names of the columns that may be there.
+        together: Names of columns of which all are there, or none.
+        headerless: Names of all columns of a file that may lack its header. It is taken to lack it where the first row
+            has that many cells and none of the names. By default the file has a header.
+        delimiter: Between cells; 'auto' takes that of ``DELIMITERS`` which the header has most of.
+        remedy: Last sentence of the error for columns.
 
     Raises:
         ValueError: A column is not there, or there twice, or the file is no csv file.

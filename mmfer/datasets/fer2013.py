@@ -76,10 +76,10 @@ class FER2013(PixelRowsDataset):
     what they count as test, and many have no validation part, so compare ``class_counts()`` with PUBLISHED_COUNTS.
 
     Args:
-        data_root (str): Folder of the csv file or of the split folders, or the csv file itself. Defaults to ''.
-        split (str): 'train', 'val' or 'test'. Defaults to 'train'.
-        ann_file (str, optional): The csv file; '' takes the class folders. Defaults to None: the csv file if
-            ``data_root`` is or has ``fer2013.csv``, else the folders.
+        data_root: Folder of the csv file or of the split folders, or the csv file itself.
+        split: 'train', 'val' or 'test'.
+        ann_file: The csv file; '' takes the class folders. By default the csv file if ``data_root`` is or has
+            ``fer2013.csv``, else the folders.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
     """
 

@@ -25,9 +25,9 @@ class JAFFE(TreeDataset):
     gives far higher figures.
 
     Args:
-        data_root (str): Folder of the data set. Defaults to ''.
-        img_prefix (str, optional): Folder of the images, searched with all folders in it. Defaults to None: ``jaffe``,
-            ``jaffedbase`` or ``data_root`` itself.
+        data_root: Folder of the data set.
+        img_prefix: Folder of the images, searched with all folders in it. By default ``jaffe``, ``jaffedbase`` or
+            ``data_root`` itself.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
 
     Raises:

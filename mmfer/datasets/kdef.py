@@ -36,13 +36,12 @@ class KDEF(TreeDataset):
     folds; folds that are not by person give far higher figures.
 
     Args:
-        data_root (str): Folder of the data set. Defaults to ''.
-        angles (Sequence[str] | str): Some of 'full_left', 'half_left', 'straight', 'half_right', 'full_right', or
-            'all'. Defaults to ('straight',).
-        sessions (Sequence[str]): Some of 'A', 'B'. Defaults to both.
-        drop_black (bool): Leave the black photographs out; else a warning names those selected. Defaults to False.
-        img_prefix (str, optional): Folder of the images, searched with all folders in it. Defaults to None:
-            ``KDEF_and_AKDEF/KDEF``, ``KDEF`` or ``data_root`` itself.
+        data_root: Folder of the data set.
+        angles: Some of 'full_left', 'half_left', 'straight', 'half_right', 'full_right', or 'all'.
+        sessions: Some of 'A', 'B'.
+        drop_black: Leave the black photographs out; else a warning names those selected.
+        img_prefix: Folder of the images, searched with all folders in it. By default ``KDEF_and_AKDEF/KDEF``, ``KDEF``
+            or ``data_root`` itself.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
 
     Raises:

@@ -41,21 +41,20 @@ class SynthFER(FERDataset):
     ``ori_shape`` and a made-up ``img_path`` such as ``synth/test/000012.png``.
 
     Args:
-        split (str): 'train', 'val' or 'test', which share no face. Defaults to 'train'.
-        num_samples (int, optional): Number of faces; a larger set begins with the faces of a smaller one. Defaults to
-            6000, 1000 and 2000 for train, val and test.
-        size (int): Side of the images in pixels; the same faces come out at every size. Defaults to 64.
-        seed (int): Another seed gives other faces. Defaults to 0.
-        num_classes (int): 7, or 8 with contempt. Defaults to 7.
-        temperature (float): Of the true label distribution; the higher, the more the annotators disagree. Defaults to
-            0.2, at which a perfect observer reaches about 94 %.
-        num_annotators (int): Votes a face. Defaults to 10.
-        cache (bool | str): 'memory', or True, renders all faces once, when the set is first used (so before data
-            loading workers start), and keeps them: num_samples * size * size * 3 bytes of memory. 'disk' keeps them in
-            a file, in the folder of ``mmfer.utils.cache``, which later runs read and all processes share. Defaults to
-            False.
-        allow_empty_classes (bool): Warn of classes without samples, as a small set need not show all, instead of
-            raising an error. Defaults to True.
+        split: 'train', 'val' or 'test', which share no face.
+        num_samples: Number of faces; a larger set begins with the faces of a smaller one. Defaults to 6000, 1000 and
+            2000 for train, val and test.
+        size: Side of the images in pixels; the same faces come out at every size.
+        seed: Another seed gives other faces.
+        num_classes: 7, or 8 with contempt.
+        temperature: Of the true label distribution; the higher, the more the annotators disagree. Defaults to 0.2, at
+            which a perfect observer reaches about 94 %.
+        num_annotators: Votes a face.
+        cache: 'memory', or True, renders all faces once, when the set is first used (so before data loading workers
+            start), and keeps them: num_samples * size * size * 3 bytes of memory. 'disk' keeps them in a file, in the
+            folder of ``mmfer.utils.cache``, which later runs read and all processes share.
+        allow_empty_classes: Warn of classes without samples, as a small set need not show all, instead of raising an
+            error.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
 
     Raises:
@@ -163,9 +162,9 @@ class SynthFER(FERDataset):
         """Draw the person of face ``index`` with any expression.
 
         Args:
-            index (int): Which face of the split.
-            intensities (Sequence[float]): (K,); that of neutral is not used.
-            size (int, optional): Side in pixels. Defaults to the data set's.
+            index: Which face of the split.
+            intensities: (K,); that of neutral is not used.
+            size: Side in pixels. Defaults to the data set's.
 
         Returns:
             np.ndarray: (size, size, 3), uint8, BGR.

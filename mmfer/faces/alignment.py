@@ -231,12 +231,10 @@ class AlignFace:
     are left as they are: images that are one face each.
 
     Args:
-        size (int | Sequence[int]): Side of the result in pixels, or (h, w). Defaults to 224.
-        margin (float): Added around ArcFace's own crop, or the box, on each side, as a fraction of its side; more than
-            -0.5. Defaults to 0.
-        pad (str): What lies outside the image: 'edge' repeats its outermost pixels, 'zero' is black. Defaults to
-            'edge'.
-        required (bool): A sample without landmarks is an error. Defaults to False.
+        size: Side of the result in pixels, or (h, w).
+        margin: Added around ArcFace's own crop, or the box, on each side, as a fraction of its side; more than -0.5.
+        pad: What lies outside the image: 'edge' repeats its outermost pixels, 'zero' is black.
+        required: A sample without landmarks is an error.
 
     Raises:
         TypeError: ``size`` is no integer and no pair of them.

@@ -130,13 +130,10 @@ class CropFace:
     ``crop_box`` (x1, y1, x2, y2), int, tells what was cropped. Samples without a box are left as they are.
 
     Args:
-        margin (float): Added on each of the four sides, as a fraction of the box's longer side; more than -0.5.
-            Defaults to 0.
-        square (bool): Make the crop a square on the longer side, so that resizing keeps the face's proportions.
-            Defaults to True.
-        pad (str): Where the crop leaves the image, 'edge' repeats the outermost pixels and 'zero' fills in black.
-            Defaults to 'edge'.
-        required (bool): A sample without a box is an error. Defaults to False.
+        margin: Added on each of the four sides, as a fraction of the box's longer side; more than -0.5.
+        square: Make the crop a square on the longer side, so that resizing keeps the face's proportions.
+        pad: Where the crop leaves the image, 'edge' repeats the outermost pixels and 'zero' fills in black.
+        required: A sample without a box is an error.
 
     Raises:
         ValueError: The box is no box, lies outside the image or far exceeds it, or is required and not there; the

@@ -174,8 +174,8 @@ class ImageResize:
     already is left alone.
 
     Args:
-        size (int | Sequence[int]): (h, w), or the length of the shorter side; the longer one follows, rounded down.
-        interpolation (str): 'bilinear', 'bicubic' or 'nearest'. Defaults to 'bilinear'.
+        size: (h, w), or the length of the shorter side; the longer one follows, rounded down.
+        interpolation: 'bilinear', 'bicubic' or 'nearest'.
 
     Raises:
         TypeError: ``size`` is no integer and no pair of integers.
@@ -215,7 +215,7 @@ class ImageCenterCrop:
     Required key: ``img`` (uint8 BGR (H, W, 3)). Changed keys: ``img``, ``img_shape``.
 
     Args:
-        size (int | Sequence[int]): (h, w), or one number for both.
+        size: (h, w), or one number for both.
 
     Raises:
         TypeError: ``size`` is no integer and no pair of integers.

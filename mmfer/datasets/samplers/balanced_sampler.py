@@ -19,12 +19,11 @@ class BalancedSampler(ClassSampler):
     drawn without replacement, so that none comes twice in an epoch; one with fewer is drawn with replacement.
 
     Args:
-        dataset (Sized): The data set; see :func:`mmfer.datasets.samplers.labels_of`.
-        num_per_class (int): Samples of each class an epoch, all ranks together.
-        seed (int, optional): Equal on all ranks; the Runner gives its own. Defaults to None: a random one that the
-            ranks agree upon.
-        round_up (bool): Repeat the first few samples of the list, so that it divides by the number of ranks. Without,
-            some ranks have one sample less. Defaults to True.
+        dataset: The data set; see :func:`mmfer.datasets.samplers.labels_of`.
+        num_per_class: Samples of each class an epoch, all ranks together.
+        seed: Equal on all ranks; the Runner gives its own. By default a random one that the ranks agree upon.
+        round_up: Repeat the first few samples of the list, so that it divides by the number of ranks. Without, some
+            ranks have one sample less.
 
     Raises:
         TypeError: The data set does not tell its labels.

@@ -16,7 +16,7 @@ def labels_of(dataset: Sized) -> np.ndarray:
     """Labels of all samples of a data set, without loading images.
 
     Args:
-        dataset (Sized): A data set of mmfer or mmpretrain, one of their wrappers, one of MMEngine's wrappers or a
+        dataset: A data set of mmfer or mmpretrain, one of their wrappers, one of MMEngine's wrappers or a
             ``torch.utils.data.Subset`` around them, or any with ``get_gt_labels()`` or ``get_cat_ids(index)``.
 
     Returns:
@@ -64,11 +64,10 @@ class ClassSampler(Sampler):
     A subclass calls :meth:`set_total` and implements :meth:`draw`, which returns so many indices.
 
     Args:
-        dataset (Sized): The data set; see :func:`labels_of`.
-        seed (int, optional): Equal on all ranks; the Runner gives its own. Defaults to None: a random one that the
-            ranks agree upon.
-        round_up (bool): Repeat the first few samples of the list, so that it divides by the number of ranks. Without,
-            some ranks have one sample less. Defaults to True.
+        dataset: The data set; see :func:`labels_of`.
+        seed: Equal on all ranks; the Runner gives its own. By default a random one that the ranks agree upon.
+        round_up: Repeat the first few samples of the list, so that it divides by the number of ranks. Without, some
+            ranks have one sample less.
 
     Attributes:
         members (list): For each class the indices of its samples, int64.

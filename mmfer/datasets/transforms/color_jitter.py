@@ -110,11 +110,10 @@ class ColorJitter(ImageTransform):
     Required and changed key: ``img`` (uint8 BGR (H, W, 3)).
 
     Args:
-        brightness (float | Sequence[float]): Factor drawn from [max(0, 1 - b), 1 + b], or from (min, max). Default 0.
-        contrast (float | Sequence[float]): The same for contrast. Defaults to 0.
-        saturation (float | Sequence[float]): The same for saturation. Defaults to 0.
-        hue (float | Sequence[float]): Turn drawn from [-h, h], or from (min, max), in circles; within [-0.5, 0.5].
-            Defaults to 0.
+        brightness: Factor drawn from [max(0, 1 - b), 1 + b], or from (min, max).
+        contrast: The same for contrast.
+        saturation: The same for saturation.
+        hue: Turn drawn from [-h, h], or from (min, max), in circles; within [-0.5, 0.5].
 
     Raises:
         ValueError: A range is outside its bounds.

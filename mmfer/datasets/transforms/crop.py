@@ -27,10 +27,10 @@ class ImageRandomCrop(ImageTransform):
     Required key: ``img`` (uint8 BGR (H, W, 3)). Changed keys: ``img``, ``img_shape``.
 
     Args:
-        size (int | Sequence[int]): (h, w), or one number for both.
-        padding (int | Sequence[int], optional): Pixels added before: one number for all sides, (left and right, top and
-            bottom), or (left, top, right, bottom). Defaults to None.
-        fill (int | Sequence[int]): Colour (b, g, r) of the padding, or one number for all three. Defaults to 0.
+        size: (h, w), or one number for both.
+        padding: Pixels added before: one number for all sides, (left and right, top and bottom), or (left, top, right,
+            bottom).
+        fill: Colour (b, g, r) of the padding, or one number for all three.
 
     Raises:
         TypeError: An argument is of a wrong type.

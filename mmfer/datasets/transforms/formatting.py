@@ -22,11 +22,10 @@ class PackInputs(ImageTransform):
     A head trains on ``gt_score`` wherever it is there, so whether it is there is chosen here.
 
     Args:
-        soft_label (bool): Pack the data set's ``gt_score`` (K,), for training on it. Defaults to False.
-        keep_score (bool): Pack it as ``gt_distribution`` (K,), float32, which evaluators read and no head trains on.
-            Defaults to False.
-        meta_keys (Sequence[str]): Keys carried as meta information where the sample has them. Defaults to the path,
-            the index, and the shapes before and after the pipeline.
+        soft_label: Pack the data set's ``gt_score`` (K,), for training on it.
+        keep_score: Pack it as ``gt_distribution`` (K,), float32, which evaluators read and no head trains on.
+        meta_keys: Keys carried as meta information where the sample has them. Defaults to the path, the index, and the
+            shapes before and after the pipeline.
 
     Raises:
         ValueError: The image is not uint8 (H, W, 3), or the sample has no ``gt_score`` though it is asked for.

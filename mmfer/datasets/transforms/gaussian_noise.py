@@ -20,7 +20,7 @@ class ImageGaussianNoise(ImageTransform):
     Required and changed key: ``img`` (uint8 (H, W, 3)).
 
     Args:
-        std (float): Deviation, on the scale of 0..255. Defaults to the square root of 30.
+        std: Deviation, on the scale of 0..255. Defaults to the square root of 30.
 
     Raises:
         TypeError: ``std`` is no number.

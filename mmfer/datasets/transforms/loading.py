@@ -19,11 +19,11 @@ class LoadImageFromFile(ImageTransform):
     Sets ``img`` (uint8 BGR (H, W, 3)), ``img_shape`` and ``ori_shape`` (both (H, W)).
 
     Args:
-        min_side (int, optional): Decode JPEG files that are far larger at 1/2, 1/4 or 1/8 of their size, such that the
-            shorter side keeps so many pixels: twice the size that the pipeline resizes to is a good choice. Several
-            times as fast, but **not the same pixels** as decoding all and resizing (see ``docs/benchmarks.md``), so
-            training and test should agree in it. Samples with a ``face_box`` or ``face_landmarks``, which count
-            pixels of the file, are decoded at their size. Defaults to None: all are.
+        min_side: Decode JPEG files that are far larger at 1/2, 1/4 or 1/8 of their size, such that the shorter side
+            keeps so many pixels: twice the size that the pipeline resizes to is a good choice. Several times as fast,
+            but **not the same pixels** as decoding all and resizing (see ``docs/benchmarks.md``), so training and test
+            should agree in it. Samples with a ``face_box`` or ``face_landmarks``, which count pixels of the file, are
+            decoded at their size. By default all are.
 
     Raises:
         FileNotFoundError: The file does not exist.

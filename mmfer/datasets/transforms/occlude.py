@@ -42,15 +42,13 @@ class Occlude(ImageTransform):
     Required and changed key: ``img`` (uint8 BGR (H, W, 3)). The array that came in is not written to.
 
     Args:
-        region (str | Sequence[float]): 'block', the name of a part in ``REGIONS``, or such a part as fractions (top,
-            left, bottom, right). Defaults to 'block'.
-        share (float, optional): Share of the area that a block covers, in [0, 1]; needed for blocks, and only there.
-        seed (int): Another seed gives other blocks. Defaults to 0.
-        ratio (Sequence[float]): Smallest and largest height by width of a block, uniform in its logarithm, in
-            fractions of the image's; a block that would be longer than the image is as long as it, and broader.
-            Defaults to (0.5, 2.0).
-        value (int | Sequence[int]): Colour (b, g, r), or one number for all three. Defaults to (104, 116, 124),
-            ImageNet's mean, which ``ImageRandomErasing`` paints in training: a model trained with it knows the sight.
+        region: 'block', the name of a part in ``REGIONS``, or such a part as fractions (top, left, bottom, right).
+        share: Share of the area that a block covers, in [0, 1]; needed for blocks, and only there.
+        seed: Another seed gives other blocks.
+        ratio: Smallest and largest height by width of a block, uniform in its logarithm, in fractions of the image's; a
+            block that would be longer than the image is as long as it, and broader.
+        value: Colour (b, g, r), or one number for all three. Defaults to (104, 116, 124), ImageNet's mean, which
+            ``ImageRandomErasing`` paints in training: a model trained with it knows the sight.
 
     Raises:
         TypeError: An argument is of a wrong type.

@@ -31,12 +31,12 @@ class ImageRandomErasing(ImageTransform):
     Required and changed key: ``img`` (uint8 BGR (H, W, 3)). The array that came in is not written to.
 
     Args:
-        p (float): Probability that an image is erased. Defaults to 0.5.
-        scale (Sequence[float]): Smallest and largest share of the image's area. Defaults to (0.02, 0.33).
-        ratio (Sequence[float]): Smallest and largest height by width. Defaults to (0.3, 3.3).
-        value (int | Sequence[int] | str): Colour (b, g, r), or one number for all three, or 'random': noise in each
-            pixel and channel that is standard normal after normalisation with ImageNet's mean and deviation, but for
-            the limits of 8 bits, -2.1 and 2.2 to 2.6. Defaults to (104, 116, 124).
+        p: Probability that an image is erased.
+        scale: Smallest and largest share of the image's area.
+        ratio: Smallest and largest height by width.
+        value: Colour (b, g, r), or one number for all three, or 'random': noise in each pixel and channel that is
+            standard normal after normalisation with ImageNet's mean and deviation, but for the limits of 8 bits, -2.1
+            and 2.2 to 2.6.
 
     Raises:
         TypeError: An argument is of a wrong type.

@@ -23,9 +23,8 @@ class ImageRandomRotation(ImageTransform):
     Required and changed key: ``img`` (uint8 BGR (H, W, 3)).
 
     Args:
-        degrees (float | Sequence[float]): The angle is drawn from [-d, d], or from (min, max); counter-clockwise.
-        fill (int | Sequence[int]): Colour (b, g, r) of the corners that come in, or one number for all three.
-            Defaults to 0.
+        degrees: The angle is drawn from [-d, d], or from (min, max); counter-clockwise.
+        fill: Colour (b, g, r) of the corners that come in, or one number for all three.
 
     Raises:
         TypeError: An argument is of a wrong type.

@@ -19,8 +19,8 @@ class TwoViews(ImageTransform):
     ``data_preprocessor=dict(type=TwoViewPreprocessor)``, which arranges the views of a batch.
 
     Args:
-        first (Sequence[dict | Callable]): Transforms of the first view; the last one is ``PackInputs``.
-        second (Sequence[dict | Callable]): Those of the second view.
+        first: Transforms of the first view; the last one is ``PackInputs``.
+        second: Those of the second view.
 
     Raises:
         ValueError: A view has no transforms, is not packed, or the views differ in size.

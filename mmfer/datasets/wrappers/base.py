@@ -51,9 +51,9 @@ class DatasetWrapper(BaseDataset):
     in place with :meth:`select` or ``self.dataset.relabel``, and :meth:`describe`.
 
     Args:
-        dataset (dict | FERDataset | DatasetWrapper): The data set, or its config. One that is already built is copied
-            (without its images) and stays as it is.
-        lazy_init (bool): Do not read the list before it is needed. Defaults to False.
+        dataset: The data set, or its config. One that is already built is copied (without its images) and stays as it
+            is.
+        lazy_init: Do not read the list before it is needed.
 
     Raises:
         TypeError: ``dataset`` is something else, such as a ``RepeatDataset``.

@@ -59,14 +59,14 @@ class KFold(DatasetWrapper):
     seed and the entries of the data set alone.
 
     Args:
-        dataset (dict | FERDataset | DatasetWrapper): The data set, or its config.
-        fold (int): Which fold is the test part, in 0..num_folds - 1.
-        num_folds (int): Number of folds, 2 or more. Defaults to 10.
-        part (str): 'train' or 'test'. Defaults to 'train'.
-        seed (int): Another seed makes other folds. Defaults to 0.
-        by (str): 'subject', 'image', 'sample', or 'auto': by subject where the entries have ``subject``, by image where
-            one has several faces, else by sample. Defaults to 'auto'.
-        lazy_init (bool): Do not read the list before it is needed. Defaults to False.
+        dataset: The data set, or its config.
+        fold: Which fold is the test part, in 0..num_folds - 1.
+        num_folds: Number of folds, 2 or more.
+        part: 'train' or 'test'.
+        seed: Another seed makes other folds.
+        by: 'subject', 'image', 'sample', or 'auto': by subject where the entries have ``subject``, by image where one
+            has several faces, else by sample.
+        lazy_init: Do not read the list before it is needed.
 
     Raises:
         ValueError: There are fewer subjects, images or samples than folds, entries without ``subject``, or an argument

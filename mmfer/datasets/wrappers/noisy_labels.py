@@ -83,16 +83,16 @@ class NoisyLabels(DatasetWrapper):
     are dropped, as they would tell the clean label; other keys of an entry, such as ``votes``, stay as they were.
 
     Args:
-        dataset (dict | FERDataset | DatasetWrapper): The data set, or its config.
-        rate (float, optional): Share of labels to replace, in [0, 1]. With ``transitions``, their probabilities are
-            scaled so that this share results; None takes them as they are. Symmetric noise needs it.
-        kind (str): 'symmetric', or 'asymmetric' for noise that depends on the class. Defaults to 'symmetric'.
-        transitions (Mapping | Sequence, optional): For asymmetric noise: class -> (class -> probability) by name, such
-            as ``{'fear': {'surprise': 0.3}}``, or a (K, K) matrix with the clean labels in its rows, which sum to one.
-        seed (int): Another seed gives other noise. Defaults to 0.
-        exact (bool): Replace exactly round(rate N) labels and of each class its share (asymmetric: of each pair of
-            classes its share, rounded); else each label with its probability. Defaults to True.
-        lazy_init (bool): Do not read the list before it is needed. Defaults to False.
+        dataset: The data set, or its config.
+        rate: Share of labels to replace, in [0, 1]. With ``transitions``, their probabilities are scaled so that this
+            share results; None takes them as they are. Symmetric noise needs it.
+        kind: 'symmetric', or 'asymmetric' for noise that depends on the class.
+        transitions: For asymmetric noise: class -> (class -> probability) by name, such as ``{'fear': {'surprise':
+            0.3}}``, or a (K, K) matrix with the clean labels in its rows, which sum to one.
+        seed: Another seed gives other noise.
+        exact: Replace exactly round(rate N) labels and of each class its share (asymmetric: of each pair of classes its
+            share, rounded); else each label with its probability.
+        lazy_init: Do not read the list before it is needed.
 
     Attributes:
         flip_rate (float): The share of labels, in [0, 1], that this wrapper did change.
