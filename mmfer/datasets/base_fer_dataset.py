@@ -4,7 +4,7 @@ import logging
 import os
 import pickle
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional, Union
+from typing import Optional, Union
 
 import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
@@ -18,7 +18,6 @@ from .entry_list import (
     first_names,
     is_remote,
     label_problems,
-    lost_file,
     missing_files,
     no_garbage_search,
     serialize,
@@ -217,13 +216,6 @@ class FERDataset(BaseDataset):
         self.data_list = [{key: value for key, value in entry.items() if key != 'sample_idx'} for entry in entries]
         if self.serialize_data:
             self.data_bytes, self.data_address = self._serialize_data()
-
-    def prepare_data(self, idx: int) -> Any:
-        """MMEngine's; the OSError for a file that cannot be opened names it, the index and ``data_root``."""
-        try:
-            return super().prepare_data(idx)
-        except OSError as error:
-            raise lost_file(type(self).__name__, self.data_root, idx, self.entry(idx), error) from error
 
     def __repr__(self) -> str:
         size = f'{len(self)} samples' if self._fully_initialized else 'not read yet'

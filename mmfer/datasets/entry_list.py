@@ -80,17 +80,6 @@ def _listing(folder: str) -> set:
         return set()
 
 
-def lost_file(owner: str, data_root: str, index: int, info: dict, error: OSError) -> OSError:
-    """The error for a file of a sample that cannot be opened any more, with its data root and index in the list."""
-    path = error.filename or info.get('img_path', 'its file')
-    reason = error.strerror or str(error)
-    kind = FileNotFoundError if isinstance(error, FileNotFoundError) else OSError
-    return kind(
-        f'{owner}: cannot open {path} (sample {index}, data_root={data_root!r}): {reason}. The list was read before: '
-        'restore the file, or start anew, so that the list is read again'
-    )
-
-
 def find_unreadable(entries: Sequence[dict], owner: str, split: str = '') -> list[str]:
     """Paths of the images that cannot be decoded, one for each entry that names one; a warning tells them."""
     found = []
