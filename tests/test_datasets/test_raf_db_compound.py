@@ -1,6 +1,5 @@
-import cv2
-import numpy as np
 import pytest
+from dataset_trees import raf_tree
 
 from mmfer.datasets.raf_db_compound import RAFDBCompound
 from mmfer.registry import DATASETS
@@ -8,19 +7,8 @@ from mmfer.registry import DATASETS
 LINES = [f'train_{i:04d}.jpg {i}' for i in range(1, 12)] + [f'test_{i:04d}.jpg {12 - i}' for i in range(1, 12)]
 
 
-def make_tree(root, lines=LINES, skip=()):
-    (root / 'EmoLabel').mkdir(parents=True)
-    (root / 'Image' / 'aligned').mkdir(parents=True)
-    (root / 'EmoLabel' / 'list_patition_label.txt').write_text('\n'.join(lines) + '\n')
-    for line in lines:
-        stem = line.split('.')[0]
-        if stem not in skip:
-            cv2.imwrite(str(root / 'Image' / 'aligned' / f'{stem}_aligned.jpg'), np.full((10, 10, 3), 90, np.uint8))
-    return str(root)
-
-
 def test_published_layout(tmp_path):
-    root = make_tree(tmp_path / 'raf')
+    root = raf_tree(tmp_path / 'raf', LINES)
     train = DATASETS.build(dict(type='RAFDBCompound', data_root=root))
     test = RAFDBCompound(root, split='test')
     assert train.num_classes == 11
@@ -34,7 +22,7 @@ def test_published_layout(tmp_path):
 
 
 def test_list_of_the_basic_part_leaves_classes_empty(tmp_path):
-    root = make_tree(tmp_path / 'raf', LINES[:7])
+    root = raf_tree(tmp_path / 'raf', LINES[:7])
     with pytest.raises(ValueError, match='no samples of fearfully surprised, angrily surprised'):
         RAFDBCompound(root)
     assert len(RAFDBCompound(root, allow_empty_classes=True)) == 7

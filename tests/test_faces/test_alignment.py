@@ -48,16 +48,6 @@ def test_is_umeyamas(seed):
     np.testing.assert_allclose(estimate_similarity(src, dst), umeyama(src, dst), rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize('degrees', [0, 30, 90, 180, 270])
-def test_exact_points_give_the_exact_transform(degrees):
-    wanted = similarity(degrees, 0.7, (12, -5))
-    src = RNG.uniform(0, 200, (5, 2))
-    found = estimate_similarity(src, moved(src, wanted))
-    np.testing.assert_allclose(found, wanted, atol=1e-9)
-    opencv, _ = cv2.estimateAffinePartial2D(src, moved(src, wanted))
-    np.testing.assert_allclose(found, opencv, atol=1e-4)  # OpenCV's points are float32
-
-
 @pytest.mark.parametrize(
     ('src', 'dst', 'message'),
     [
