@@ -5,6 +5,7 @@ import tarfile
 import zipfile
 
 import pytest
+import raw_copies as raw
 
 from mmfer.datasets.prepare.raw import ARCHIVE, check_folders, in_threads, new_folder, put_in_place, raw_files, write
 
@@ -52,7 +53,7 @@ def test_known_endings(name):
     assert ARCHIVE.sub('', name) == 'a'
 
 
-def test_files_and_archives_make_one_list(tmp_path, raw, found):
+def test_files_and_archives_make_one_list(tmp_path, found):
     inner = raw.zipped({'deep/1.txt': b'one', 'third.zip': raw.zipped({'no.txt': b''})})
     files = {
         'z/2.txt': b'two',
@@ -72,14 +73,14 @@ def test_files_and_archives_make_one_list(tmp_path, raw, found):
 
 
 @pytest.mark.parametrize(('ending', 'mode'), [('TAR', 'w'), ('tgz', 'w:gz'), ('tar.bz2', 'w:bz2'), ('tar.xz', 'w:xz')])
-def test_kinds_of_tar_and_one_file_alone(tmp_path, raw, found, ending, mode):
+def test_kinds_of_tar_and_one_file_alone(tmp_path, found, ending, mode):
     raw.write_tree({f'x.{ending}': raw.tarred({'a/1.txt': b'one'}, mode), 'other.txt': b''}, tmp_path / 'raw')
     assert found() == {f'x.{ending}/a/1.txt': b'one', 'other.txt': b''}
     assert found(f'x.{ending}') == {f'x.{ending}/a/1.txt': b'one'}
     assert found('other.txt') == {'other.txt': b''}
 
 
-def test_links_are_followed_but_not_in_circles(tmp_path, raw, found):
+def test_links_are_followed_but_not_in_circles(tmp_path, found):
     raw.write_tree({'elsewhere/1.txt': b'one', 'raw/2.txt': b'two'}, tmp_path)
     os.symlink(tmp_path / 'elsewhere', tmp_path / 'raw' / 'linked')
     os.symlink(tmp_path / 'raw', tmp_path / 'raw' / 'round')
@@ -101,28 +102,28 @@ def test_links_are_followed_but_not_in_circles(tmp_path, raw, found):
         tar_of('a/link', tarfile.CHRTYPE),
     ],
 )
-def test_unsafe_tar_files_are_refused(tmp_path, raw, found, content):
+def test_unsafe_tar_files_are_refused(tmp_path, found, content):
     raw.write_tree({'evil.tar': content}, tmp_path / 'raw')
     with pytest.raises(ValueError, match=r'evil\.tar cannot be unpacked'):
         found()
     assert not [*tmp_path.rglob('x.txt'), *tmp_path.rglob('link')]
 
 
-def test_nothing_leaves_a_zip(tmp_path, raw, found):
+def test_nothing_leaves_a_zip(tmp_path, found):
     evil = {'../x.txt': b'x', '/etc/x.txt': b'x', 'a/../../x.txt': b'x', '..\\x.txt': b'x', 'fine.txt': b'fine'}
     raw.write_tree({'evil.zip': raw.zipped(evil), 'link.zip': zip_with_link('/etc/passwd')}, tmp_path / 'raw')
     assert found() == {'evil.zip/fine.txt': b'fine', 'link.zip/a/link': b'/etc/passwd'}
     assert not list(tmp_path.rglob('x.txt'))
 
 
-def test_an_encrypted_archive_in_an_archive(tmp_path, raw, found):
+def test_an_encrypted_archive_in_an_archive(tmp_path, found):
     raw.write_tree({'x.zip': raw.zipped({'inner.zip': encrypted(raw.zipped({'a.txt': b'abc'}))})}, tmp_path / 'raw')
     with pytest.raises(ValueError, match=r'x\.zip/inner\.zip cannot be unpacked .*password.*extract it yourself'):
         found()
 
 
 @pytest.mark.parametrize(('name', 'make'), [('x.zip', 'zipped'), ('x.tar.gz', 'tarred')])
-def test_damaged_archive_is_named(tmp_path, raw, found, name, make):
+def test_damaged_archive_is_named(tmp_path, found, name, make):
     whole = getattr(raw, make)({f'{i}.txt': bytes(range(256)) * 40 for i in range(20)})
     flipped = whole[:100] + bytes([whole[100] ^ 255]) + whole[101:]
     for piece in (b'', b'no archive at all', whole[: len(whole) // 2], flipped):
@@ -162,7 +163,7 @@ def test_two_runs_do_not_meet(tmp_path):
     assert (tmp_path / 'out').is_dir()
 
 
-def test_check_folders(tmp_path, raw):
+def test_check_folders(tmp_path):
     raw.write_tree({'raw/sub/a.txt': b'', 'file.txt': b'', 'beside.zip': b''}, tmp_path)
     os.symlink(tmp_path / 'raw', tmp_path / 'link')
     for out in ('raw', 'raw/new/er', 'link/new'):

@@ -1,4 +1,5 @@
 import pytest
+import raw_copies as raw
 
 from mmfer.datasets.jaffe import JAFFE
 from mmfer.datasets.prepare import prepare, run
@@ -17,13 +18,13 @@ def names(folder):
 
 
 @pytest.fixture
-def tree(tmp_path, raw):
-    return raw.write_tree(raw.files['raf_db'](), tmp_path / 'tree')
+def tree(tmp_path):
+    return raw.write_tree(raw.RAW['raf_db'](), tmp_path / 'tree')
 
 
 # ---- which layout ----------------------------------------------------------------------------------------------------
 @pytest.fixture
-def plan_of(tmp_path, raw):
+def plan_of(tmp_path):
     """Adds files to RAW_DIR, and gives the source of each file of the plan."""
     layouts = (
         Layout(JAFFE, (Rule('a list', r'list\.txt', 'list.txt'), Rule('pictures', r'(pics/\w+\.png)'))),
@@ -47,7 +48,7 @@ def test_first_layout_that_fits(plan_of):
     }
 
 
-def test_mismatch_tells_expected_and_found(raw, plan_of):
+def test_mismatch_tells_expected_and_found(plan_of):
     files = {f'{i:02d}/a.txt': b'' for i in range(12)}
     part_of_names = {'mylist.txt': b'', 'xpics/a.png': b'', 'pics/a.png.bak': b''}
     with pytest.raises(ValueError, match='nothing was written') as error:
@@ -62,7 +63,7 @@ def test_mismatch_tells_expected_and_found(raw, plan_of):
         assert text in str(error.value)
 
 
-def test_files_for_one_place(raw, plan_of):
+def test_files_for_one_place(plan_of):
     equal = {'a.zip': raw.zipped({'pics/a.png': b'1'}), 'b/pics/a.png': b'1'}
     assert plan_of(equal) == {'img/pics/a.png': 'b/pics/a.png'}  # the one on disk
     with pytest.raises(ValueError, match=r'1 files .* differ from others .*: img/pics/a\.png \(b/pics/a\.png and c/'):
@@ -73,9 +74,9 @@ def test_files_for_one_place(raw, plan_of):
 @pytest.mark.parametrize(
     ('form', 'place'), [('raf_db', 'make_plan'), ('ferplus-csv', 'count'), ('affectnet-2017', 'put_in_place')]
 )
-def test_an_interrupted_run_leaves_nothing_and_the_next_begins_anew(tmp_path, raw, monkeypatch, form, place):
+def test_an_interrupted_run_leaves_nothing_and_the_next_begins_anew(tmp_path, monkeypatch, form, place):
     name, source = form.split('-')[0], tmp_path / 'raw'
-    raw.write_tree({'all.zip': raw.zipped(raw.files[form]())}, source)
+    raw.write_tree({'all.zip': raw.zipped(raw.RAW[form]())}, source)
     before = raw.snapshot(source)
 
     def stop(*args):
@@ -92,8 +93,8 @@ def test_an_interrupted_run_leaves_nothing_and_the_next_begins_anew(tmp_path, ra
         quiet(name, source, tmp_path / 'out')
 
 
-def test_dry_run_leaves_nothing(tmp_path, raw, tree):
-    raw.write_tree({'basic.tar.gz': raw.tarred(raw.files['raf_db']())}, tmp_path / 'archive')
+def test_dry_run_leaves_nothing(tmp_path, tree):
+    raw.write_tree({'basic.tar.gz': raw.tarred(raw.RAW['raf_db']())}, tmp_path / 'archive')
     before = raw.snapshot(tmp_path)
     assert '0 links to make, 15 files to write' in quiet('raf_db', tmp_path / 'archive', tmp_path / 'o', dry_run=True)
     text = quiet('raf_db', tree, tmp_path / 'out', dry_run=True)
