@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from mmcv.transforms.utils import cache_randomness
 
+from mmfer.faces.cropping import name_of
 from mmfer.faces.resizing import check_size, contiguous, is_whole
 from mmfer.registry import TRANSFORMS
 
@@ -71,7 +72,7 @@ class ImageRandomCrop(ImageTransform):
         if min(rows, columns) < 1:
             raise ValueError(
                 f'ImageRandomCrop: size={self.size} is larger than the image with its padding, {img.shape[:2]}: '
-                f'{results.get("img_path", "image in memory")}; resize it first, or set padding'
+                f'{name_of(results)}; resize it first, or set padding'
             )
         top, left = self._draw(rows, columns)
         results['img'] = np.ascontiguousarray(img[top : top + self.size[0], left : left + self.size[1]])

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from mmpretrain.structures import DataSample
 
+from mmfer.faces.cropping import name_of
 from mmfer.faces.resizing import contiguous
 from mmfer.registry import TRANSFORMS
 
@@ -45,7 +46,7 @@ class PackInputs(ImageTransform):
         img = results['img']
         if img.dtype != np.uint8 or img.ndim != 3 or img.shape[2] != 3:
             raise ValueError(
-                f'PackInputs: {self._name(results)}: img must be uint8 (H, W, 3), not {img.dtype} {img.shape}; '
+                f'PackInputs: {name_of(results)}: img must be uint8 (H, W, 3), not {img.dtype} {img.shape}; '
                 "normalisation is the model's data_preprocessor's work"
             )
         # permuting the tensor is faster than permuting the array
@@ -64,16 +65,12 @@ class PackInputs(ImageTransform):
         sample.set_metainfo(meta)
         return dict(inputs=inputs, data_samples=sample)
 
-    @staticmethod
-    def _name(results: dict) -> str:
-        return results.get('img_path') or f'sample {results.get("sample_idx", "?")}'
-
     def _score(self, results: dict) -> torch.Tensor:
         score = results.get('gt_score')
         if score is None:
             option = 'soft_label' if self.soft_label else 'keep_score'
             raise ValueError(
-                f'PackInputs: {self._name(results)} has no gt_score: this data set gives no soft labels; '
+                f'PackInputs: {name_of(results)} has no gt_score: this data set gives no soft labels; '
                 f'set {option}=False or use a data set with votes or intensities'
             )
         return torch.tensor(np.asarray(score), dtype=torch.float32)

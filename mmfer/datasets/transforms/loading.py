@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from mmfer.faces.cropping import name_of
 from mmfer.registry import TRANSFORMS
 from mmfer.utils.images import read_image
 
@@ -55,5 +56,6 @@ class LoadImageFromFile(ImageTransform):
                 return cv2.cvtColor(img, cv2.COLOR_GRAY2BGR)
             if img.ndim == 3 and img.shape[2] == 3:
                 return img
-        name = results.get('img_path', f'sample {results.get("sample_idx", "?")}')
-        raise ValueError(f'{name}: img must be uint8 (H, W), (H, W, 1) or (H, W, 3), not {img.dtype} {img.shape}')
+        raise ValueError(
+            f'{name_of(results)}: img must be uint8 (H, W), (H, W, 1) or (H, W, 3), not {img.dtype} {img.shape}'
+        )

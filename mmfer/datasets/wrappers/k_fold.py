@@ -55,8 +55,7 @@ class KFold(DatasetWrapper):
     The folds share no sample and together are the data set; the training part of a fold is all the others. By subject,
     all samples of a person are in one fold, as results on people seen in training say little about others; by image,
     the faces of a photo stay together; by sample, which is for data sets that name neither, the folds are stratified by
-    class. The folds follow from the
-    seed and the entries of the data set alone.
+    class. The folds follow from the seed and the entries of the data set alone.
 
     Args:
         dataset: The data set, or its config.
