@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -23,7 +22,6 @@ from torchvision_recipe import torchvision_recipe
 
 from mmfer.apis import load_config
 from mmfer.datasets import stack_images
-from mmfer.datasets.decoded import keep_decoded
 from mmfer.registry import MODELS
 from mmfer.structures.run_record import versions
 from mmfer.utils.image_files import list_images
@@ -105,12 +103,6 @@ def _samples(paths: Sequence[str]) -> list[dict]:
     return [dict(img_path=path, sample_idx=i, gt_label=0, gt_score=score) for i, path in enumerate(paths)]
 
 
-def _decoded(pipeline: Compose, paths: Sequence[str]) -> dict[str, Callable]:
-    load = pipeline.transforms[0]
-    found = keep_decoded(paths, lambda row: load.read(paths[row]), load.min_side, 'memory', 'Decoding images')
-    return {path: partial(found.__getitem__, row) for row, path in enumerate(paths)}
-
-
 def _seconds(run: Callable, *args) -> float:
     start = time.perf_counter()
     run(*args)
@@ -149,8 +141,7 @@ def benchmark_pipeline(
 
     The arguments are the options of ``speed.py``. The result is plain values: ``ours`` and ``torchvision`` with
     ``ms_per_image`` (median) and ``images_per_second``; ``ratio`` (median over the runs; above 1 means that ours is
-    faster); ``kept`` and ``kept_ratio``, the same for ours from decoded images (a data set's ``cache``) beside
-    torchvision; ``steps`` with the ``name`` and ``ms_per_image`` of each of ours; the settings and versions.
+    faster); ``steps`` with the ``name`` and ``ms_per_image`` of each of ours; the settings and versions.
 
     Raises:
         ValueError: If an argument is out of bounds, the config lacks a part, or a step has no counterpart.
@@ -165,19 +156,14 @@ def benchmark_pipeline(
     def ours(paths: Sequence[str]) -> torch.Tensor:
         return preprocess(stack_images([pipeline(sample) for sample in _samples(paths)]), training=True)['inputs']
 
-    def kept(paths: Sequence[str]) -> torch.Tensor:
-        packed = [pipeline(dict(sample, img=decoded[sample['img_path']]())) for sample in _samples(paths)]
-        return preprocess(stack_images(packed), training=True)['inputs']
-
     def theirs(paths: Sequence[str]) -> torch.Tensor:
         return torch.stack([recipe(path) for path in paths])
 
-    sides = dict(ours=ours, kept=kept, torchvision=theirs)
+    sides = dict(ours=ours, torchvision=theirs)
     times: dict[str, list[float]] = {name: [] for name in sides}
     steps = []
     with tempfile.TemporaryDirectory() as folder, one_thread(), seeded(seed):
         paths = write_smooth_images(folder, num, size, seed) if images is None else find_images(images, num)
-        decoded = _decoded(pipeline, paths)
         batches = [paths[i : i + batch_size] for i in range(0, len(paths), batch_size)]
         # what is set up on the first call stays out of the times
         shapes = {tuple(run(batches[0]).shape) for run in sides.values()}
@@ -190,7 +176,7 @@ def benchmark_pipeline(
             steps.append(_step_seconds(pipeline, preprocess, batches))
     names = [type(step).__name__ for step in (*pipeline.transforms, preprocess)]
     medians = [statistics.median(values) * 1e3 / len(paths) for values in zip(*steps)]
-    ratios, kept_ratios = ([b / a for a, b in zip(times[name], times['torchvision'])] for name in ('ours', 'kept'))
+    ratios = [b / a for a, b in zip(times['ours'], times['torchvision'])]
     return dict(
         mode='data',
         config=str(config.filename),
@@ -203,7 +189,6 @@ def benchmark_pipeline(
         **{name: _summary(values) for name, values in times.items()},
         ratio=statistics.median(ratios),
         all_ratios=ratios,
-        kept_ratio=statistics.median(kept_ratios),
         steps=[dict(name=name, ms_per_image=value) for name, value in zip(names, medians)],
         versions=dict(versions(), pillow=PIL.__version__),
     )

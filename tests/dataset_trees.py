@@ -25,6 +25,14 @@ def write_class_folders(root, folders, names=('a.png', 'b.png')):
     return write_images(root, *(f'{folder}/{name}' for folder in folders for name in names))
 
 
+def raf_tree(root, lines, skip=()):
+    """RAF-DB's list of these lines, and its aligned images but for those to skip."""
+    (root / 'EmoLabel').mkdir(parents=True)
+    (root / 'EmoLabel' / 'list_patition_label.txt').write_text('\n'.join(lines) + '\n')
+    stems = (line.split('.')[0] for line in lines)
+    return write_images(root, *(f'Image/aligned/{stem}_aligned.jpg' for stem in stems if stem not in skip))
+
+
 def tail(root, path):
     """Path below ``root``, with '/'."""
     return os.path.relpath(path, root).replace(os.sep, '/')

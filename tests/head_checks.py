@@ -44,7 +44,7 @@ def total(losses):
 
 
 def samples(labels, scores=None):
-    out = [DataSample().set_gt_label(label) for label in labels]
+    out = [DataSample().set_gt_label(int(label)) for label in labels]
     for sample, score in zip(out, scores if scores is not None else []):
         sample.set_gt_score(score)
     return out

@@ -1,13 +1,9 @@
 """AffectNet with seven or eight expressions, in both layouts in circulation."""
 
-import csv
-import functools
-import io
 import logging
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping
 from typing import Optional
 
 import numpy as np
@@ -18,7 +14,7 @@ from mmfer.structures.expressions import EXPRESSIONS
 from mmfer.utils.progress import track
 
 from .base_fer_dataset import FERDataset, first_names
-from .csv_table import column_name, read_table
+from .csv_table import read_table
 from .left_out import LeftOut
 
 _UNUSED = ('none', 'uncertain', 'non-face')  # labels 8, 9, 10
@@ -27,30 +23,6 @@ _BOX = ('face_x', 'face_y', 'face_width', 'face_height')
 _AFFECTS = ('valence', 'arousal')
 _COLUMNS = ('subDirectory_filePath', *_BOX, 'facial_landmarks', 'expression', *_AFFECTS)
 _ABSENT = ('', 'null', 'none', 'nan')  # cells that say that there is no value
-
-
-@functools.lru_cache(maxsize=256)
-def _array_header(header: bytes) -> tuple:
-    file = io.BytesIO(header)
-    if np.lib.format.read_magic(file) != (1, 0):
-        raise ValueError('not of version 1.0 of the .npy format')
-    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    return dtype, math.prod(shape)
-
-
-def read_number(path: str) -> float:
-    """The one number, as such or as text, of a .npy file; several times as fast as ``np.load`` on many such files.
-
-    Raises:
-        ValueError: The file is damaged, or holds anything else; pickled objects are refused, as they may run code.
-    """
-    with open(path, 'rb', buffering=0) as file:
-        data = file.read()
-    end = data.find(b'\n', 10) + 1  # bytes 8 and 9 are a length
-    dtype, size = _array_header(data[:end])
-    if dtype.hasobject or size != 1:
-        raise ValueError(f'{size} elements of type {dtype} instead of one number')
-    return float(np.frombuffer(data, dtype, count=1, offset=end)[0])
 
 
 @DATASETS.register_module()
@@ -74,14 +46,14 @@ class AffectNet(FERDataset):
     ``subDirectory_filePath`` and ``expression`` and any of the others; its image paths are relative to ``img_prefix``.
 
     Args:
-        data_root (str): Folder of the data set. Defaults to ''.
-        split (str): 'train' or 'val'. Defaults to 'train'.
-        num_classes (int): 7, or 8 with contempt. Defaults to 7.
-        layout (str, optional): 'csv2017' or 'npy2021'. Defaults to None: the prepared list train.json or val.json
-            where ``data_root`` has it, else the layout found.
-        img_prefix (str, optional): Folder of the images. Defaults to None: that of the layout.
-        ann_file (str, optional): The list, .csv or .json. Defaults to None: that of the layout, which is training.csv
-            or validation.csv, or the .npy files.
+        data_root: Folder of the data set.
+        split: 'train' or 'val'.
+        num_classes: 7, or 8 with contempt.
+        layout: 'csv2017' or 'npy2021'. By default the prepared list train.json or val.json where ``data_root`` has it,
+            else the layout found.
+        img_prefix: Folder of the images. By default that of the layout.
+        ann_file: The list, .csv or .json. By default that of the layout, which is training.csv or validation.csv, or
+            the .npy files.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
 
     Raises:
@@ -115,7 +87,6 @@ or
         layout: Optional[str] = None,
         img_prefix: Optional[str] = None,
         ann_file: Optional[str] = None,
-        metainfo: Optional[Mapping] = None,
         **options,
     ):
         if num_classes not in (7, 8):
@@ -145,7 +116,6 @@ or
             ann_file=ann_file or '',
             img_prefix=prefix if img_prefix is None else img_prefix,
             split=split,
-            metainfo={'classes': self.METAINFO['classes'], **(metainfo or {})},
             **options,
         )
 
@@ -215,16 +185,13 @@ or
 
     # ---- csv ------------------------------------------------------------------------------------------------------
     def _read_csv(self) -> list:
-        required = ('subDirectory_filePath', 'expression')
-        if not self._prepared:
-            required += (*_BOX, *_AFFECTS)
-        elif self._has_box():  # a part of the box is as good as none
-            required += _BOX
-        optional = tuple(name for name in (*_BOX, *_AFFECTS) if name not in required)
+        columns, optional, box = ('subDirectory_filePath', 'expression'), _AFFECTS, _BOX
+        if not self._prepared:  # the authors' own list has them all
+            columns, optional, box = (*columns, *_BOX, *_AFFECTS), (), ()
+        names = (*columns, *optional, *box)
         table = read_table(
-            self.ann_file, required, type(self).__name__, self.report, optional=optional, headerless=_COLUMNS
+            self.ann_file, columns, type(self).__name__, self.report, optional, together=box, headerless=_COLUMNS
         )
-        names = required + optional
         data_list = []
         for row, cells in table:
             if cells is None:
@@ -241,19 +208,8 @@ or
                 data_list.append(dict(img_path=path, gt_label=int(text), **numbers))
         return data_list
 
-    def _has_box(self) -> bool:
-        with open(self.ann_file, encoding='utf-8-sig', errors='replace', newline='') as file:
-            header = [name.strip() for name in next(csv.reader(file), [])]
-        return any(column_name(header, name) is not None for name in _BOX)
-
     def _numbers(self, row: int, info: dict) -> dict:
         """The face box, valence and arousal of a row, those that it has."""
-        try:  # what almost all rows are, in a third of the time
-            x, y, width, height, valence, arousal = numbers = [float(info[name]) for name in (*_BOX, *_AFFECTS)]
-            if width > 0 and height > 0 and math.isfinite(sum(numbers)):
-                return dict(valence=valence, arousal=arousal, face_box=(x, y, x + width, y + height))
-        except (TypeError, ValueError):  # values that are absent, or wrong
-            pass
         values = {}
         for name in (*_BOX, *_AFFECTS):
             if info[name] is not None and info[name].lower() not in _ABSENT:
@@ -305,8 +261,8 @@ or
     def _read_value(self, name: str) -> Optional[float]:
         """The one number, stored as text or number, of an annotation file; None, and reported, where it has none."""
         try:
-            value = read_number(os.path.join(self._annotations, name))
-        except (OSError, ValueError, TypeError) as error:
+            value = float(np.load(os.path.join(self._annotations, name), allow_pickle=False).item())
+        except (OSError, EOFError, ValueError, TypeError) as error:
             value, text = math.nan, str(error)
         else:
             text = f'{value}'

@@ -4,7 +4,7 @@ import logging
 import os
 import pickle
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional, Union
+from typing import Optional, Union
 
 import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
@@ -13,12 +13,11 @@ from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
 
-from .decoded import MODES, DecodedImages, decode_all, find_unreadable
 from .entry_list import (
+    find_unreadable,
     first_names,
     is_remote,
     label_problems,
-    lost_file,
     missing_files,
     no_garbage_search,
     serialize,
@@ -54,30 +53,24 @@ class FERDataset(BaseDataset):
         EXPECTED_TREE (str): the files below ``data_root``, shown when one is missing.
         HOMEPAGE (str): the official page that the data set is obtained from.
         PUBLISHED_COUNTS (dict): split -> number of samples of each class, in label order, or their total alone.
-        CACHES (tuple): allowed values of ``cache``.
 
     Args:
-        data_root (str): Folder of the data set. Defaults to ''.
-        ann_file (str): List file, absolute or below ``data_root``. Defaults to ''.
-        img_prefix (str): Folder of the images, absolute or below ``data_root``. Defaults to ''.
-        split (str): Part of the data set. Defaults to ''.
-        pipeline (Sequence): Transforms (dicts or callables). Defaults to ().
-        metainfo (Mapping, optional): More meta information. ``classes`` can be set only where METAINFO has none.
-        indices (int | Sequence[int], optional): Use the first (positive) or last (negative) few, or those named.
-        serialize_data (bool): Keep the list as bytes, which worker processes share. Defaults to True.
-        test_mode (bool): The pipeline must not drop samples. Defaults to False.
-        lazy_init (bool): Do not read the list before it is needed. Defaults to False.
-        max_refetch (int): How many other samples are tried where the pipeline drops one. Defaults to 1000.
-        validate (bool): Look for the image files and check the labels. ``False`` reads only the list: what cannot be
-            parsed is an error all the same. Defaults to True.
-        unreadable (str): 'error' stops at the first image that cannot be decoded, when it is needed. 'skip' decodes
-            every image once at the start, leaves those out that cannot be decoded, names and counts them.
-            Defaults to 'error'.
-        allow_empty_classes (bool): Warn of classes without samples instead of raising an error. Defaults to False.
-        cache (bool | str): Keep the decoded images, uint8, for all epochs: the same samples come out, sooner. 'memory'
-            decodes them when the list is read, into memory that forked workers share; 'disk' into a file, in the folder
-            of ``mmfer.utils.cache``, which all processes share and later runs find. Where they do not fit, a warning
-            says so and they are decoded each time, as with False. Defaults to False.
+        data_root: Folder of the data set.
+        ann_file: List file, absolute or below ``data_root``.
+        img_prefix: Folder of the images, absolute or below ``data_root``.
+        split: Part of the data set.
+        pipeline: Transforms (dicts or callables).
+        metainfo: More meta information. ``classes`` can be set only where METAINFO has none.
+        indices: Use the first (positive) or last (negative) few, or those named.
+        serialize_data: Keep the list as bytes, which worker processes share.
+        test_mode: The pipeline must not drop samples.
+        lazy_init: Do not read the list before it is needed.
+        max_refetch: How many other samples are tried where the pipeline drops one.
+        validate: Look for the image files and check the labels. ``False`` reads only the list: what cannot be parsed is
+            an error all the same.
+        unreadable: 'error' stops at the first image that cannot be decoded, when it is needed. 'skip' decodes every
+            image once at the start, leaves those out that cannot be decoded, names and counts them.
+        allow_empty_classes: Warn of classes without samples instead of raising an error.
 
     Raises:
         FileNotFoundError: A folder, the list, or images that it names do not exist.
@@ -89,7 +82,6 @@ class FERDataset(BaseDataset):
     EXPECTED_TREE: str = ''
     HOMEPAGE: str = ''
     PUBLISHED_COUNTS: dict = {}
-    CACHES: tuple = (False, *MODES)
 
     def __init__(
         self,
@@ -107,7 +99,6 @@ class FERDataset(BaseDataset):
         validate: bool = True,
         unreadable: str = 'error',
         allow_empty_classes: bool = False,
-        cache: Union[bool, str] = False,
     ):
         if self.SPLITS and split not in self.SPLITS:
             raise ValueError(
@@ -120,24 +111,18 @@ class FERDataset(BaseDataset):
             )
         if unreadable not in ('error', 'skip'):
             raise ValueError(f"{type(self).__name__}: unreadable={unreadable!r} must be 'error' or 'skip'")
-        if cache not in self.CACHES:
-            raise ValueError(
-                f'{type(self).__name__}: cache={cache!r} is not one of {", ".join(map(repr, self.CACHES))}'
-            )
         if indices is not None and (indices == 0 if isinstance(indices, int) else len(indices) == 0):
             raise ValueError(f'{type(self).__name__}: indices={indices!r} selects no samples')
         self.split = split
         self.validate = validate
         self.unreadable = unreadable
         self.allow_empty_classes = allow_empty_classes
-        self.cache = cache
-        self._decoded: Optional[DecodedImages] = None
         self.skipped: list = []
         self._problems: dict = {}
         self.unused = LeftOut()
         super().__init__(
             ann_file=os.path.expanduser(ann_file),
-            metainfo=metainfo,
+            metainfo={**self.METAINFO, **(metainfo or {})},  # an instance may have classes of its own
             data_root=os.path.expanduser(data_root),
             data_prefix=dict(img_path=os.path.expanduser(img_prefix)),
             indices=indices,
@@ -205,7 +190,7 @@ class FERDataset(BaseDataset):
         """Replace the labels in place; ``clean_label`` keeps the former one, and soft labels are dropped.
 
         Args:
-            labels (Sequence[int]): (N,), indices into ``classes``.
+            labels: (N,), indices into ``classes``.
 
         Raises:
             ValueError: There are more or fewer labels than samples, or one is out of range.
@@ -231,21 +216,6 @@ class FERDataset(BaseDataset):
         self.data_list = [{key: value for key, value in entry.items() if key != 'sample_idx'} for entry in entries]
         if self.serialize_data:
             self.data_bytes, self.data_address = self._serialize_data()
-
-    def get_data_info(self, idx: int) -> dict:
-        """The entry of sample ``idx``; with ``cache``, with its ``img``, uint8 (H, W, 3) BGR or, grey, (H, W)."""
-        info = super().get_data_info(idx)
-        row = info.pop('cache_row', None)
-        if row is not None:
-            info['img'] = self._decoded[row]
-        return info
-
-    def prepare_data(self, idx: int) -> Any:
-        """MMEngine's; the OSError for a file that cannot be opened names it, the index and ``data_root``."""
-        try:
-            return super().prepare_data(idx)
-        except OSError as error:
-            raise lost_file(type(self).__name__, self.data_root, idx, self.entry(idx), error) from error
 
     def __repr__(self) -> str:
         size = f'{len(self)} samples' if self._fully_initialized else 'not read yet'
@@ -354,9 +324,6 @@ class FERDataset(BaseDataset):
         self._check_list(self.data_list)
         if self.unreadable == 'skip':
             self.data_list = self._readable(self.data_list)
-        if self.cache:
-            chosen = self.data_list if self._indices is None else self._get_unserialized_subset(self._indices)
-            self._decoded = decode_all(chosen, self.pipeline.transforms, self.cache, type(self).__name__)
         return self.data_list
 
     def _readable(self, data_list: list) -> list:

@@ -1,11 +1,8 @@
 """CAER-S: faces in the scenes of television shows."""
 
-import os
-from typing import Optional
-
 from mmfer.registry import DATASETS
 
-from .tree_dataset import TreeDataset, class_samples, find_below
+from .tree_dataset import TreeDataset, class_samples
 
 
 @DATASETS.register_module()
@@ -19,9 +16,9 @@ class CAERS(TreeDataset):
     of some papers are a slip in one of them, which its authors corrected: https://github.com/zengqunzhao/MA-Net
 
     Args:
-        data_root (str): Folder of the data set, or the one above it. Defaults to ''.
-        split (str): 'train' or 'test'. Defaults to 'train'.
-        img_prefix (str, optional): Folder of the class folders. Defaults to None: that of the split.
+        data_root: Folder of the data set, or the one above it.
+        split: 'train' or 'test'.
+        img_prefix: Folder of the class folders. By default that of the split.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
 
     Raises:
@@ -32,28 +29,13 @@ class CAERS(TreeDataset):
     METAINFO = dict(classes=('anger', 'disgust', 'fear', 'happiness', 'neutral', 'sadness', 'surprise'))
     SPLITS = ('train', 'test')
     PUBLISHED_COUNTS = dict(train=48995, test=20987)
+    IMAGE_FOLDERS = ('{split}', 'CAER-S/{split}')
     HOMEPAGE = 'https://caer-dataset.github.io'
     EXPECTED_TREE = """
   data_root/              (or data_root/CAER-S/)
     train/Anger/0001.png ...   (Anger, Disgust, Fear, Happy, Neutral, Sad, Surprise)
     test/Anger/0001.png ...
 """
-
-    def __init__(
-        self,
-        data_root: str = '',
-        split: str = 'train',
-        img_prefix: Optional[str] = None,
-        **options,
-    ):
-        if img_prefix is None:
-            img_prefix = find_below(os.path.expanduser(data_root), split, f'CAER-S/{split}')
-        super().__init__(
-            data_root=data_root,
-            split=split,
-            img_prefix=img_prefix,
-            **options,
-        )
 
     def load_data_list(self) -> list:
         """List the images of all class folders."""

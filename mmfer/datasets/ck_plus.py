@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Mapping
 from typing import Optional
 
 from mmfer.registry import DATASETS
@@ -40,29 +39,26 @@ class CKPlus(TreeDataset):
     ================================  =============================  ======
 
     Args:
-        data_root (str): Folder of the data set. Defaults to ''.
-        num_peak (int): Number of last frames of each sequence with its expression. Defaults to 3.
-        neutral (bool): Have the class neutral. Defaults to True.
-        num_neutral (int): Number of first frames of each sequence that are neutral. Defaults to 1.
-        contempt (bool): Have the class contempt; else its sequences are left out wholly. Defaults to True.
-        img_prefix (str, optional): Folder of the sequences. Defaults to None: ``cohn-kanade-images``, or that in
+        data_root: Folder of the data set.
+        num_peak: Number of last frames of each sequence with its expression.
+        neutral: Have the class neutral.
+        num_neutral: Number of first frames of each sequence that are neutral.
+        contempt: Have the class contempt; else its sequences are left out wholly.
+        img_prefix: Folder of the sequences. By default ``cohn-kanade-images``, or that in
             ``extended-cohn-kanade-images``.
-        label_dir (str, optional): Folder of the label files. Defaults to None: ``Emotion``, or that in
-            ``Emotion_labels``.
-        metainfo (Mapping, optional): More meta information.
-        options: Those of ``FERDataset``: pipeline, indices, validate, unreadable and more.
+        label_dir: Folder of the label files. By default ``Emotion``, or that in ``Emotion_labels``.
+        options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
 
     Raises:
         FileNotFoundError: A folder, or peak frames that label files name, do not exist.
         ValueError: Label files with other names or contents, several for a sequence, or sequences with too few frames.
     """
 
-    METAINFO = dict(
-        classes=('neutral', 'anger', 'contempt', 'disgust', 'fear', 'happiness', 'sadness', 'surprise'),
-    )
+    METAINFO = dict(classes=('neutral', 'anger', 'contempt', 'disgust', 'fear', 'happiness', 'sadness', 'surprise'))
     SPLITS = ('',)
     SEQUENCES = dict(anger=45, contempt=18, disgust=59, fear=25, happiness=69, sadness=28, surprise=83)
     PUBLISHED_COUNTS = {'': (327, 135, 54, 177, 75, 207, 84, 249)}
+    IMAGE_FOLDERS = ('cohn-kanade-images', 'extended-cohn-kanade-images/cohn-kanade-images')
     HOMEPAGE = 'http://www.jeffcohn.net/Resources/ (on request, for research)'
     EXPECTED_TREE = """
   data_root/
@@ -77,9 +73,7 @@ class CKPlus(TreeDataset):
         neutral: bool = True,
         num_neutral: int = 1,
         contempt: bool = True,
-        img_prefix: Optional[str] = None,
         label_dir: Optional[str] = None,
-        metainfo: Optional[Mapping] = None,
         **options,
     ):
         for option, value in dict(num_peak=num_peak, num_neutral=num_neutral).items():
@@ -91,18 +85,10 @@ class CKPlus(TreeDataset):
         self._kept = tuple(name for name in self.METAINFO['classes'] if name not in left_out)
         self.METAINFO = dict(classes=self._kept)
         root = os.path.expanduser(data_root)
-        folder, labels = 'cohn-kanade-images', 'Emotion'
-        if img_prefix is None:
-            img_prefix = find_below(root, folder, f'extended-{folder}/{folder}')
         if label_dir is None:
-            label_dir = find_below(root, labels, f'{labels}_labels/{labels}')
+            label_dir = find_below(root, 'Emotion', 'Emotion_labels/Emotion')
         self.label_dir = os.path.join(root, os.path.expanduser(label_dir))
-        super().__init__(
-            data_root=data_root,
-            img_prefix=img_prefix,
-            metainfo={'classes': self._kept, **(metainfo or {})},
-            **options,
-        )
+        super().__init__(data_root=data_root, **options)
 
     @property
     def protocol(self) -> str:

@@ -1,6 +1,5 @@
 """Any images with a metadata table: path, label or votes, and optionally split, fold, subject and face box."""
 
-import csv
 import logging
 import math
 import os
@@ -16,10 +15,9 @@ from mmfer.registry import DATASETS
 from mmfer.structures.expressions import EXPRESSIONS, class_or_expression, find_class, own_classes
 
 from .base_fer_dataset import FERDataset, first_names
-from .csv_table import column_name
+from .csv_table import read_table
 from .left_out import LeftOut
 
-DELIMITERS = (',', '\t', ';')
 WHOLE_NUMBER = re.compile(r'\d{1,9}(\.0*)?')  # tables that went through pandas may say 3.0
 
 
@@ -29,42 +27,35 @@ class CSVDataset(FERDataset):
 
     Labels are names of ``classes``, expressions or synonyms of them, or numbers that count ``classes``. Case and blanks
     around a cell do not matter in labels, splits, folds and names of columns. Rows that are left out are counted in a
-    line of the log. Instead there may
-    be one column of votes a class: ``gt_label`` is then the class with the most votes, and ``gt_score`` (K,) float32
-    the votes divided by their sum. Entries have ``subject`` (str), ``fold`` (str) and ``face_box`` (x1, y1, x2, y2) in
-    pixels where the table has them; the same image may have several faces.
+    line of the log. Instead there may be one column of votes a class: ``gt_label`` is then the class with the most
+    votes, and ``gt_score`` (K,) float32 the votes divided by their sum. Entries have ``subject`` (str), ``fold`` (str)
+    and ``face_box`` (x1, y1, x2, y2) in pixels where the table has them; the same image may have several faces.
 
     With ``exclude_folds=[2]`` for training and ``folds=[2]`` for the test, fold by fold, this is cross-validation;
     with the fold column naming data sets, it is work across data sets. Give ``classes`` there, so that the order of
     labels does not depend on what the table holds.
 
     Args:
-        data_root (str): Folder of the table. Defaults to ''.
-        ann_file (str): The table, UTF-8. Defaults to 'metadata.csv'.
-        split (str): Take the rows with this in ``split_column``. Defaults to '': all rows.
-        classes (Sequence[str], optional): Classes in label order: expressions (synonyms allowed), or any other names.
-            Defaults to None: the expressions of the vote columns in their order, or those that the whole table names,
-            in the canonical order.
-        path_column (str): Column of the image files, absolute or below ``img_prefix``. Defaults to 'path'.
-        label_column (str): Column of the labels. Defaults to 'label'; not read where there are vote columns.
-        vote_columns (Sequence[str] | Mapping, optional): Columns of the votes, named as classes, or column ->
-            class. Defaults to None: no votes.
-        ties (str): Of several classes with the most votes 'first' takes the first in label order, 'drop' leaves the
-            row out. Defaults to 'first'.
-        label_map (Mapping, optional): Label as in the table -> class, or -> None to leave its rows out. Defaults
-            to None.
-        split_column (str): Column of the splits. Defaults to 'split'.
-        fold_column (str): Column of the folds. Defaults to 'fold'.
-        folds (Sequence, optional): Take these folds. Defaults to None: all.
-        exclude_folds (Sequence, optional): Take all folds but these. Defaults to None.
-        subject_column (str): Column of the people. Defaults to 'subject'.
-        box_columns (Sequence[str], optional): Columns of the face boxes; rows may leave all four empty. None does not
-            read them. Defaults to ('x1', 'y1', 'x2', 'y2').
-        delimiter (str): ',', tab, ';' or another character. Defaults to 'auto': the one of these three that the header
-            has most of.
-        metainfo (Mapping, optional): More meta information.
-        lazy_init (bool): Do not read the table before it is needed, but for classes that are not given. Defaults to
-            False.
+        data_root: Folder of the table.
+        ann_file: The table, UTF-8.
+        split: Take the rows with this in ``split_column``. By default all rows.
+        classes: Classes in label order: expressions (synonyms allowed), or any other names. By default the expressions
+            of the vote columns in their order, or those that the whole table names, in the canonical order.
+        path_column: Column of the image files, absolute or below ``img_prefix``.
+        label_column: Column of the labels. Defaults to 'label'; not read where there are vote columns.
+        vote_columns: Columns of the votes, named as classes, or column -> class. By default no votes.
+        ties: Of several classes with the most votes 'first' takes the first in label order, 'drop' leaves the row out.
+        label_map: Label as in the table -> class, or -> None to leave its rows out.
+        split_column: Column of the splits.
+        fold_column: Column of the folds.
+        folds: Take these folds. By default all.
+        exclude_folds: Take all folds but these.
+        subject_column: Column of the people.
+        box_columns: Columns of the face boxes; rows may leave all four empty. None does not read them.
+        delimiter: ',', tab, ';' or another character. Defaults to 'auto': the one of these three that the header has
+            most of.
+        metainfo: More meta information.
+        lazy_init: Do not read the table before it is needed, but for classes that are not given.
         options: Those of ``FERDataset``: img_prefix, pipeline, indices, validate, unreadable and more.
 
     Raises:
@@ -164,56 +155,23 @@ class CSVDataset(FERDataset):
 
     # ---- the table ------------------------------------------------------------------------------------------------
     def _rows(self) -> Iterator[tuple]:
-        """Yield (number, dict of column -> stripped cell) of the rows; those with wrong numbers of cells are reported.
-
-        Raises:
-            ValueError: Columns are missing, or the file is no table.
-        """
-        with open(self.ann_file, encoding='utf-8-sig', errors='replace', newline='') as file:
-            delimiter = self.delimiter
-            if delimiter == 'auto':
-                delimiter = max(DELIMITERS, key=file.readline().count)
-                file.seek(0)
-            reader = csv.reader(file, delimiter=delimiter)
-            try:
-                header = self._header(next(reader, []))
-                for cells in reader:
-                    if not cells:
-                        continue
-                    if len(cells) == len(header):
-                        yield reader.line_num, dict(zip(header, map(str.strip, cells)))
-                    else:
-                        self.report('rows with missing or extra cells', f'row {reader.line_num} ({len(cells)} cells)')
-            except csv.Error as error:
-                text = f'CSVDataset: {self.ann_file} is no table, line {reader.line_num}: {error}'
-                raise ValueError(text) from None
-
-    def _header(self, cells: list) -> list:
-        """The names of the columns, those that the options name as spelt there."""
-        header = list(map(str.strip, cells))
-        wanted = (self.path_column, self.label_column, *self.vote_columns, *self.box_columns)
-        for name in (*wanted, self.split_column, self.fold_column, self.subject_column):
-            if own := column_name(header, name):
-                header[header.index(own)] = name
-        self._check_columns(header)
-        return header
-
-    def _check_columns(self, header: list) -> None:
-        needed = [self.path_column, *(self.vote_columns or [self.label_column])]
-        needed += [self.split_column] if self.split else []
-        needed += [self.fold_column] if self.folds is not None or self.exclude_folds is not None else []
-        # a part of the box columns is a slip; none of them is a table without boxes
-        needed += self.box_columns if set(self.box_columns) & set(header) else ()
-        absent = [name for name in needed if name not in header]
-        twice = [name for name, count in Counter(header).items() if count > 1]
-        if absent or twice:
-            fault = f'no column {", ".join(absent)}' if absent else f'several columns {", ".join(twice)}'
-            raise ValueError(
-                f'CSVDataset: {self.ann_file} has {fault}; its columns are '
-                f'{first_names([name[:40] for name in header]) if header else "none"}. Name the columns with the '
-                'options path_column, label_column, vote_columns, split_column, fold_column, box_columns, and the '
-                'character between them with delimiter'
-            )
+        """Yield (number, dict of column -> cell) of the rows; those with wrong numbers of cells are reported."""
+        columns, optional = [self.path_column, *(self.vote_columns or [self.label_column])], [self.subject_column]
+        (columns if self.split else optional).append(self.split_column)
+        (optional if self.folds is None and self.exclude_folds is None else columns).append(self.fold_column)
+        names = (*columns, *optional, *self.box_columns)
+        remedy = (
+            'Name the columns with the options path_column, label_column, vote_columns, split_column, fold_column, '
+            'box_columns, and the character between them with delimiter'
+        )
+        rows = read_table(
+            *(self.ann_file, columns, 'CSVDataset', self.report, optional, self.box_columns),
+            delimiter=self.delimiter,
+            remedy=remedy,
+        )
+        for row, cells in rows:
+            if cells is not None:
+                yield row, {name: cell for name, cell in zip(names, cells) if cell is not None}
 
     def _expression(self, text: str) -> Union[str, int, None]:
         """Expression or number that a label stands for, None for one to leave out; ValueError for an unknown one."""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import gc
 import io
+import logging
 import os
 import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
+from mmengine.logging import print_log
+
+from mmfer.utils.images import read_image
+from mmfer.utils.progress import track
 
 _LIMIT = 10  # names shown of each kind of problem
 
@@ -75,15 +80,19 @@ def _listing(folder: str) -> set:
         return set()
 
 
-def lost_file(owner: str, data_root: str, index: int, info: dict, error: OSError) -> OSError:
-    """The error for a file of a sample that cannot be opened any more, with its data root and index in the list."""
-    path = error.filename or info.get('img_path', 'its file')
-    reason = error.strerror or str(error)
-    kind = FileNotFoundError if isinstance(error, FileNotFoundError) else OSError
-    return kind(
-        f'{owner}: cannot open {path} (sample {index}, data_root={data_root!r}): {reason}. The list was read before: '
-        'restore the file, or start anew, so that the list is read again'
-    )
+def find_unreadable(entries: Sequence[dict], owner: str, split: str = '') -> list[str]:
+    """Paths of the images that cannot be decoded, one for each entry that names one; a warning tells them."""
+    found = []
+    for entry in track(entries, len(entries), f'Looking for unreadable images ({split or "all"})'):
+        try:
+            if 'img_path' in entry:
+                read_image(entry['img_path'])
+        except ValueError:
+            found.append(entry['img_path'])
+    if found:
+        text = f'{owner}: {len(found)} of {len(entries)} images cannot be decoded and are left out: '
+        print_log(text + first_names(found), logger='current', level=logging.WARNING)
+    return found
 
 
 def label_problems(data_list: Sequence, num_classes: int) -> list[str]:
@@ -93,33 +102,19 @@ def label_problems(data_list: Sequence, num_classes: int) -> list[str]:
         data_list: Entries with ``gt_label`` and, where they have it, ``gt_score``.
         num_classes: K; labels are integers in 0..K-1 and scores (K,), finite, not negative and not all zero.
     """
-    labels = [entry.get('gt_label') for entry in data_list]
-    plain = set(map(type, labels)) <= {int} and (not labels or (min(labels) >= 0 and max(labels) < num_classes))
-    scores = [entry['gt_score'] for entry in data_list if entry.get('gt_score') is not None]
-    if plain and _good_scores(scores, num_classes):
-        return []
     return [text for i, info in enumerate(data_list) if (text := _label_problem(i, info, num_classes))]
-
-
-def _good_scores(scores: list, num_classes: int) -> bool:
-    if not all(isinstance(score, np.ndarray) and score.shape == (num_classes,) for score in scores):
-        return not scores
-    for start in range(0, len(scores), 4096):
-        block = np.stack(scores[start : start + 4096])
-        if not (np.isfinite(block).all() and block.min() >= 0 and block.any(1).all()):
-            return False
-    return True
 
 
 def _label_problem(index: int, info: dict, num_classes: int) -> str:
     """What is wrong with the labels of a sample; '' where nothing is."""
+    label, score = info.get('gt_label'), info.get('gt_score')
+    if score is None and type(label) is int and 0 <= label < num_classes:  # almost all of them
+        return ''
     name = info.get('img_path', f'sample {index}')
-    label = info.get('gt_label')
     if isinstance(label, bool) or not isinstance(label, (int, np.integer)):
         return f'{name} (gt_label {label!r} is no integer)'
     if not 0 <= label < num_classes:
         return f'{name} (gt_label {label} is not in 0..{num_classes - 1})'
-    score = info.get('gt_score')
     if score is None:
         return ''
     score = np.asarray(score)

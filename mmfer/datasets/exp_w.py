@@ -28,11 +28,10 @@ class ExpW(FERDataset):
     should stay together), or test models of other data sets on all faces.
 
     Args:
-        data_root (str): Folder of the data set. Defaults to ''.
-        min_confidence (float, optional): Leave out faces whose ``face_box_confidence`` is lower. Defaults to
-            None: all faces.
-        ann_file (str, optional): The list. Defaults to None: ``label/label.lst`` or ``label.lst``.
-        img_prefix (str, optional): Folder of the images. Defaults to None: ``image/origin``, ``origin`` or ``image``.
+        data_root: Folder of the data set.
+        min_confidence: Leave out faces whose ``face_box_confidence`` is lower. By default all faces.
+        ann_file: The list. By default ``label/label.lst`` or ``label.lst``.
+        img_prefix: Folder of the images. By default ``image/origin``, ``origin`` or ``image``.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
     """
 

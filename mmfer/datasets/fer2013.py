@@ -76,10 +76,10 @@ class FER2013(PixelRowsDataset):
     what they count as test, and many have no validation part, so compare ``class_counts()`` with PUBLISHED_COUNTS.
 
     Args:
-        data_root (str): Folder of the csv file or of the split folders, or the csv file itself. Defaults to ''.
-        split (str): 'train', 'val' or 'test'. Defaults to 'train'.
-        ann_file (str, optional): The csv file; '' takes the class folders. Defaults to None: the csv file if
-            ``data_root`` is or has ``fer2013.csv``, else the folders.
+        data_root: Folder of the csv file or of the split folders, or the csv file itself.
+        split: 'train', 'val' or 'test'.
+        ann_file: The csv file; '' takes the class folders. By default the csv file if ``data_root`` is or has
+            ``fer2013.csv``, else the folders.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
     """
 
@@ -105,13 +105,7 @@ or
   data_root/val/angry/*.jpg ...          (or PublicTest; not in every copy)
 """
 
-    def __init__(
-        self,
-        data_root: str = '',
-        split: str = 'train',
-        ann_file: Optional[str] = None,
-        **options,
-    ):
+    def __init__(self, data_root: str = '', split: str = 'train', ann_file: Optional[str] = None, **options):
         root = os.path.expanduser(data_root)
         if ann_file is None:
             ann_file = ''
@@ -119,12 +113,7 @@ or
                 data_root, ann_file = os.path.dirname(root), os.path.basename(root)
             elif os.path.isfile(os.path.join(root, CSV_NAME)):
                 ann_file = CSV_NAME
-        super().__init__(
-            data_root=data_root,
-            ann_file=ann_file,
-            split=split,
-            **options,
-        )
+        super().__init__(data_root=data_root, ann_file=ann_file, split=split, **options)
 
     def check_source(self) -> None:
         """Raise FileNotFoundError where neither form is found."""

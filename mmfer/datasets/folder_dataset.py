@@ -56,10 +56,10 @@ def folder_samples(dataset: FERDataset, root: str, labels: Mapping, extensions: 
     Folders without images are reported to the data set, image files that are left out counted.
 
     Args:
-        dataset (FERDataset): Whose images they are.
-        root (str): Folder of the folders.
-        labels (Mapping): Name of a folder -> label of all images in and below it.
-        extensions (Sequence[str]): Name endings of images. Defaults to the common formats.
+        dataset: Whose images they are.
+        root: Folder of the folders.
+        labels: Name of a folder -> label of all images in and below it.
+        extensions: Name endings of images.
     """
     data_list, others = [], []
     for folder, label in labels.items():
@@ -82,14 +82,13 @@ class FolderDataset(FERDataset):
     not in ``extensions``) are counted in a line of the log, as are other files.
 
     Args:
-        data_root (str): Folder of the tree.
-        split (str): Folder below it, such as 'train'. Defaults to '': none.
-        classes (Sequence[str], optional): Classes in label order: expressions (synonyms allowed), or any other names.
-            Defaults to the expressions present, in the canonical order; set it where the splits, or a trained model,
-            might have other classes.
-        class_map (Mapping, optional): Folder name (a number counts as its digits) -> class, or -> None to leave the
-            folder out. Folders that it does not name are matched by name. Defaults to None.
-        extensions (Sequence[str]): Name endings of images. Defaults to the common formats.
+        data_root: Folder of the tree.
+        split: Folder below it, such as 'train'. By default none.
+        classes: Classes in label order: expressions (synonyms allowed), or any other names. Defaults to the expressions
+            present, in the canonical order; set it where the splits, or a trained model, might have other classes.
+        class_map: Folder name (a number counts as its digits) -> class, or -> None to leave the folder out. Folders
+            that it does not name are matched by name.
+        extensions: Name endings of images.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
 
     Raises:

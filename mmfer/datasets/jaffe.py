@@ -1,12 +1,10 @@
 """JAFFE: posed faces of ten Japanese women."""
 
-import os
 import re
-from typing import Optional
 
 from mmfer.registry import DATASETS
 
-from .tree_dataset import TreeDataset, find_below
+from .tree_dataset import TreeDataset
 
 EXPRESSION_CODES = ('AN', 'DI', 'FE', 'HA', 'NE', 'SA', 'SU')
 NAME = re.compile(rf'([A-Z]{{2}})\.({"|".join(EXPRESSION_CODES)})\d\.\d+')
@@ -27,9 +25,9 @@ class JAFFE(TreeDataset):
     gives far higher figures.
 
     Args:
-        data_root (str): Folder of the data set. Defaults to ''.
-        img_prefix (str, optional): Folder of the images, searched with all folders in it. Defaults to None: ``jaffe``,
-            ``jaffedbase`` or ``data_root`` itself.
+        data_root: Folder of the data set.
+        img_prefix: Folder of the images, searched with all folders in it. By default ``jaffe``, ``jaffedbase`` or
+            ``data_root`` itself.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
 
     Raises:
@@ -40,25 +38,12 @@ class JAFFE(TreeDataset):
     METAINFO = dict(classes=('anger', 'disgust', 'fear', 'happiness', 'neutral', 'sadness', 'surprise'))
     SPLITS = ('',)
     PUBLISHED_COUNTS = {'': (30, 29, 32, 31, 30, 31, 30)}
+    IMAGE_FOLDERS = ('jaffe', 'jaffedbase', '')
     HOMEPAGE = 'https://zenodo.org/record/3451524 (on request, for research)'
     EXPECTED_TREE = """
   data_root/jaffe/          (or data_root/jaffedbase/)
     KA.AN1.39.tiff ... YM.SU3.60.tiff
 """
-
-    def __init__(
-        self,
-        data_root: str = '',
-        img_prefix: Optional[str] = None,
-        **options,
-    ):
-        if img_prefix is None:
-            img_prefix = find_below(os.path.expanduser(data_root), 'jaffe', 'jaffedbase', '')
-        super().__init__(
-            data_root=data_root,
-            img_prefix=img_prefix,
-            **options,
-        )
 
     def load_data_list(self) -> list:
         """List the images; any image with another name is reported."""

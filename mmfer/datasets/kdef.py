@@ -1,17 +1,16 @@
 """KDEF: posed faces from five angles."""
 
 import logging
-import os
 import re
 from collections.abc import Sequence
-from typing import Optional, Union
+from typing import Union
 
 from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
 
 from .base_fer_dataset import first_names
-from .tree_dataset import TreeDataset, find_below
+from .tree_dataset import TreeDataset
 
 EXPRESSION_CODES = ('AF', 'AN', 'DI', 'HA', 'NE', 'SA', 'SU')
 ANGLE_CODES = dict(full_left='FL', half_left='HL', straight='S', half_right='HR', full_right='FR')
@@ -37,13 +36,12 @@ class KDEF(TreeDataset):
     folds; folds that are not by person give far higher figures.
 
     Args:
-        data_root (str): Folder of the data set. Defaults to ''.
-        angles (Sequence[str] | str): Some of 'full_left', 'half_left', 'straight', 'half_right', 'full_right', or
-            'all'. Defaults to ('straight',).
-        sessions (Sequence[str]): Some of 'A', 'B'. Defaults to both.
-        drop_black (bool): Leave the black photographs out; else a warning names those selected. Defaults to False.
-        img_prefix (str, optional): Folder of the images, searched with all folders in it. Defaults to None:
-            ``KDEF_and_AKDEF/KDEF``, ``KDEF`` or ``data_root`` itself.
+        data_root: Folder of the data set.
+        angles: Some of 'full_left', 'half_left', 'straight', 'half_right', 'full_right', or 'all'.
+        sessions: Some of 'A', 'B'.
+        drop_black: Leave the black photographs out; else a warning names those selected.
+        img_prefix: Folder of the images, searched with all folders in it. By default ``KDEF_and_AKDEF/KDEF``, ``KDEF``
+            or ``data_root`` itself.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
 
     Raises:
@@ -59,6 +57,7 @@ class KDEF(TreeDataset):
         *('AF01SUFR', 'AF10AFFR', 'AF11NEHL', 'AF20DIHL', 'AM25DIFL'),
         *('AM34DIFR', 'BF13NEHR', 'BM21DIFL', 'BM22DIHL', 'BM24DIFL'),
     )
+    IMAGE_FOLDERS = ('KDEF_and_AKDEF/KDEF', 'KDEF', '')
     HOMEPAGE = 'https://www.kdef.se (on request, for research)'
     EXPECTED_TREE = """
   data_root/KDEF_and_AKDEF/KDEF/     (or data_root/KDEF/)
@@ -71,7 +70,6 @@ class KDEF(TreeDataset):
         angles: Union[Sequence, str] = ('straight',),
         sessions: Sequence = ('A', 'B'),
         drop_black: bool = False,
-        img_prefix: Optional[str] = None,
         **options,
     ):
         angles = tuple(ANGLE_CODES) if angles == 'all' else (angles,) if isinstance(angles, str) else tuple(angles)
@@ -81,13 +79,7 @@ class KDEF(TreeDataset):
         self.angles = angles
         self.sessions = tuple(sessions)
         self.drop_black = drop_black
-        if img_prefix is None:
-            img_prefix = find_below(os.path.expanduser(data_root), 'KDEF_and_AKDEF/KDEF', 'KDEF', '')
-        super().__init__(
-            data_root=data_root,
-            img_prefix=img_prefix,
-            **options,
-        )
+        super().__init__(data_root=data_root, **options)
 
     @property
     def protocol(self) -> str:

@@ -19,11 +19,11 @@ class RAFDB(FERDataset):
     classes differently: read those with ``FolderDataset`` and its ``class_map``.
 
     Args:
-        data_root (str): Folder of the data set. Defaults to ''.
-        split (str): 'train' or 'test'. Defaults to 'train'.
-        ann_file (str): The list. Defaults to 'EmoLabel/list_patition_label.txt' (the spelling is theirs).
-        img_prefix (str): Folder of the images. Defaults to 'Image/aligned'.
-        img_suffix (str): What the names of the images add to those in the list. Defaults to '_aligned'; '' for
+        data_root: Folder of the data set.
+        split: 'train' or 'test'.
+        ann_file: The list. Defaults to 'EmoLabel/list_patition_label.txt' (the spelling is theirs).
+        img_prefix: Folder of the images.
+        img_suffix: What the names of the images add to those in the list. Defaults to '_aligned'; '' for
             ``img_prefix='Image/original'``.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
     """
@@ -48,13 +48,7 @@ class RAFDB(FERDataset):
         **options,
     ):
         self.img_suffix = img_suffix
-        super().__init__(
-            data_root=data_root,
-            ann_file=ann_file,
-            img_prefix=img_prefix,
-            split=split,
-            **options,
-        )
+        super().__init__(data_root=data_root, ann_file=ann_file, img_prefix=img_prefix, split=split, **options)
 
     def load_data_list(self) -> list:
         """Read the list; malformed lines of either split are reported."""

@@ -21,11 +21,11 @@ class SFEW(TreeDataset):
     some; papers that align by themselves use all frames.
 
     Args:
-        data_root (str): Folder of the data set. Defaults to ''.
-        split (str): 'train' or 'val'. Defaults to 'train'.
-        aligned (bool): The faces aligned by the authors, else the whole frames. Defaults to True.
-        img_prefix (str, optional): Folder of the class folders. Defaults to None: the first below that exists. Where
-            there is a ``Val_Aligned_Faces_new``, which the authors gave out later, it is taken.
+        data_root: Folder of the data set.
+        split: 'train' or 'val'.
+        aligned: The faces aligned by the authors, else the whole frames.
+        img_prefix: Folder of the class folders. By default the first below that exists. Where there is a
+            ``Val_Aligned_Faces_new``, which the authors gave out later, it is taken.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
 
     Raises:
@@ -60,12 +60,7 @@ class SFEW(TreeDataset):
             names = [f'{part}_Aligned_Faces_new', f'{part}_Aligned_Faces'] if aligned else [part]
             places = names + [f'{part}/{name}' for name in names]
             img_prefix = find_below(os.path.expanduser(data_root), *places, default=names[-1])
-        super().__init__(
-            data_root=data_root,
-            split=split,
-            img_prefix=img_prefix,
-            **options,
-        )
+        super().__init__(data_root=data_root, split=split, img_prefix=img_prefix, **options)
 
     @property
     def protocol(self) -> str:

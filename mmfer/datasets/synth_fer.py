@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional, Union
 
@@ -17,6 +17,7 @@ from mmfer.structures.expressions import EXPRESSIONS
 from mmfer.utils.cache import cached_array, source_digest
 from mmfer.utils.progress import track
 
+from .arguments import check_integer
 from .base_fer_dataset import FERDataset
 from .synth import Appearance, render_face, sample_appearance
 from .synth.annotators import label_distribution, majority, sample_intensities
@@ -40,21 +41,20 @@ class SynthFER(FERDataset):
     ``ori_shape`` and a made-up ``img_path`` such as ``synth/test/000012.png``.
 
     Args:
-        split (str): 'train', 'val' or 'test', which share no face. Defaults to 'train'.
-        num_samples (int, optional): Number of faces; a larger set begins with the faces of a smaller one. Defaults to
-            6000, 1000 and 2000 for train, val and test.
-        size (int): Side of the images in pixels; the same faces come out at every size. Defaults to 64.
-        seed (int): Another seed gives other faces. Defaults to 0.
-        num_classes (int): 7, or 8 with contempt. Defaults to 7.
-        temperature (float): Of the true label distribution; the higher, the more the annotators disagree. Defaults to
-            0.2, at which a perfect observer reaches about 94 %.
-        num_annotators (int): Votes a face. Defaults to 10.
-        cache (bool | str): 'memory', or True, renders all faces once, when the set is first used (so before data
-            loading workers start), and keeps them: num_samples * size * size * 3 bytes of memory. 'disk' keeps them in
-            a file, in the folder of ``mmfer.utils.cache``, which later runs read and all processes share. Defaults to
-            False.
-        allow_empty_classes (bool): Warn of classes without samples, as a small set need not show all, instead of
-            raising an error. Defaults to True.
+        split: 'train', 'val' or 'test', which share no face.
+        num_samples: Number of faces; a larger set begins with the faces of a smaller one. Defaults to 6000, 1000 and
+            2000 for train, val and test.
+        size: Side of the images in pixels; the same faces come out at every size.
+        seed: Another seed gives other faces.
+        num_classes: 7, or 8 with contempt.
+        temperature: Of the true label distribution; the higher, the more the annotators disagree. Defaults to 0.2, at
+            which a perfect observer reaches about 94 %.
+        num_annotators: Votes a face.
+        cache: 'memory', or True, renders all faces once, when the set is first used (so before data loading workers
+            start), and keeps them: num_samples * size * size * 3 bytes of memory. 'disk' keeps them in a file, in the
+            folder of ``mmfer.utils.cache``, which later runs read and all processes share.
+        allow_empty_classes: Warn of classes without samples, as a small set need not show all, instead of raising an
+            error.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
 
     Raises:
@@ -68,7 +68,6 @@ class SynthFER(FERDataset):
 
     METAINFO = dict(classes=EXPRESSIONS[:7])
     SPLITS = ('train', 'val', 'test')
-    CACHES = (*FERDataset.CACHES, True)
     DEFAULT_SAMPLES = dict(train=6000, val=1000, test=2000)
 
     def __init__(
@@ -81,35 +80,26 @@ class SynthFER(FERDataset):
         temperature: float = 0.2,
         num_annotators: int = 10,
         cache: Union[bool, str] = False,
-        metainfo: Optional[Mapping] = None,
         allow_empty_classes: bool = True,
         **options,
     ):
         if num_classes not in (7, 8):
             raise ValueError(f'SynthFER: num_classes={num_classes!r} must be 7, or 8 with contempt')
-        limits = dict(num_samples=(num_samples, 1), size=(size, MIN_SIZE), seed=(seed, 0))
-        limits['num_annotators'] = (num_annotators, 1)
-        for name, (value, low) in limits.items():
-            if name == 'num_samples' and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
-                raise ValueError(f'SynthFER: {name}={value!r} must be an integer, {low} or more')
         if not (isinstance(temperature, numbers.Real) and 0 < temperature < float('inf')):
             raise ValueError(f'SynthFER: temperature={temperature!r} must be a number above 0')
+        if cache not in (False, True, 'memory', 'disk'):
+            raise ValueError(f"SynthFER: cache={cache!r} is not one of False, True, 'memory', 'disk'")
         self.METAINFO = dict(classes=EXPRESSIONS[:num_classes])
-        self.num_samples = self.DEFAULT_SAMPLES.get(split, 0) if num_samples is None else int(num_samples)
-        self.size, self.seed = int(size), int(seed)
-        self.temperature, self.num_annotators = float(temperature), int(num_annotators)
+        num_samples = self.DEFAULT_SAMPLES.get(split, 1) if num_samples is None else num_samples
+        self.num_samples = check_integer(self, 'num_samples', num_samples, 1)
+        self.size, self.seed = check_integer(self, 'size', size, MIN_SIZE), check_integer(self, 'seed', seed, 0)
+        self.num_annotators = check_integer(self, 'num_annotators', num_annotators, 1)
+        self.temperature = float(temperature)
         self._agrees = np.zeros(0, dtype=bool)
+        self.cache = cache
         self._images: Optional[np.ndarray] = None
         self._rows: dict = {}
-        super().__init__(
-            split=split,
-            metainfo=dict(metainfo or {}, classes=self._checked_classes(metainfo)),
-            allow_empty_classes=allow_empty_classes,
-            cache=cache,
-            **options,
-        )
+        super().__init__(split=split, allow_empty_classes=allow_empty_classes, **options)
 
     @property
     @force_full_init
@@ -172,9 +162,9 @@ class SynthFER(FERDataset):
         """Draw the person of face ``index`` with any expression.
 
         Args:
-            index (int): Which face of the split.
-            intensities (Sequence[float]): (K,); that of neutral is not used.
-            size (int, optional): Side in pixels. Defaults to the data set's.
+            index: Which face of the split.
+            intensities: (K,); that of neutral is not used.
+            size: Side in pixels. Defaults to the data set's.
 
         Returns:
             np.ndarray: (size, size, 3), uint8, BGR.
@@ -186,12 +176,6 @@ class SynthFER(FERDataset):
     def describe_source(self) -> str:
         """The settings that the faces follow from."""
         return f'the generator (split {self.split!r}, seed {self.seed}, num_samples {self.num_samples})'
-
-    def _checked_classes(self, metainfo: Optional[Mapping]) -> tuple:
-        classes = self.METAINFO['classes']
-        if metainfo is not None and tuple(metainfo.get('classes', classes)) != classes:
-            raise ValueError(f'SynthFER: metainfo cannot change the classes, which num_classes gives: {classes}')
-        return classes
 
     def _generator(self, index: int, stream: int) -> np.random.Generator:
         entropy = (self.seed, self.SPLITS.index(self.split), index, stream)

@@ -16,9 +16,9 @@ def find_below(root: str, *candidates: str, default: Optional[str] = None) -> st
     """The first of ``candidates`` (paths with '/') that is in ``root``, whatever its case.
 
     Args:
-        root (str): A folder; it need not exist.
-        candidates (str): Files or folders below it; '' is the root itself.
-        default (str, optional): Returned where none is there. Defaults to None: the first candidate.
+        root: A folder; it need not exist.
+        candidates: Files or folders below it; '' is the root itself.
+        default: Returned where none is there. By default the first candidate.
 
     Returns:
         str: Path relative to ``root``, spelt as it is there.
@@ -44,9 +44,9 @@ def class_samples(dataset: FERDataset, root: str, ignored: Sequence = ()) -> lis
     Folders with unknown names, or with no images, are reported to the data set.
 
     Args:
-        dataset (FERDataset): Whose classes the folders are named after.
-        root (str): Folder of the class folders.
-        ignored (Sequence[str]): Beginnings, lower case, of the names of folders that are left out. Defaults to ().
+        dataset: Whose classes the folders are named after.
+        root: Folder of the class folders.
+        ignored: Beginnings, lower case, of the names of folders that are left out.
     """
     labels = {}
     for folder in class_folders(root, dataset.unused):
@@ -64,11 +64,27 @@ def class_samples(dataset: FERDataset, root: str, ignored: Sequence = ()) -> lis
 class TreeDataset(FERDataset):
     """Base of the data sets that are listed from their folders and file names.
 
+    Args:
+        data_root: Folder of the data set.
+        split: One of SPLITS. By default the first.
+        img_prefix: Folder of the images. By default the first of IMAGE_FOLDERS that is there.
+        options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
+
     Class attributes:
+        IMAGE_FOLDERS (tuple): Where the images may be below ``data_root``, with ``{split}`` for the split.
         MISNAMED (dict): File name without extension, upper case -> what it should be.
     """
 
+    IMAGE_FOLDERS: tuple = ('',)
     MISNAMED: dict = {}
+
+    def __init__(self, data_root: str = '', split: Optional[str] = None, img_prefix: Optional[str] = None, **options):
+        if split is None:
+            split = self.SPLITS[0] if self.SPLITS else ''
+        if img_prefix is None:
+            folders = [folder.format(split=split) for folder in self.IMAGE_FOLDERS]
+            img_prefix = find_below(os.path.expanduser(data_root), *folders)
+        super().__init__(data_root=data_root, split=split, img_prefix=img_prefix, **options)
 
     def check_source(self) -> None:
         """Raise FileNotFoundError where a folder does not exist."""
@@ -87,8 +103,8 @@ class TreeDataset(FERDataset):
         Names that do not fit are reported.
 
         Args:
-            pattern (re.Pattern): Of the whole name without extension.
-            example (str): A name that fits, for the report.
+            pattern: Of the whole name without extension.
+            example: A name that fits, for the report.
 
         Raises:
             FileNotFoundError: There are no images.

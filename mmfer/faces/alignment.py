@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from .cropping import BORDERS, check_image, check_margin, check_pad, crop_region, name_of
+from .resizing import check_size
 
 # Eyes, nose and corners of the mouth (x, y) in an image of 112 x 112 pixels, left before right as seen in the image.
 ARCFACE_112 = (
@@ -23,19 +24,6 @@ ARCFACE_112 = (
     (70.7299, 92.2041),
 )
 _LEAST_LIKENESS = 0.5  # faces, those in profile and half hidden ones included, have 0.8 and more, mirrored ones 0.2
-
-
-def check_output_size(size: int | Sequence[int]) -> tuple[int, int]:
-    """``size`` as (h, w), or ValueError where it is no positive integer and no pair of them."""
-    pair = (size, size) if isinstance(size, (int, np.integer)) else size
-    try:
-        height, width = (int(side) for side in pair)
-        whole = all(side == int(side) and not isinstance(side, bool) for side in pair)
-    except (TypeError, ValueError, OverflowError):
-        whole = False
-    if not whole or min(height, width) < 1:
-        raise ValueError(f'size={size!r} must be a positive integer or a pair of them (h, w)')
-    return height, width
 
 
 def arcface_template(size: int | Sequence[int] = 112, margin: float = 0.0) -> np.ndarray:
@@ -52,7 +40,7 @@ def arcface_template(size: int | Sequence[int] = 112, margin: float = 0.0) -> np
     >>> arcface_template(112)[0].round(4).tolist()
     [38.2946, 51.6963]
     """
-    height, width = check_output_size(size)
+    height, width = check_size('size', size)
     scale = min(height, width) / (112 * (1 + 2 * check_margin(margin)))
     from_centre = np.asarray(ARCFACE_112) - 55.5
     return from_centre * scale + [(width - 1) / 2, (height - 1) / 2]
@@ -123,7 +111,7 @@ def align_face(
     """
     img = check_image(img, 'align_face')
     check_pad(pad)
-    height, width = check_output_size(size)
+    height, width = check_size('size', size)
     landmarks = np.asarray(landmarks, np.float64)
     if landmarks.shape != (5, 2):
         raise ValueError(f'landmarks must be of shape (5, 2), not {landmarks.shape}')
@@ -169,7 +157,7 @@ def align_by_box(
     """
     img = check_image(img, 'align_by_box')
     check_pad(pad)
-    height, width = check_output_size(size)
+    height, width = check_size('size', size)
     x1, y1, x2, y2 = crop_region(box, img.shape[:2], margin)
     scale = min(height, width) / (x2 - x1)
     x, y = (x1 + x2 - 1) / 2, (y1 + y2 - 1) / 2
@@ -243,36 +231,25 @@ class AlignFace:
     are left as they are: images that are one face each.
 
     Args:
-        size (int | Sequence[int]): Side of the result in pixels, or (h, w). Defaults to 224.
-        margin (float): Added around ArcFace's own crop, or the box, on each side, as a fraction of its side; more than
-            -0.5. Defaults to 0.
-        pad (str): What lies outside the image: 'edge' repeats its outermost pixels, 'zero' is black. Defaults to
-            'edge'.
-        required (bool): A sample without landmarks is an error. Defaults to False.
+        size: Side of the result in pixels, or (h, w).
+        margin: Added around ArcFace's own crop, or the box, on each side, as a fraction of its side; more than -0.5.
+        pad: What lies outside the image: 'edge' repeats its outermost pixels, 'zero' is black.
+        required: A sample without landmarks is an error.
 
     Raises:
+        TypeError: ``size`` is no integer and no pair of them.
         ValueError: The landmarks are not those of a face in the image, or are required and not there; the box is no
             box in the image. The message names the image.
     """
 
     def __init__(self, size: int | Sequence = 224, margin: float = 0.0, pad: str = 'edge', required: bool = False):
-        try:
-            self.size = check_output_size(size)
-            self.margin = check_margin(margin)
-            self.pad = check_pad(pad)
-        except ValueError as error:
-            raise ValueError(f'AlignFace: {error}') from None
+        self.size = check_size('AlignFace: size', size)
+        self.margin = check_margin(margin, 'AlignFace: ')
+        self.pad = check_pad(pad, 'AlignFace: ')
         self.required = required
 
     def __call__(self, results: dict) -> dict:
-        """Align the face of the sample.
-
-        Args:
-            results (dict): The sample.
-
-        Returns:
-            dict: The same dict with the keys above changed.
-        """
+        """The sample with the keys above changed."""
         landmarks, box = results.get('face_landmarks'), results.get('face_box')
         if landmarks is None and self.required:
             raise ValueError(

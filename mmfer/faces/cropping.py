@@ -28,21 +28,17 @@ def check_image(img: np.ndarray, who: str) -> np.ndarray:
     return np.ascontiguousarray(img)
 
 
-def check_margin(value: object) -> float:
-    """``value`` as a float.
-
-    Raises:
-        ValueError: It is no finite number above -0.5.
-    """
+def check_margin(value: object, who: str = '') -> float:
+    """``value`` as a float, or ValueError where it is no finite number above -0.5; ``who`` begins the message."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not -0.5 < value < math.inf:
-        raise ValueError(f'margin={value!r} must be a number above -0.5')
+        raise ValueError(f'{who}margin={value!r} must be a number above -0.5')
     return float(value)
 
 
-def check_pad(value: object) -> str:
+def check_pad(value: object, who: str = '') -> str:
     """``value``, or ValueError where it is not 'edge' or 'zero'."""
     if not isinstance(value, str) or value not in BORDERS:
-        raise ValueError(f"pad={value!r} must be 'edge' or 'zero'")
+        raise ValueError(f"{who}pad={value!r} must be 'edge' or 'zero'")
     return value
 
 
@@ -129,20 +125,15 @@ def name_of(sample: dict) -> str:
 class CropFace:
     """Crop the image to the face's box, with a margin, as :func:`crop_face` does.
 
-    The crop keeps the centre of the box, its sides rounded to whole pixels. Where it leaves the image, 'edge' repeats
-    the outermost pixels and 'zero' fills in black.
-
     Used keys: ``img`` (uint8 (H, W, 3)) and ``face_box`` (x1, y1, x2, y2), in pixels of ``img``. Changed: ``img`` and
     ``img_shape`` (H, W). ``face_box`` and ``face_landmarks`` are removed, since they are not those of the new image;
     ``crop_box`` (x1, y1, x2, y2), int, tells what was cropped. Samples without a box are left as they are.
 
     Args:
-        margin (float): Added on each of the four sides, as a fraction of the box's longer side; more than -0.5.
-            Defaults to 0.
-        square (bool): Make the crop a square on the longer side, so that resizing keeps the face's proportions.
-            Defaults to True.
-        pad (str): 'edge' or 'zero', see above. Defaults to 'edge'.
-        required (bool): A sample without a box is an error. Defaults to False.
+        margin: Added on each of the four sides, as a fraction of the box's longer side; more than -0.5.
+        square: Make the crop a square on the longer side, so that resizing keeps the face's proportions.
+        pad: Where the crop leaves the image, 'edge' repeats the outermost pixels and 'zero' fills in black.
+        required: A sample without a box is an error.
 
     Raises:
         ValueError: The box is no box, lies outside the image or far exceeds it, or is required and not there; the
@@ -150,23 +141,13 @@ class CropFace:
     """
 
     def __init__(self, margin: float = 0.0, square: bool = True, pad: str = 'edge', required: bool = False):
-        try:
-            self.margin = check_margin(margin)
-            self.pad = check_pad(pad)
-        except ValueError as error:
-            raise ValueError(f'CropFace: {error}') from None
+        self.margin = check_margin(margin, 'CropFace: ')
+        self.pad = check_pad(pad, 'CropFace: ')
         self.square = square
         self.required = required
 
     def __call__(self, results: dict) -> dict:
-        """Crop the sample.
-
-        Args:
-            results (dict): The sample.
-
-        Returns:
-            dict: The same dict with the keys above changed.
-        """
+        """The sample with the keys above changed."""
         if results.get('face_box') is None:
             if self.required:
                 raise ValueError(f'CropFace: {name_of(results)} has no face_box; required=False leaves it uncropped')

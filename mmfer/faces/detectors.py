@@ -12,10 +12,12 @@ import numpy as np
 from mmfer.structures.results import Face
 
 from .cropping import check_image
+from .haar import Haar
+from .yunet import DOWNLOAD, YuNet, default_model
 
 Detector = Callable[[np.ndarray], 'list[Face]']
-NAMES = ('auto', 'haar', 'yunet')
-OWN = dict(haar='Haar', yunet='YuNet')
+OWN = dict(haar=Haar, yunet=YuNet)
+NAMES = ('auto', *OWN)
 DetectorLike = Union[str, os.PathLike, Mapping, Detector, None]
 
 
@@ -51,13 +53,13 @@ def build_detector(detector: DetectorLike = 'auto') -> Detector:
         if name == 'auto':
             return _best_there_is()
         if name.endswith('.onnx'):
-            return _build('YuNet', model=detector)
+            return YuNet(detector)
         if name not in NAMES:
             raise ValueError(
                 f'unknown face detector {os.fspath(detector)!r}; known are {", ".join(map(repr, NAMES))}, the path of '
                 "YuNet's ONNX file, or in Python a config such as dict(type='YuNet', score_threshold=0.8)"
             )
-        return _build(OWN[name])
+        return OWN[name]()
     if isinstance(detector, Mapping):
         return _from_config(dict(detector))
     if callable(detector):
@@ -69,8 +71,6 @@ def build_detector(detector: DetectorLike = 'auto') -> Detector:
 
 
 def _best_there_is() -> Detector:
-    from .yunet import DOWNLOAD, YuNet, default_model
-
     path = default_model()
     if path.is_file():
         return YuNet(path)
@@ -79,32 +79,20 @@ def _best_there_is() -> Detector:
         f'{path} is not there. Fetch the better detector with: {DOWNLOAD}',
         stacklevel=3,
     )
-    return _build('Haar')
-
-
-def _build(kind: str, **options: object) -> Detector:
-    """One of the detectors here; the other one is not imported."""
-    if kind == 'Haar':
-        from .haar import Haar
-
-        return Haar(**options)
-    from .yunet import YuNet
-
-    return YuNet(**options)
+    return Haar()
 
 
 def _from_config(config: dict) -> Detector:
     kind = config.get('type')
     if kind is None:
         raise ValueError(f"the config of a face detector needs a type, such as dict(type='YuNet'): {config}")
-    if not isinstance(kind, str):
-        return kind(**{name: value for name, value in config.items() if name != 'type'})
-    name = kind.split('.')[-1].lower()
-    if name in OWN:
-        return _build(OWN[name], **{key: value for key, value in config.items() if key != 'type'})
+    name = kind.split('.')[-1].lower() if isinstance(kind, str) else ''
+    own = OWN.get(name) if isinstance(kind, str) else kind
+    if own is not None:
+        return own(**{key: value for key, value in config.items() if key != 'type'})
     from mmfer.utils.optional import require_training
 
-    require_training(f'the face detector {kind!r} is none of {", ".join(OWN.values())}')
+    require_training(f'the face detector {kind!r} is none of Haar, YuNet')
     from mmfer.registry import FACE_DETECTORS
 
     FACE_DETECTORS.import_from_location()

@@ -64,17 +64,7 @@ class Haar:
         return f'Haar(min_neighbors={self.min_neighbors}, min_size={self.min_size}, max_size={self.max_size})'
 
     def __call__(self, img: np.ndarray) -> list[Face]:
-        """Find the faces.
-
-        Args:
-            img: uint8 BGR (H, W, 3) of any size.
-
-        Returns:
-            list[Face]: In pixels of ``img``, largest first; without score and landmarks.
-
-        Raises:
-            ValueError: ``img`` is something else.
-        """
+        """Faces in a uint8 BGR image (H, W, 3), in its pixels, largest first; ValueError where it is none."""
         img = check_image(img, 'Haar')
         height, width = img.shape[:2]
         if min(height, width) < _SMALLEST:

@@ -42,7 +42,7 @@ class Landmarks68:
         import torch
 
         from mmfer.models.backbones.mobile_face_net import MobileFaceNet
-        from mmfer.models.released.weights import load_pretrained_part
+        from mmfer.models.released.weights import load_pretrained
 
         path = Path(checkpoint).expanduser()
         if not path.is_file():
@@ -56,7 +56,7 @@ class Landmarks68:
         self.batch_size = int(batch_size)
         self.device = torch.device(device)
         self.network = MobileFaceNet(out_indices=(), with_landmarks=True)
-        load_pretrained_part(self.network, path)
+        load_pretrained(self.network, path)
         self.network.eval().requires_grad_(False).to(self.device)
 
     def __call__(self, img: np.ndarray, faces: Sequence[Face | Sequence[float]]) -> np.ndarray:

@@ -37,13 +37,8 @@ def is_whole(value: object) -> bool:
 def check_size(name: str, size: Any, square: bool = True) -> Any:
     """``size`` as (h, w): of a pair, or of one integer, which stands for both or, unless ``square``, is kept.
 
-    Args:
-        name (str): Beginning of the error message: transform and argument.
-        size: The argument.
-        square (bool): Turn one integer into a pair. Defaults to True.
-
     Raises:
-        TypeError: It is no integer and no pair of integers.
+        TypeError: It is no integer and no pair of integers; ``name`` begins the message.
         ValueError: A side is not positive.
     """
     if is_whole(size):
@@ -179,8 +174,8 @@ class ImageResize:
     already is left alone.
 
     Args:
-        size (int | Sequence[int]): (h, w), or the length of the shorter side; the longer one follows, rounded down.
-        interpolation (str): 'bilinear', 'bicubic' or 'nearest'. Defaults to 'bilinear'.
+        size: (h, w), or the length of the shorter side; the longer one follows, rounded down.
+        interpolation: 'bilinear', 'bicubic' or 'nearest'.
 
     Raises:
         TypeError: ``size`` is no integer and no pair of integers.
@@ -204,14 +199,7 @@ class ImageResize:
         return self.size, max(1, int(self.size * width / height))
 
     def __call__(self, results: dict) -> dict:
-        """Resize the image.
-
-        Args:
-            results (dict): The sample.
-
-        Returns:
-            dict: The same dict with a new ``img`` and ``img_shape``.
-        """
+        """The sample with a new ``img`` and ``img_shape``."""
         size = self.output_size(*results['img'].shape[:2])
         results['img'] = resize_image(results['img'], size, self.interpolation)
         results['img_shape'] = size
@@ -227,7 +215,7 @@ class ImageCenterCrop:
     Required key: ``img`` (uint8 BGR (H, W, 3)). Changed keys: ``img``, ``img_shape``.
 
     Args:
-        size (int | Sequence[int]): (h, w), or one number for both.
+        size: (h, w), or one number for both.
 
     Raises:
         TypeError: ``size`` is no integer and no pair of integers.
@@ -238,14 +226,7 @@ class ImageCenterCrop:
         self.size = check_size('ImageCenterCrop: size', size)
 
     def __call__(self, results: dict) -> dict:
-        """Cut the image.
-
-        Args:
-            results (dict): The sample.
-
-        Returns:
-            dict: The same dict with a new ``img`` and ``img_shape``.
-        """
+        """The sample with a new ``img`` and ``img_shape``."""
         results['img'] = center_crop(results['img'], self.size)
         results['img_shape'] = self.size
         return results

@@ -96,17 +96,7 @@ class YuNet:
         return f'YuNet(model={str(self.model)!r}, score_threshold={self.score_threshold}, max_size={self.max_size})'
 
     def __call__(self, img: np.ndarray) -> list[Face]:
-        """Find the faces.
-
-        Args:
-            img: uint8 BGR (H, W, 3) of any size.
-
-        Returns:
-            list[Face]: In pixels of ``img``, largest first; empty where there are none.
-
-        Raises:
-            ValueError: ``img`` is something else.
-        """
+        """Faces in a uint8 BGR image (H, W, 3), in its pixels, largest first; ValueError where it is none."""
         img = check_image(img, 'YuNet')
         if min(img.shape[:2]) < _SMALLEST:
             return []

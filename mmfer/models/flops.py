@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -114,16 +115,19 @@ def shape_model(config: Config) -> nn.Module:
 
 def count_forward(model: nn.Module, images: torch.Tensor) -> tuple[int, list[dict[str, Any]]]:
     """The operations of a forward pass of images (B, 3, H, W), and the ``parts`` of :func:`count_flops`."""
-    counted: dict[str, int] = {}
     model.eval()
-    with (
-        torch.no_grad(),
-        _plain_attention(),
-        FlopCounterMode(display=False) as counter,
-        _watch(model, counter, counted),
-    ):
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', UserWarning)  # that it need not know the model, which it must before torch 2.4
+        counter = FlopCounterMode(model, display=False)
+    with torch.no_grad(), _plain_attention(), counter:
         model(images, mode='tensor')
     total = counter.get_total_flops()
+    prefix = f'{type(model).__name__}.'
+    counted = {
+        name[len(prefix) :]: sum(found.values())
+        for name, found in counter.get_flop_counts().items()
+        if name.startswith(prefix)
+    }
     rows = []
     for name, part in model.named_modules():
         if name and name.count('.') < 2:
@@ -147,30 +151,6 @@ def _within(name: str, part: nn.Module, counted: Mapping[str, int]) -> int:
     if name in counted:
         return counted[name]
     return sum(_within(f'{name}.{child}', module, counted) for child, module in part.named_children())
-
-
-@contextmanager
-def _watch(model: nn.Module, counter: FlopCounterMode, counted: dict[str, int]) -> Iterator[None]:
-    """Add up in ``counted`` what is counted within each module that is called."""
-    before: dict[str, int] = {}
-
-    def enter(name: str) -> Any:
-        return lambda module, args: before.__setitem__(name, counter.get_total_flops())
-
-    def leave(name: str) -> Any:
-        def add(module: nn.Module, args: Any, output: Any) -> None:
-            counted[name] = counted.get(name, 0) + counter.get_total_flops() - before[name]
-
-        return add
-
-    handles = []
-    for name, part in model.named_modules():
-        handles += [part.register_forward_pre_hook(enter(name)), part.register_forward_hook(leave(name))]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def flops_report(result: Mapping[str, Any], parts: bool = False) -> str:

@@ -223,13 +223,6 @@ def test_layout_must_be_said_where_both_are_there(tmp_path):
     assert 'face_box' not in AffectNet(root, layout='npy2021')[0]
 
 
-def test_empty_class(tmp_path):
-    root = npy_tree(tmp_path, labels=range(7))
-    with pytest.raises(ValueError, match='no samples of contempt'):
-        AffectNet(root, num_classes=8)
-    assert len(AffectNet(root, num_classes=8, allow_empty_classes=True)) == 7
-
-
 @pytest.mark.parametrize(
     ('options', 'error', 'match'),
     [

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import pseudo_collate
-from mmengine.runner import Runner
 from mmpretrain.structures import DataSample
 from torch.utils.data import DataLoader
 
@@ -87,13 +86,6 @@ def test_images_of_different_sizes_stay_a_list():
 def test_anything_else_is_left_to_mmengine():
     assert stack_images([dict(a=1), dict(a=2)]) == dict(a=[1, 2])
     np.testing.assert_array_equal(stack_images([np.ones(2), np.ones(2)]), pseudo_collate([np.ones(2), np.ones(2)]))
-
-
-def test_configs_find_it_by_its_name():
-    dataset = SynthFER('test', num_samples=3, size=32, pipeline=PIPELINE)
-    settings = dict(dataset=dataset, batch_size=3, sampler=dict(type='DefaultSampler', shuffle=False))
-    loader = Runner.build_dataloader(dict(settings, collate_fn=dict(type='stack_images')))
-    assert next(iter(loader))['inputs'].shape == (3, 3, 32, 32)
 
 
 def views(sample, number=2):

@@ -136,8 +136,8 @@ def test_bad_rows_of_pixels_are_reported(tmp_path):
 
 def test_pixels_without_a_column(tmp_path):
     write_list(tmp_path)
-    with pytest.raises(ValueError, match='fer2013.csv has no column pixels; its columns are emotion, Pixels, Usage'):
-        FERPlus(write_pixels(tmp_path, header='emotion,Pixels,Usage'))
+    with pytest.raises(ValueError, match='fer2013.csv has no column pixels; its columns are emotion, pix, Usage'):
+        FERPlus(write_pixels(tmp_path, header='emotion,pix,Usage'))
 
 
 # ---- the list ---------------------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ def test_all_bad_rows_are_reported(tmp_path):
 
 
 def test_missing_columns(tmp_path):
-    path = write_list(tmp_path, [], HEADER.replace(',NF', '').replace('fear', 'Fear'))
+    path = write_list(tmp_path, [], HEADER.replace(',NF', '').replace('fear', 'fright'))
     with pytest.raises(ValueError, match='has no column fear, NF; its columns are Usage, Image name'):
         FERPlus(ann_file=path, validate=False)
 

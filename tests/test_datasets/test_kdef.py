@@ -73,9 +73,6 @@ def test_failures(tmp_path):
     check_common_failures(KDEF, write_images(tmp_path / 'kdef', *names()))
 
 
-def test_no_images_and_empty_class(tmp_path):
+def test_no_images(tmp_path):
     with pytest.raises(FileNotFoundError, match='images not found'):
         KDEF(str(tmp_path))
-    root = write_images(tmp_path, *(name for name in names() if 'HAS' not in name))
-    with pytest.raises(ValueError, match='no samples of happiness'):
-        KDEF(root)

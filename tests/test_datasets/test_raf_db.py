@@ -1,28 +1,16 @@
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
+from dataset_trees import check_common_failures, raf_tree
 
 from mmfer.datasets import RAFDB
 
 REAL_LIST = Path(__file__).resolve().parents[2].parent / 'shared' / 'data' / 'rafdb_list_patition_label.txt'
 
 
-def make_tree(root, lines, skip=()):
-    (root / 'EmoLabel').mkdir(parents=True)
-    (root / 'Image' / 'aligned').mkdir(parents=True)
-    (root / 'EmoLabel' / 'list_patition_label.txt').write_text('\n'.join(lines) + '\n')
-    for line in lines:
-        stem = line.split('.')[0]
-        if stem not in skip:
-            cv2.imwrite(str(root / 'Image' / 'aligned' / f'{stem}_aligned.jpg'), np.full((10, 10, 3), 90, np.uint8))
-    return str(root)
-
-
 def test_published_layout(tmp_path):
     lines = [f'train_{i:05d}.jpg {i}' for i in range(1, 8)] + ['test_0001.jpg 4', 'test_0002.jpg 1']
-    root = make_tree(tmp_path / 'raf', lines)
+    root = raf_tree(tmp_path / 'raf', lines)
     train, test = RAFDB(root), RAFDB(root, split='test', allow_empty_classes=True)
     assert train.classes == ('surprise', 'fear', 'disgust', 'happiness', 'sadness', 'anger', 'neutral')
     assert train.get_gt_labels().tolist() == list(range(7))
@@ -33,24 +21,24 @@ def test_published_layout(tmp_path):
 
 
 def test_case_of_the_names_does_not_matter(tmp_path):
-    root = make_tree(tmp_path / 'raf', ['Train_00001.jpg 5', 'train_00002.jpg 1', 'TEST_0001.jpg 4'])
+    root = raf_tree(tmp_path / 'raf', ['Train_00001.jpg 5', 'train_00002.jpg 1', 'TEST_0001.jpg 4'])
     assert len(RAFDB(root, allow_empty_classes=True)) == 2
 
 
 def test_original_images_have_no_suffix(tmp_path):
-    root = make_tree(tmp_path / 'raf', ['train_00001.jpg 5'])
+    root = raf_tree(tmp_path / 'raf', ['train_00001.jpg 5'])
     dataset = RAFDB(root, img_prefix='Image/original', img_suffix='', validate=False)
     assert dataset[0]['img_path'].endswith('Image/original/train_00001.jpg')
 
 
 def test_windows_line_ends_bom_and_blank_lines(tmp_path):
-    root = make_tree(tmp_path / 'raf', ['train_00001.jpg 5'])
+    root = raf_tree(tmp_path / 'raf', ['train_00001.jpg 5'])
     (tmp_path / 'raf/EmoLabel/list_patition_label.txt').write_bytes(b'\xef\xbb\xbftrain_00001.jpg 5\r\n\r\n')
     assert RAFDB(root, allow_empty_classes=True).get_gt_labels().tolist() == [4]
 
 
 def test_all_bad_lines_are_reported(tmp_path):
-    root = make_tree(tmp_path / 'raf', ['train_00001.jpg 5', 'train_00002.jpg 6', 'test_0001.jpg 2'], ['train_00002'])
+    root = raf_tree(tmp_path / 'raf', ['train_00001.jpg 5', 'train_00002.jpg 6', 'test_0001.jpg 2'], ['train_00002'])
     with open(f'{root}/EmoLabel/list_patition_label.txt', 'a') as file:
         file.write('train_00003.jpg\nval_0001.jpg 3\ntrain_00004.jpg 8\ntest_0002.jpg 0\ntrain_00005.jpg x\n')
     with pytest.raises(FileNotFoundError) as error:
@@ -65,30 +53,8 @@ def test_all_bad_lines_are_reported(tmp_path):
     assert 'train_00002_aligned.jpg' in text
 
 
-@pytest.mark.parametrize('missing', ['root', 'list', 'images'])
-def test_missing_parts(tmp_path, missing):
-    root = tmp_path / 'raf'
-    if missing != 'root':
-        make_tree(root, ['train_00001.jpg 5'])
-    if missing == 'list':
-        (root / 'EmoLabel' / 'list_patition_label.txt').unlink()
-    if missing == 'images':
-        (root / 'Image').rename(root / 'Images')
-    with pytest.raises(FileNotFoundError) as error:
-        RAFDB(str(root))
-    text = str(error.value)
-    assert dict(root=str(root), list='list_patition_label.txt', images='Image/aligned')[missing] in text.splitlines()[0]
-    assert 'EmoLabel/list_patition_label.txt' in text
-    assert 'whdeng.cn/RAF' in text
-    assert 'data_root' in text
-
-
-def test_split_without_lines(tmp_path):
-    root = make_tree(tmp_path / 'raf', ['train_00001.jpg 5'])
-    with pytest.raises(ValueError, match=r"no samples found.*split 'test'"):
-        RAFDB(root, split='test')
-    with pytest.raises(ValueError, match='split'):
-        RAFDB(root, split='val')
+def test_failures(tmp_path):
+    check_common_failures(RAFDB, raf_tree(tmp_path / 'raf', [f'train_{i:05d}.jpg {i}' for i in range(1, 8)]))
 
 
 @pytest.mark.skipif(not REAL_LIST.is_file(), reason='needs the real list in ../shared/data')

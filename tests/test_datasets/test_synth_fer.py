@@ -151,11 +151,6 @@ def test_faces_stay_in_memory_where_the_disk_cannot_keep_them(tmp_path, monkeypa
         SynthFER(cache='disc')
 
 
-def test_pipeline_gets_the_image():
-    dataset = SynthFER(num_samples=3, size=24, pipeline=[lambda info: info['img'].mean()])
-    assert 0 < dataset[2] < 255
-
-
 def test_render_other_expressions_of_a_person():
     dataset = SynthFER(num_samples=2, size=32)
     info = dataset[1]
@@ -192,11 +187,6 @@ def test_labels_are_drawn_without_rendering(monkeypatch):
 def test_wrong_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         SynthFER(**dict(dict(num_samples=2), **arguments))
-
-
-def test_unknown_argument():
-    with pytest.raises(TypeError, match='sizes'):
-        SynthFER(sizes=3)
 
 
 def test_classes_without_samples_are_allowed_unless_refused():

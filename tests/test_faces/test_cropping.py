@@ -33,6 +33,9 @@ def test_is_a_copy():
     [
         ((5, 5, 5, 9), {}, 'must be four numbers'),
         ((1, 2, 3), {}, 'must be four numbers'),
+        (('a', 2, 3, 4), {}, 'must be four numbers'),
+        ((1, 2, 3, float('nan')), {}, 'must be four numbers'),
+        ((5, -9, 9, -2), {}, 'lies outside'),
         (None, {}, 'must be four numbers'),
         ((0, 0, float('inf'), 4), {}, 'must be four numbers'),
         ((40, 5, 48, 13), {}, 'lies outside the image of 30 x 20'),

@@ -73,7 +73,3 @@ def test_real_photos(photo):
     for name in ('single_face.jpg', 'astronaut.png'):
         assert len(Haar()(photo(name))) == 1
     assert 3 <= len(Haar()(photo('multi_face.jpg'))) <= 5
-
-
-def test_repr():
-    assert repr(Haar()) == 'Haar(min_neighbors=5, min_size=0.06, max_size=800)'

@@ -53,8 +53,8 @@ def test_matches_torchvision(shape, size, kind, interpolation):
     assert off.max() <= (0 if interpolation == 'nearest' else 1)
 
 
-@pytest.mark.parametrize('shape', [(100, 100), (48, 48), (150, 201), (201, 150), (37, 53)])
-@pytest.mark.parametrize('size', [(224, 224), (40, 40), (101, 37)])
+@pytest.mark.parametrize('shape', [(100, 100), (150, 201), (37, 53)])
+@pytest.mark.parametrize('size', [(224, 224), (101, 37)])
 @pytest.mark.parametrize(('interpolation', 'tolerance'), [('bilinear', 1), ('bicubic', 2)])
 def test_most_values_are_equal_to_pil_s(shape, size, interpolation, tolerance):
     """PyTorch holds the weights in 16 bits, PIL in 22: sums close to a half are rounded differently."""
@@ -85,14 +85,6 @@ def test_flipped_views_and_cut_outs():
         np.testing.assert_array_equal(
             ImageResize((33, 44))(dict(img=view))['img'], ImageResize((33, 44))(dict(img=view.copy()))['img']
         )
-
-
-def test_the_layout_costs_no_copy():
-    img = image((60, 50))
-    out = torch.nn.functional.interpolate(
-        torch.from_numpy(img)[None].permute(0, 3, 1, 2), size=(70, 80), mode='bilinear', antialias=True
-    )
-    assert out.permute(0, 2, 3, 1).is_contiguous()
 
 
 def test_built_by_name_without_hiding_mmcv_s():

@@ -4,11 +4,12 @@ import golden
 import numpy as np
 import pytest
 import torch
+from head_checks import samples
 
 from mmfer.apis import init_model
+from mmfer.models.two_view_preprocessor import second_views
 
 ROOT = golden.GOLDEN.parents[2]
-OTHERS = {'scn_7': 'configs/scn/raf.py', 'eac_7': 'configs/eac/raf.py'}
 
 
 def statistics(x):
@@ -60,7 +61,23 @@ def test_ddamfn():
 
 
 @torch.no_grad()
-@pytest.mark.parametrize('arch', list(OTHERS))
-def test_other_resnets(arch):
-    """Their heads have tests of their own; here their configs, and the names of their files."""
-    run(arch, ROOT / OTHERS[arch], batch=8 if arch == 'scn_7' else 2)
+def test_scn():
+    model, feats, recorded = run('scn_7', ROOT / 'configs/scn/raf.py', batch=8)
+    np.testing.assert_allclose(model.head.importance(feats[-1]).numpy(), recorded['alpha'], rtol=0, atol=1e-4)
+    losses = model.head.loss(feats, samples(golden.labels(8, 7).tolist()))
+    assert float(losses['loss_rank']) == pytest.approx(float(recorded['rank_regularisation']), abs=1e-4)
+    assert float(losses['loss_ce']) == pytest.approx(float(recorded['cross_entropy']), abs=1e-4)
+    assert (model.head(feats).argmax(1).numpy() == recorded['predicted']).all()
+
+
+@torch.no_grad()
+def test_eac():
+    model, (maps,), recorded = run('eac_7', ROOT / 'configs/eac/raf.py')
+    (flipped,) = model.extract_feat(golden.images(2).flip(-1))
+    close(model.head((flipped,)).numpy(), recorded['logits_flipped_input'], 'logits of the flipped images')
+    for name, x in (('attention', maps), ('attention_flipped_input', flipped)):
+        np.testing.assert_allclose(statistics(model.head.attention(x)), recorded[name], rtol=0, atol=3e-5)
+    images = samples(golden.labels(2, 7).tolist())
+    losses = model.head.loss((torch.cat([maps, flipped]),), images + second_views(images))
+    assert float(losses['loss_consistency']) == pytest.approx(5 * float(recorded['consistency_loss']), rel=1e-3)
+    assert float(losses['loss_ce']) == pytest.approx(float(recorded['cross_entropy']), abs=1e-4)

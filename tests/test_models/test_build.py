@@ -33,15 +33,6 @@ def test_full_model_does_not_need_the_pretrained_parts(config):
     assert model.backbone.frozen
 
 
-def test_exportable():
-    with pytest.warns(UserWarning, match='random weights'):
-        model = init_model(CONFIG)
-    net = torch.nn.Sequential(model.backbone, model.neck, model.head)
-    images = torch.randn(2, 3, 48, 48)
-    program = torch.export.export(net, (images,))
-    assert torch.allclose(program.module()(images), model(images, mode='tensor'), atol=1e-5)
-
-
 def test_what_lies_beside_a_missing_checkpoint_is_named(tmp_path):
     (tmp_path / 'epoch_3.pth').touch()
     with pytest.raises(FileNotFoundError, match=r'(?s)epoch_7.pth \(in .*: epoch_3.pth\).*train with tools/train.py'):

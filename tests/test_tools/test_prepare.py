@@ -48,7 +48,7 @@ def test_prepared_and_a_damaged_archive(tmp_path, run):
     (tmp_path / 'raw' / 'jaffe.zip').write_bytes(jaffe_zip()[:300])
     code, _, err = run('jaffe', tmp_path / 'raw', tmp_path / 'again')
     assert code == 1
-    assert 'error: jaffe.zip is damaged or incomplete' in err
+    assert 'error: jaffe.zip cannot be unpacked' in err
     assert not (tmp_path / 'again').exists()
 
 

@@ -12,16 +12,17 @@ import numpy as np
 
 from mmfer.datasets.base_fer_dataset import first_names
 from mmfer.datasets.left_out import LeftOut
-from mmfer.faces.alignment import align_by_box, align_face, check_output_size
+from mmfer.faces.alignment import align_by_box, align_face
 from mmfer.faces.cropping import check_margin, check_pad
 from mmfer.faces.haar import Haar
+from mmfer.faces.resizing import check_size
 from mmfer.faces.yunet import YuNet
 from mmfer.structures.results import Face
 from mmfer.utils.image_files import list_images
 from mmfer.utils.images import read_image
 from mmfer.utils.progress import track
 
-from .staging import check_folders, check_linked, in_threads, new_folder, put_in_place, write
+from .raw import check_folders, in_threads, new_folder, put_in_place, write
 
 DETECTORS = ('yunet', 'haar')
 MARGINS = dict(align=0.0, box=0.1)  # of each way to cut out, where none is given
@@ -79,7 +80,7 @@ def align_faces(
     if model is None and detector.lower().endswith('.onnx'):
         detector, model = 'yunet', detector
     _check_choices(detector, model, crop, missing)
-    size, pad = check_output_size(size), check_pad(pad)
+    size, pad = check_size('size', size), check_pad(pad)
     margin = check_margin(MARGINS[crop] if margin is None else margin)
     raw, out = (Path(os.path.expanduser(path)) for path in (raw_dir, out_dir))
     if not raw.is_dir():
@@ -88,7 +89,6 @@ def align_faces(
     files = list_images(raw)
     if not files.images:
         raise ValueError(f'no images in RAW_DIR {raw}')
-    check_linked(raw, out, map(os.path.realpath, files.folders))
     names = [Path(path).relative_to(raw).as_posix() for path in files.images]
     find = Haar() if detector == 'haar' else YuNet(model)
     say(f'{len(names)} images from {raw} to {out}')
@@ -123,7 +123,9 @@ def align_faces(
     with new_folder(out) as folder:
         found = list(track(in_threads(work, names, workers), len(names), 'Aligning faces'))
         problems = [(name, problem) for name, (problem, _) in zip(names, found) if problem]
-        _write_report(folder / REPORT, problems)
+        if problems:
+            with open(folder / REPORT, 'w', newline='', encoding='utf-8', errors='surrogateescape') as file:
+                csv.writer(file).writerows([('file', 'problem'), *problems])
         put_in_place(folder, out)
     several = sum(faces > 1 for _, faces in found)
     say(f'  {len(names) - len(problems)} faces written' + (f', {several} of several in the image' if several else ''))
@@ -142,7 +144,8 @@ def align_faces(
     )
     if problems:
         count = f'{len(problems)} images' if len(problems) > 1 else '1 image'
-        text = f'{count} without a face, listed in {out / REPORT}: {first_names(_texts(problems), _SHOWN)}'
+        named = [f'{name} ({problem})' for name, problem in problems]
+        text = f'{count} without a face, listed in {out / REPORT}: {first_names(named, _SHOWN)}'
         if missing == 'error':
             raise ValueError(
                 f'{text}. All others are written. Go on with these, or remove OUT_DIR and begin again: with better '
@@ -180,13 +183,3 @@ def _encode(img: np.ndarray, ending: str) -> bytes:
     elif ending == '.pgm':
         img = cv2.cvtColor(img, cv2.COLOR_BGR2GRAY)
     return cv2.imencode(ending, img, options)[1].tobytes()
-
-
-def _texts(problems: Sequence[tuple[str, str]]) -> list[str]:
-    return [f'{name} ({problem})' for name, problem in problems]
-
-
-def _write_report(path: Path, problems: Sequence[tuple[str, str]]) -> None:
-    if problems:
-        with open(path, 'w', newline='', encoding='utf-8', errors='surrogateescape') as file:
-            csv.writer(file).writerows([('file', 'problem'), *problems])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import cv2
 
 from mmfer.datasets.base_fer_dataset import first_names
@@ -10,12 +13,12 @@ from mmfer.datasets.fer2013 import CSV_NAME, SIZE, find_split, parse_pixels
 from mmfer.datasets.fer_plus import FERPlus
 from mmfer.utils.progress import track
 
-from .staging import Job, write
+from .raw import RawFile, write
 
 LIST = 'fer2013new.csv'
 
 
-def build_images(job: Job) -> list[str]:
+def build_images(inputs: Mapping[str, RawFile], folder: Path, workers: int) -> list[str]:
     """Write each named row as FER2013Train|Valid|Test/fer0000000.png, grey, 48 x 48 pixels; notes for the user.
 
     Raises:
@@ -26,10 +29,10 @@ def build_images(job: Job) -> list[str]:
     def report(kind: str, text: str) -> None:
         problems.setdefault(kind, []).append(text)
 
-    listed = read_table(str(job.folder / LIST), ('Usage', 'Image name'), 'FERPlus', report)
+    listed = read_table(str(folder / LIST), ('Usage', 'Image name'), 'FERPlus', report)
     names = [cells or ('', '') for _, cells in listed]
     count, unnamed, repeated, written = 0, 0, 0, set()
-    rows = read_table(str(job.inputs[CSV_NAME].file), ('pixels', 'Usage'), 'FERPlus', report)
+    rows = read_table(str(inputs[CSV_NAME].file), ('pixels', 'Usage'), 'FERPlus', report)
     for index, (row, cells) in enumerate(track(rows, len(names), 'Writing images')):
         count += 1
         if cells is None or index >= len(names):
@@ -50,13 +53,15 @@ def build_images(job: Job) -> list[str]:
             repeated += 1  # the list gives four photographs, which FER2013 has twice, one name: the first is taken
         else:
             written.add(target)
-            write(job.folder / target, cv2.imencode('.png', image)[1].tobytes())
+            write(folder / target, cv2.imencode('.png', image)[1].tobytes())
     if count != len(names):
         report('numbers of rows that disagree', f'{count} in {CSV_NAME}, {len(names)} in {LIST}')
     if problems:
-        lines = [f'FERPlus: the rows of {job.inputs[CSV_NAME].path} and of {LIST} do not belong together:']
-        raise ValueError(
-            '\n'.join(lines + [f'  {len(texts)} {kind}: {first_names(texts)}' for kind, texts in problems.items()])
-        )
-    notes = [f'{len(written)} images written', f'{unnamed} rows without an image name left out' if unnamed else '']
-    return [note for note in (*notes, f'{repeated} rows name an image of an earlier row' if repeated else '') if note]
+        lines = [f'FERPlus: the rows of {inputs[CSV_NAME].path} and of {LIST} do not belong together:']
+        lines += [f'  {len(texts)} {kind}: {first_names(texts)}' for kind, texts in problems.items()]
+        raise ValueError('\n'.join(lines))
+    return [
+        f'{len(written)} images written',
+        f'{unnamed} rows without an image name left out',
+        f'{repeated} rows name an image of an earlier row',
+    ]

@@ -1,27 +1,24 @@
-"""What the authors of a data set hand out: one list of the files in a folder and in the archives in it."""
+"""Folders of raw and of prepared data: the files that authors hand out, and a folder that is written whole or not."""
 
 from __future__ import annotations
 
 import lzma
-import os
 import re
-import stat
-import struct
-import sys
+import shutil
 import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from mmfer.datasets.base_fer_dataset import first_names
 from mmfer.utils.image_files import walk
 
 ARCHIVE = re.compile(r'\.(zip|tar|tgz|tbz2|txz|tar\.(gz|bz2|xz))$', re.IGNORECASE)
-FOREIGN = re.compile(r'(\.(7z|rar)(\.\d+)?|\.z\d\d|\.zip\.\d+)$', re.IGNORECASE)  # others have to extract these
-_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, UnicodeDecodeError)
+_DAMAGE = (shutil.ReadError, zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError)
 
 
 class RawFile(NamedTuple):
@@ -39,88 +36,109 @@ class RawFile(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The path with the archives' endings removed, as the patterns of the recipes see it."""
+        """The path with the archives' endings removed, as the patterns of the layouts see it."""
         return '/'.join(ARCHIVE.sub('', part) for part in self.path.split('/'))
 
 
-class RawData:
-    """The files of RAW_DIR, which is only read.
+def raw_files(root: Path, unpacked: Path) -> list[RawFile]:
+    """Every file of RAW_DIR that is not hidden, those on disk before those of archives.
+
+    Archives within archives are unpacked once; ``root`` is only read.
 
     Args:
         root: A folder, or one archive or other file alone.
         unpacked: New folder for what is in the archives.
 
-    Attributes:
-        files: Every :class:`RawFile` that is not hidden, those on disk first. Archives in archives are unpacked once.
-        folders: Real paths of all folders that were walked.
-
     Raises:
         FileNotFoundError: There is no ``root``.
-        ValueError: An archive is damaged, encrypted, or has links, or names that lead out of it.
+        ValueError: An archive is damaged or encrypted, or a tar file has members that lead out of it.
     """
-
-    def __init__(self, root: Path, unpacked: Path) -> None:
-        if not root.exists():
-            raise FileNotFoundError(f'RAW_DIR not found: {root}')
-        self.root, self._unpacked = root, unpacked
-        self.files: list[RawFile] = []
-        self.folders: set[str] = set()
-        if root.is_dir():
-            self._add_folder(root, '', 0)
-        else:
-            self._add(root, root.name, 0)
-        self.files.sort(key=lambda file: file.unpacked)
-
-    def _add_folder(self, root: Path, prefix: str, depth: int) -> None:
-        for folder, names in walk(root):
-            self.folders.add(os.path.realpath(folder))
-            for path in (Path(folder, name) for name in names):
-                if path.is_file():
-                    self._add(path, prefix + path.relative_to(root).as_posix(), depth)
-
-    def _add(self, path: Path, name: str, depth: int) -> None:
-        if depth == 2 or not ARCHIVE.search(name):
-            self.files.append(RawFile(name, path, depth > 0))
-            return
-        self._unpacked.mkdir(exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=self._unpacked))
-        _unpack(path, name, folder)
-        if depth:
-            path.unlink()
-        self._add_folder(folder, f'{name}/', depth + 1)
+    if not root.exists():
+        raise FileNotFoundError(f'RAW_DIR not found: {root}')
+    found = _below(root, '', 0, unpacked) if root.is_dir() else _expand(root, root.name, 0, unpacked)
+    return sorted(found, key=lambda file: file.unpacked)
 
 
-def _unpack(path: Path, name: str, folder: Path) -> None:
-    """Unpack an archive that is not trusted: links, devices, and names that lead out of it are refused."""
-    print(f'Unpacking {name}', file=sys.stderr)
+def _below(root: Path, prefix: str, depth: int, unpacked: Path) -> Iterator[RawFile]:
+    for folder, names in walk(root):
+        for path in (Path(folder, name) for name in names):
+            if path.is_file():
+                yield from _expand(path, prefix + path.relative_to(root).as_posix(), depth, unpacked)
+
+
+def _expand(path: Path, name: str, depth: int, unpacked: Path) -> Iterator[RawFile]:
+    """The file itself or, of an archive, the files in it."""
+    if depth == 2 or not ARCHIVE.search(name):
+        yield RawFile(name, path, depth > 0)
+        return
+    unpacked.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=unpacked))
     try:
-        if name.lower().endswith('.zip'):
-            with zipfile.ZipFile(path) as archive:
-                for info in archive.infolist():
-                    info.filename = info.filename.replace('\\', '/')
-                _check_names(name, [(i.filename, stat.S_ISLNK(i.external_attr >> 16)) for i in archive.infolist()])
-                for info in archive.infolist():
-                    archive.extract(info, folder)
+        if name.lower().endswith('.zip'):  # members that lead out of it are skipped
+            shutil.unpack_archive(path, folder, 'zip')
+        elif hasattr(tarfile, 'data_filter'):
+            shutil.unpack_archive(path, folder, 'tar', filter='data')
         else:
-            with tarfile.open(path) as archive:
-                _check_names(name, [(info.name, not (info.isreg() or info.isdir())) for info in archive])
-                archive.extractall(folder, **(dict(filter='data') if hasattr(tarfile, 'data_filter') else {}))
-    except (NotImplementedError, RuntimeError) as error:  # unknown methods; passwords
+            raise RuntimeError('this version of Python does not keep tar files within their folder')
+    except (*_DAMAGE, RuntimeError, NotImplementedError) as error:  # the last two: passwords, unknown methods
         raise ValueError(
-            f'{name} cannot be unpacked by Python ({error}): extract it first (unzip, 7z), and give the extracted '
-            'folder as RAW_DIR'
+            f'{name} cannot be unpacked ({error or type(error).__name__}). If it is damaged or incomplete, download it '
+            'again; else extract it yourself (unzip, tar, 7z), and give the folder as RAW_DIR'
         ) from None
-    except (*_DAMAGE, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # the disk, not the archive
-            raise
-        reason = f'{type(error).__name__}: {error}'.splitlines()[0].rstrip(':')
-        raise ValueError(f'{name} is damaged or incomplete ({reason}): download it again') from None
+    yield from _below(folder, f'{name}/', depth + 1, unpacked)
 
 
-def _check_names(archive: str, members: Iterable[tuple[str, bool]]) -> None:
-    unsafe = [name for name, odd in members if odd or re.match('/|[A-Za-z]:', name) or '..' in name.split('/')]
-    if unsafe:
-        raise ValueError(
-            f'{archive} is refused: {len(unsafe)} of its members are links or devices, or lead out of it: '
-            f'{first_names(unsafe)}. Get it from its official page, or extract it, look at it, and give the folder'
-        )
+def check_folders(raw: Path, out: Path) -> None:
+    """Raise an error where OUT_DIR is not new or empty, or lies in RAW_DIR."""
+    real_raw, real_out = raw.resolve(), out.resolve()
+    if real_out == real_raw or real_raw in real_out.parents:
+        raise ValueError(f'OUT_DIR {out} lies in RAW_DIR {raw}, which is never written to: name a folder elsewhere')
+    if out.exists() and not out.is_dir():
+        raise NotADirectoryError(f'OUT_DIR {out} is a file: name a folder')
+    if out.exists() and any(out.iterdir()):
+        raise ValueError(f'OUT_DIR {out} has files ({next(out.iterdir()).name}): name a new folder, or empty this one')
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """Give a folder beside ``out`` to be filled, which :func:`put_in_place` then makes ``out``; else nothing is left.
+
+    Raises:
+        FileExistsError: Another run fills it.
+    """
+    part = out.resolve().with_name(f'.{out.name}.preparing')
+    try:
+        part.mkdir(parents=True)
+    except FileExistsError:
+        raise FileExistsError(
+            f'{part} is there: another run prepares {out}, or one was killed. Wait for it, or remove that folder'
+        ) from None
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def put_in_place(part: Path, out: Path) -> None:
+    """Make what was filled the folder ``out``, which is new or empty."""
+    out = out.resolve()
+    if out.exists():
+        out.rmdir()
+    part.rename(out)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file; the folders above it are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def in_threads(function: Callable, items: Iterable, workers: int) -> Iterator:
+    """Yield ``function(item)`` for each of ``items`` in their order; the first error ends it."""
+    if workers < 1:
+        raise ValueError(f'workers={workers} must be at least 1')
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            yield from pool.map(function, items)
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 from mmfer.datasets.affect_net import AffectNet
 from mmfer.datasets.base_fer_dataset import FERDataset
@@ -19,7 +19,7 @@ from mmfer.datasets.raf_db_compound import RAFDBCompound
 from mmfer.datasets.sfew import SFEW
 from mmfer.utils.image_files import IMG_EXTENSIONS
 
-from .affect_net import CROP_OPTIONS, build_crops, build_lists
+from .affect_net import build_crops, build_lists
 from .fer_plus import LIST, build_images
 
 IMG = r'\.(?:' + '|'.join(extension.lstrip('.') for extension in IMG_EXTENSIONS) + ')'
@@ -34,7 +34,7 @@ class Rule(NamedTuple):
             does not matter, and an archive counts as a folder without its ending.
         target: The path below OUT_DIR, with the groups of the pattern as in ``re.sub``.
         needed: At least one file has to match.
-        keep: The file is brought into OUT_DIR; otherwise the layout's ``build`` reads it under the name of its target.
+        keep: The file is brought into OUT_DIR; otherwise ``build`` reads it under the name of its target.
     """
 
     what: str
@@ -48,33 +48,21 @@ class Layout(NamedTuple):
     """A form in which a data set is handed out.
 
     Attributes:
-        name: For messages.
-        rules: A file goes by the first that matches.
-        build: Makes further files of a :class:`~mmfer.datasets.prepare.staging.Job`, and returns notes for the user.
-        options: Options of ``build`` and their defaults.
-        checks: Takes the paths below OUT_DIR, gives arguments of the data set class for each part of the final table;
-            without it there is one part for each of its SPLITS.
-    """
-
-    name: str
-    rules: tuple[Rule, ...]
-    build: Callable | None = None
-    options: dict = {}
-    checks: Callable[[Iterable[str]], list[dict]] | None = None
-
-
-class Recipe(NamedTuple):
-    """How a data set is prepared.
-
-    Attributes:
         dataset: Its class, which knows the resulting tree.
-        layouts: The forms in which it circulates; the first that fits is taken.
+        rules: A file goes by the first that matches.
+        build: Called with the raw files by target, the folder to write to, the number of threads and its options;
+            makes further files and returns notes for the user.
+        options: Options of ``build`` and their defaults.
         skip: Names of folders or archives that hold something else.
+        checks: Arguments of the class for each part to count, from the paths below OUT_DIR; None: one for each split.
     """
 
     dataset: type[FERDataset]
-    layouts: tuple[Layout, ...]
+    rules: tuple[Rule, ...]
+    build: Callable[..., list[str]] | None = None
+    options: Mapping = {}
     skip: tuple[str, ...] = ()
+    checks: Callable[[Iterable[str]], list[dict]] | None = None
 
 
 def _class_folders(what: str, folder: str, needed: bool = True) -> Rule:
@@ -82,14 +70,9 @@ def _class_folders(what: str, folder: str, needed: bool = True) -> Rule:
     return Rule(what, rf'((?:{folder})/[^/]+/[^/]+{IMG})', needed=needed)
 
 
-_RAF = Layout(
-    'EmoLabel and Image/aligned',
-    (
-        Rule('the list EmoLabel/list_patition_label.txt', r'(list_patition_label\.txt)', r'EmoLabel/\1'),
-        Rule(
-            'the images of Image/aligned (or aligned.zip)', rf'((?:train|test)_\d+_aligned{IMG})', r'Image/aligned/\1'
-        ),
-    ),
+_RAF = (
+    Rule('the list EmoLabel/list_patition_label.txt', r'(list_patition_label\.txt)', r'EmoLabel/\1'),
+    Rule('the images of Image/aligned (or aligned.zip)', rf'((?:train|test)_\d+_aligned{IMG})', r'Image/aligned/\1'),
 )
 
 
@@ -98,34 +81,8 @@ def _affect_net_checks(targets: Iterable[str]) -> list[dict]:
     return [dict(part, num_classes=number) for number in (8, 7) for part in lists]
 
 
-_AFFECT_NET_2017 = Layout(
-    'csv2017',
-    (
-        Rule('the list training.csv', r'training\.csv', 'training.csv', keep=False),
-        Rule('the list validation.csv', r'validation\.csv', 'validation.csv', keep=False),
-        Rule('the images Manually_Annotated_Images/NUMBER/*', rf'(\d+/[^/]+{IMG})', keep=False),
-    ),
-    build_crops,
-    CROP_OPTIONS,
-    _affect_net_checks,
-)
+_AUTOMATIC = ('Automatically_Annotated', 'Automatically_Annotated_Images', 'Automatically_annotated_file_list')
 _NUMBERS = r'annotations/[^/]+_(?:exp|val|aro)\.npy'
-_AFFECT_NET_2021 = Layout(
-    'npy2021',
-    (
-        Rule('training images', rf'(train_set/images/[^/]+{IMG})'),
-        Rule('validation images', rf'(val_set/images/[^/]+{IMG})'),
-        Rule('training annotations (*_exp.npy)', rf'(train_set/{_NUMBERS})', keep=False),
-        Rule('validation annotations (*_exp.npy)', rf'(val_set/{_NUMBERS})', keep=False),
-    ),
-    build_lists,
-    checks=_affect_net_checks,
-)
-_FER2013_FOLDERS = {split: '|'.join(names) for split, names in FER2013.FOLDERS.items()}
-
-
-def _fer2013_csv(name: str) -> Layout:
-    return Layout(name, (Rule(name, name.replace('.', r'\.'), CSV_NAME),))
 
 
 def _fer2013_checks(targets: Iterable[str]) -> list[dict]:
@@ -133,23 +90,11 @@ def _fer2013_checks(targets: Iterable[str]) -> list[dict]:
     return [dict(split=split) for split, names in FER2013.FOLDERS.items() if folders.intersection(names)]
 
 
-_FER2013_TREE = Layout(
-    'class folders',
-    tuple(
-        _class_folders(f'{split}/CLASS/*.jpg', _FER2013_FOLDERS[split], split != 'val') for split in _FER2013_FOLDERS
-    ),
-    checks=_fer2013_checks,
-)
 _VOTES = Rule(f'the list {LIST}', r'fer2013new\.csv', LIST)
-_FER_PLUS_PNG = Layout(
-    'PNG files',
-    (_VOTES, *(Rule(f'{name}/*.png', rf'({name}/fer\d+\.png)') for name in FERPlus.FOLDERS.values())),
-)
 
 
-def _fer_plus_csv(name: str) -> Layout:
-    pixels = Rule(f'the images {name}', name.replace('.', r'\.'), CSV_NAME, keep=False)
-    return Layout(f'{LIST} and {name}', (_VOTES, pixels), build_images)
+def _pixels(name: str, keep: bool) -> Rule:
+    return Rule(f'the images {name}', name.replace('.', r'\.'), CSV_NAME, keep=keep)
 
 
 def _sfew_checks(targets: Iterable[str]) -> list[dict]:
@@ -160,74 +105,108 @@ def _sfew_checks(targets: Iterable[str]) -> list[dict]:
 
 
 _SFEW_FRAMES = (_class_folders('frames of Train (train)', 'Train'), _class_folders('frames of Val (validation)', 'Val'))
-
-_SFEW_ALIGNED = Layout(
-    'aligned faces',
-    (
-        _class_folders('Train_Aligned_Faces/CLASS/*.png', 'Train_Aligned_Faces(?:_new)?'),
-        _class_folders('Val_Aligned_Faces/CLASS/*.png', 'Val_Aligned_Faces(?:_new)?'),
-        *(rule._replace(needed=False) for rule in _SFEW_FRAMES),
-    ),
-    checks=_sfew_checks,
+_SFEW_ALIGNED = (
+    _class_folders('Train_Aligned_Faces/CLASS/*.png', 'Train_Aligned_Faces(?:_new)?'),
+    _class_folders('Val_Aligned_Faces/CLASS/*.png', 'Val_Aligned_Faces(?:_new)?'),
+    *(rule._replace(needed=False) for rule in _SFEW_FRAMES),
 )
 
-
-def _recipe(cls: type[FERDataset], name: str, *rules: Rule, skip: tuple[str, ...] = (), **options: Any) -> Recipe:
-    return Recipe(cls, (Layout(name, rules, **options),), skip)
-
-
-RECIPES = dict(
-    raf_db=Recipe(RAFDB, (_RAF,), skip=('compound',)),
-    raf_compound=Recipe(RAFDBCompound, (_RAF,), skip=('basic',)),
-    affectnet=Recipe(
-        AffectNet,
-        (_AFFECT_NET_2017, _AFFECT_NET_2021),
-        skip=('Automatically_Annotated', 'Automatically_Annotated_Images', 'Automatically_annotated_file_list'),
-    ),
-    fer2013=Recipe(FER2013, (_fer2013_csv('fer2013.csv'), _fer2013_csv('icml_face_data.csv'), _FER2013_TREE)),
-    ferplus=Recipe(FERPlus, (_FER_PLUS_PNG, _fer_plus_csv('fer2013.csv'), _fer_plus_csv('icml_face_data.csv'))),
-    sfew=Recipe(SFEW, (_SFEW_ALIGNED, Layout('whole frames', _SFEW_FRAMES, checks=_sfew_checks))),
-    caers=_recipe(
-        CAERS,
-        'class folders',
-        _class_folders('train/CLASS/*.png', 'train'),
-        _class_folders('test/CLASS/*.png', 'test'),
-    ),
-    expw=_recipe(
-        ExpW,
-        'label.lst and origin',
-        Rule('the list label/label.lst', r'(label\.lst)', r'label/\1'),
-        Rule('the images of image/origin', rf'(?:origin|image|images)/([^/]+{IMG})', r'image/origin/\1'),
-    ),
-    kdef=_recipe(
-        KDEF,
-        'KDEF_and_AKDEF/KDEF',
-        Rule(
-            'the images of KDEF, such as AF01/AF01AFS.JPG',
-            r'((?:[AB][FM]\d\d/)?(?:[AB][FM]\d\d[A-Z]{3,4}|AF31V|AM31H)\.jpe?g)',
-            r'KDEF/\1',
+RECIPES: dict[str, tuple[Layout, ...]] = dict(
+    raf_db=(Layout(RAFDB, _RAF, skip=('compound',)),),
+    raf_compound=(Layout(RAFDBCompound, _RAF, skip=('basic',)),),
+    affectnet=(
+        Layout(
+            AffectNet,
+            (
+                Rule('the list training.csv', r'training\.csv', 'training.csv', keep=False),
+                Rule('the list validation.csv', r'validation\.csv', 'validation.csv', keep=False),
+                Rule('the images Manually_Annotated_Images/NUMBER/*', rf'(\d+/[^/]+{IMG})', keep=False),
+            ),
+            build_crops,
+            dict(margin=0.0, max_size=256, skip_unreadable=False),
+            _AUTOMATIC,
+            _affect_net_checks,
         ),
-        skip=('AKDEF',),
-        checks=lambda targets: [{}, dict(angles='all')],
-    ),
-    ckplus=_recipe(
-        CKPlus,
-        'cohn-kanade-images and Emotion',
-        Rule(
-            'the frames of cohn-kanade-images, such as S005/001/S005_001_00000001.png',
-            r'(S\d+/\d+/S\d+_\d+_\d+\.png)',
-            r'cohn-kanade-images/\1',
-        ),
-        Rule(
-            'the labels of Emotion, such as S005/001/S005_001_00000011_emotion.txt',
-            r'(S\d+/\d+/[^/]+_emotion\.txt)',
-            r'Emotion/\1',
+        Layout(
+            AffectNet,
+            (
+                Rule('training images', rf'(train_set/images/[^/]+{IMG})'),
+                Rule('validation images', rf'(val_set/images/[^/]+{IMG})'),
+                Rule('training annotations (*_exp.npy)', rf'(train_set/{_NUMBERS})', keep=False),
+                Rule('validation annotations (*_exp.npy)', rf'(val_set/{_NUMBERS})', keep=False),
+            ),
+            build_lists,
+            skip=_AUTOMATIC,
+            checks=_affect_net_checks,
         ),
     ),
-    jaffe=_recipe(
-        JAFFE,
-        'jaffe',
-        Rule('the images of jaffe, such as KA.AN1.39.tiff', r'([A-Z]{2}\.[A-Z]{2}\d\.\d+\.tiff?)', r'jaffe/\1'),
+    fer2013=(
+        Layout(FER2013, (_pixels('fer2013.csv', True),)),
+        Layout(FER2013, (_pixels('icml_face_data.csv', True),)),
+        Layout(
+            FER2013,
+            tuple(
+                _class_folders(f'{split}/CLASS/*.jpg', '|'.join(names), split != 'val')
+                for split, names in FER2013.FOLDERS.items()
+            ),
+            checks=_fer2013_checks,
+        ),
+    ),
+    ferplus=(
+        Layout(
+            FERPlus,
+            (_VOTES, *(Rule(f'{name}/*.png', rf'({name}/fer\d+\.png)') for name in FERPlus.FOLDERS.values())),
+        ),
+        Layout(FERPlus, (_VOTES, _pixels('fer2013.csv', False)), build_images),
+        Layout(FERPlus, (_VOTES, _pixels('icml_face_data.csv', False)), build_images),
+    ),
+    sfew=(Layout(SFEW, _SFEW_ALIGNED, checks=_sfew_checks), Layout(SFEW, _SFEW_FRAMES, checks=_sfew_checks)),
+    caers=(Layout(CAERS, (_class_folders('train/CLASS/*.png', 'train'), _class_folders('test/CLASS/*.png', 'test'))),),
+    expw=(
+        Layout(
+            ExpW,
+            (
+                Rule('the list label/label.lst', r'(label\.lst)', r'label/\1'),
+                Rule('the images of image/origin', rf'(?:origin|image|images)/([^/]+{IMG})', r'image/origin/\1'),
+            ),
+        ),
+    ),
+    kdef=(
+        Layout(
+            KDEF,
+            (
+                Rule(
+                    'the images of KDEF, such as AF01/AF01AFS.JPG',
+                    r'((?:[AB][FM]\d\d/)?(?:[AB][FM]\d\d[A-Z]{3,4}|AF31V|AM31H)\.jpe?g)',
+                    r'KDEF/\1',
+                ),
+            ),
+            skip=('AKDEF',),
+            checks=lambda targets: [{}, dict(angles='all')],
+        ),
+    ),
+    ckplus=(
+        Layout(
+            CKPlus,
+            (
+                Rule(
+                    'the frames of cohn-kanade-images, such as S005/001/S005_001_00000001.png',
+                    r'(S\d+/\d+/S\d+_\d+_\d+\.png)',
+                    r'cohn-kanade-images/\1',
+                ),
+                Rule(
+                    'the labels of Emotion, such as S005/001/S005_001_00000011_emotion.txt',
+                    r'(S\d+/\d+/[^/]+_emotion\.txt)',
+                    r'Emotion/\1',
+                ),
+            ),
+        ),
+    ),
+    jaffe=(
+        Layout(
+            JAFFE,
+            (Rule('the images of jaffe, such as KA.AN1.39.tiff', r'([A-Z]{2}\.[A-Z]{2}\d\.\d+\.tiff?)', r'jaffe/\1'),),
+        ),
     ),
 )
-"""Name of a data set (as in configs/_base_/datasets) -> its :class:`Recipe`."""
+"""Name of a data set, as in configs/_base_/datasets -> the forms in which it circulates; the first that fits."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from mmfer.registry import DATA_SAMPLERS
 
+from ..arguments import check_integer
 from .base import ClassSampler
 
 
@@ -18,12 +19,11 @@ class BalancedSampler(ClassSampler):
     drawn without replacement, so that none comes twice in an epoch; one with fewer is drawn with replacement.
 
     Args:
-        dataset (Sized): The data set; see :func:`mmfer.datasets.samplers.labels_of`.
-        num_per_class (int): Samples of each class an epoch, all ranks together.
-        seed (int, optional): Equal on all ranks; the Runner gives its own. Defaults to None: a random one that the
-            ranks agree upon.
-        round_up (bool): Repeat the first few samples of the list, so that it divides by the number of ranks. Without,
-            some ranks have one sample less. Defaults to True.
+        dataset: The data set; see :func:`mmfer.datasets.samplers.labels_of`.
+        num_per_class: Samples of each class an epoch, all ranks together.
+        seed: Equal on all ranks; the Runner gives its own. By default a random one that the ranks agree upon.
+        round_up: Repeat the first few samples of the list, so that it divides by the number of ranks. Without, some
+            ranks have one sample less.
 
     Raises:
         TypeError: The data set does not tell its labels.
@@ -31,7 +31,7 @@ class BalancedSampler(ClassSampler):
     """
 
     def __init__(self, dataset: Sized, num_per_class: int, seed: Optional[int] = None, round_up: bool = True) -> None:
-        self.num_per_class = self.check_integer('num_per_class', num_per_class, 1)
+        self.num_per_class = check_integer(self, 'num_per_class', num_per_class, 1)
         super().__init__(dataset, seed=seed, round_up=round_up)
         self.set_total(self.num_per_class * len(self.members))
 

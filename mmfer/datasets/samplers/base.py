@@ -1,7 +1,6 @@
 """What the samplers share: the labels of a data set, and one random list an epoch that the ranks divide."""
 
 import math
-import numbers
 from collections.abc import Iterator, Sized
 from typing import Optional
 
@@ -10,12 +9,14 @@ from mmengine.dataset import ClassBalancedDataset, RepeatDataset
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import ConcatDataset, Sampler, Subset
 
+from ..arguments import check_integer
+
 
 def labels_of(dataset: Sized) -> np.ndarray:
     """Labels of all samples of a data set, without loading images.
 
     Args:
-        dataset (Sized): A data set of mmfer or mmpretrain, one of their wrappers, one of MMEngine's wrappers or a
+        dataset: A data set of mmfer or mmpretrain, one of their wrappers, one of MMEngine's wrappers or a
             ``torch.utils.data.Subset`` around them, or any with ``get_gt_labels()`` or ``get_cat_ids(index)``.
 
     Returns:
@@ -63,11 +64,10 @@ class ClassSampler(Sampler):
     A subclass calls :meth:`set_total` and implements :meth:`draw`, which returns so many indices.
 
     Args:
-        dataset (Sized): The data set; see :func:`labels_of`.
-        seed (int, optional): Equal on all ranks; the Runner gives its own. Defaults to None: a random one that the
-            ranks agree upon.
-        round_up (bool): Repeat the first few samples of the list, so that it divides by the number of ranks. Without,
-            some ranks have one sample less. Defaults to True.
+        dataset: The data set; see :func:`labels_of`.
+        seed: Equal on all ranks; the Runner gives its own. By default a random one that the ranks agree upon.
+        round_up: Repeat the first few samples of the list, so that it divides by the number of ranks. Without, some
+            ranks have one sample less.
 
     Attributes:
         members (list): For each class the indices of its samples, int64.
@@ -80,7 +80,7 @@ class ClassSampler(Sampler):
         self.rank, self.world_size = get_dist_info()
         self.dataset = dataset
         seed = sync_random_seed() if seed is None else seed
-        self.seed = self.check_integer('seed', seed, 0)
+        self.seed = check_integer(self, 'seed', seed, 0)
         self.epoch = 0
         self.round_up = round_up
         self.members = self._group(labels_of(dataset))
@@ -113,13 +113,6 @@ class ClassSampler(Sampler):
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch comes next."""
         self.epoch = epoch
-
-    @classmethod
-    def check_integer(cls, name: str, value: int, low: int) -> int:
-        """``value`` if it is an integer of ``low`` or more; else ValueError with its name."""
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
-            raise ValueError(f'{cls.__name__}: {name}={value!r} must be an integer, {low} or more')
-        return int(value)
 
     def _group(self, labels: np.ndarray) -> list:
         name = type(self).__name__

@@ -7,6 +7,7 @@ import numpy as np
 
 from mmfer.registry import DATA_SAMPLERS
 
+from ..arguments import check_integer
 from .base import ClassSampler
 
 
@@ -19,13 +20,11 @@ class ImbalancedSampler(ClassSampler):
     DAN train on AffectNet.
 
     Args:
-        dataset (Sized): The data set; see :func:`mmfer.datasets.samplers.labels_of`.
-        num_samples (int, optional): Samples an epoch, all ranks together. Defaults to None: as many as the data set
-            has.
-        seed (int, optional): Equal on all ranks; the Runner gives its own. Defaults to None: a random one that the
-            ranks agree upon.
-        round_up (bool): Repeat the first few samples of the list, so that it divides by the number of ranks. Without,
-            some ranks have one sample less. Defaults to True.
+        dataset: The data set; see :func:`mmfer.datasets.samplers.labels_of`.
+        num_samples: Samples an epoch, all ranks together. By default as many as the data set has.
+        seed: Equal on all ranks; the Runner gives its own. By default a random one that the ranks agree upon.
+        round_up: Repeat the first few samples of the list, so that it divides by the number of ranks. Without, some
+            ranks have one sample less.
 
     Raises:
         TypeError: The data set does not tell its labels.
@@ -41,7 +40,7 @@ class ImbalancedSampler(ClassSampler):
     ) -> None:
         super().__init__(dataset, seed=seed, round_up=round_up)
         if num_samples is not None:
-            self.set_total(self.check_integer('num_samples', num_samples, 1))
+            self.set_total(check_integer(self, 'num_samples', num_samples, 1))
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """Indices of an epoch, int64 (num_samples,)."""

@@ -37,10 +37,10 @@ def action_units(
     An activation is ``min(1, gain * sum of the intensities of the expressions that use the unit + rest)``.
 
     Args:
-        intensities (Mapping[str, float]): Expression name to intensity in [0, 1]; absent ones are 0.
-        side (int): The side (0 left, 1 right in the image) on which contempt acts.
-        gain (Sequence[float], optional): This person's gain of each unit, in the order of ``ACTION_UNITS``.
-        rest (Sequence[float], optional): This person's activation at rest, in the same order.
+        intensities: Expression name to intensity in [0, 1]; absent ones are 0.
+        side: The side (0 left, 1 right in the image) on which contempt acts.
+        gain: This person's gain of each unit, in the order of ``ACTION_UNITS``.
+        rest: This person's activation at rest, in the same order.
 
     Returns:
         dict[int, tuple[float, float]]: Unit to (left, right) activation in [0, 1].

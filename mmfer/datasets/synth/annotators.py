@@ -10,17 +10,11 @@ _STRONG, _WEAK = 0.48, 0.22  # shares of faces with one strong and one weak expr
 
 
 def sample_intensities(rng: np.random.Generator, num_classes: int) -> np.ndarray:
-    """Draw the intensities of a face: one strong or weak expression, a blend of two, or nearly none.
+    """Draw the intensities of a face, float32 (K,) in [0, 1].
 
-    Class 0 is neutral, whose intensity is what the others leave of 1. Weak expressions below one half count as
-    neutral, so faces meant as neutral are drawn less often to keep the classes balanced.
-
-    Args:
-        rng (np.random.Generator): Source of randomness.
-        num_classes (int): K.
-
-    Returns:
-        np.ndarray: float32 (K,), each in [0, 1].
+    There is one strong or weak expression, a blend of two, or nearly none. Class 0 is neutral, whose intensity is what
+    the others leave of 1. Weak expressions below one half count as neutral, so faces meant as neutral are drawn less
+    often to keep the classes balanced.
     """
     kind, other, amount, ratio, which = rng.random(5).tolist()
     intensities = np.zeros(num_classes, np.float32)
@@ -43,14 +37,9 @@ def sample_intensities(rng: np.random.Generator, num_classes: int) -> np.ndarray
 
 
 def label_distribution(intensities: np.ndarray, temperature: float) -> np.ndarray:
-    """True label distribution ``softmax(intensities / temperature)``.
+    """True label distribution ``softmax(intensities / temperature)``, float64 (K,).
 
-    Args:
-        intensities (np.ndarray): (K,).
-        temperature (float): Above 0; the higher, the less the annotators agree.
-
-    Returns:
-        np.ndarray: float64 (K,), sums to 1.
+    The higher the temperature, above 0, the less the annotators agree.
 
     Examples:
         >>> label_distribution(np.array([0.0, 1.0]), 0.5).round(3).tolist()

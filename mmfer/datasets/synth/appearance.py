@@ -171,14 +171,7 @@ def _sample_shape(d: _Draws, ground: Color) -> tuple[float, float, float, float,
 
 
 def sample_appearance(rng: np.random.Generator) -> Appearance:
-    """Draw a person, a view and a picture's disturbances.
-
-    Args:
-        rng (np.random.Generator): The only source of randomness.
-
-    Returns:
-        Appearance: Ready for :func:`render_face`.
-    """
+    """Draw a person, a view and a picture's disturbances; ``rng`` is the only source of randomness."""
     d = _Draws(rng, 384)
     tone = d.uniform(0.0, len(SKIN) - 1.001)
     skin = mix(SKIN[int(tone)], SKIN[int(tone) + 1], tone % 1.0)

@@ -19,9 +19,9 @@ def ribbons(x: np.ndarray, y: np.ndarray, width: np.ndarray, starts: np.ndarray)
     """Both borders of strokes of varying width along open curves, all strokes at once.
 
     Args:
-        x, y (np.ndarray): Points of the curves after each other, (N,) each; two or more a curve.
-        width (np.ndarray): Full width at each point, (N,).
-        starts (np.ndarray): Index of the first point of each curve.
+        x, y: Points of the curves after each other, (N,) each; two or more a curve.
+        width: Full width at each point, (N,).
+        starts: Index of the first point of each curve.
 
     Returns:
         tuple[np.ndarray, ...]: x and y of one border and x and y of the other, (N,) each.
@@ -63,7 +63,7 @@ class Canvas:
     The head is a half ellipsoid seen in weak perspective: features slide and shrink as it turns.
 
     Args:
-        person (Appearance): Gives roll, yaw, pitch, zoom and shift.
+        person: Gives roll, yaw, pitch, zoom and shift.
     """
 
     def __init__(self, person: Appearance) -> None:
@@ -84,10 +84,10 @@ class Canvas:
         """A filled polygon.
 
         Args:
-            x, y (np.ndarray): Corners, (N,) each.
-            color (Color): BGR, 0..255.
-            depth (float): Distance in front of the head's surface; NaN for what does not turn with the head.
-            contours (int): Into how many equally long outlines the corners divide (2: a ring).
+            x, y: Corners, (N,) each.
+            color: BGR, 0..255.
+            depth: Distance in front of the head's surface; NaN for what does not turn with the head.
+            contours: Into how many equally long outlines the corners divide (2: a ring).
         """
         self._x.append(x)
         self._y.append(y)

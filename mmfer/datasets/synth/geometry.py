@@ -44,15 +44,7 @@ class FaceShape:
 
 
 def face_shape(units: Mapping[int, Pair], person: Appearance) -> FaceShape:
-    """Geometry of a person's face with the given action units.
-
-    Args:
-        units (Mapping[int, tuple[float, float]]): (left, right) activations from :func:`action_units`.
-        person (Appearance): Resting positions.
-
-    Returns:
-        FaceShape: The moved geometry.
-    """
+    """Geometry of a person's face with the (left, right) activations that :func:`action_units` gives."""
 
     def both(formula) -> Pair:
         left, right = ({unit: pair[i] for unit, pair in units.items()} for i in (0, 1))

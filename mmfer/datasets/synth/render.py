@@ -19,14 +19,12 @@ MIN_SIZE = 16
 
 
 def render_face(person: Appearance, intensities: Mapping[str, float], size: int = 64) -> np.ndarray:
-    """Draw a person showing expressions.
-
-    The drawing is made of polygons in face coordinates, so the same face comes out at every size.
+    """Draw a person showing expressions; made of polygons in face coordinates, the same face comes out at every size.
 
     Args:
-        person (Appearance): From :func:`sample_appearance`.
-        intensities (Mapping[str, float]): Expression name to intensity in [0, 1].
-        size (int): Side of the picture in pixels, 16 or more.
+        person: From :func:`sample_appearance`.
+        intensities: Expression name to intensity in [0, 1].
+        size: Side of the picture in pixels, 16 or more.
 
     Returns:
         np.ndarray: (size, size, 3), uint8, BGR.

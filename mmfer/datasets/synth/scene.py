@@ -83,15 +83,7 @@ def _noise_sheet(size: int) -> np.ndarray:
 
 
 def develop(image: np.ndarray, person: Appearance) -> np.ndarray:
-    """Lens blur, light and sensor noise.
-
-    Args:
-        image (np.ndarray): (size, size, 3) uint8.
-        person (Appearance): Gives the amounts, which refer to a picture of 64 pixels.
-
-    Returns:
-        np.ndarray: (size, size, 3) uint8.
-    """
+    """Lens blur, light and sensor noise on a picture, uint8 (size, size, 3); their amounts refer to 64 pixels."""
     size = image.shape[0]
     if person.blur > 0.15:
         image = cv2.GaussianBlur(image, (0, 0), person.blur * size / 64, borderType=cv2.BORDER_REPLICATE)

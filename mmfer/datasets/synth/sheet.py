@@ -15,11 +15,11 @@ def choose_faces(
     """Pick faces for the sheet: a row a class, single expressions from strong to weak, then blends.
 
     Args:
-        labels (Sequence[int]): (N,).
-        intensities (np.ndarray): (N, K).
-        num_classes (int): K.
-        columns (int): Faces a row.
-        blends (int): How many of them, at the end, show two expressions.
+        labels: (N,).
+        intensities: (N, K).
+        num_classes: K.
+        columns: Faces a row.
+        blends: How many of them, at the end, show two expressions.
 
     Returns:
         list[list[int]]: Indices of faces; a row is shorter where the faces do not suffice.
@@ -46,16 +46,13 @@ def _spread(faces: np.ndarray, strength: np.ndarray, count: int) -> list[int]:
 def face_sheet(
     rows: Sequence[Sequence[np.ndarray]], scores: Sequence[Sequence[np.ndarray]], classes: Sequence[str], blends: int
 ) -> np.ndarray:
-    """Faces in rows, named, each over the bars of its true label distribution.
+    """Faces in rows, named, each over the bars of its true label distribution: uint8 BGR.
 
     Args:
-        rows (Sequence[Sequence[np.ndarray]]): Faces of each class, uint8 (S, S, 3) BGR of one size.
-        scores (Sequence[Sequence[np.ndarray]]): Their label distributions, (K,) each.
-        classes (Sequence[str]): K names in label order.
-        blends (int): How many columns at the end hold blends, for the titles.
-
-    Returns:
-        np.ndarray: The picture, uint8 BGR.
+        rows: Faces of each class, uint8 (S, S, 3) BGR of one size.
+        scores: Their label distributions, (K,) each.
+        classes: K names in label order.
+        blends: How many columns at the end hold blends, for the titles.
 
     Raises:
         ValueError: All rows are empty.

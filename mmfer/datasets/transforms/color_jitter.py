@@ -1,8 +1,8 @@
 """Random brightness, contrast, saturation and hue as torchvision has them on PIL images, on uint8 BGR arrays.
 
 PIL cuts the result of each step down to whole numbers. So do the functions here, on float32 arrays of whole numbers
-from 0 to 255, where the vector instructions of OpenCV and NumPy need about a quarter of PIL's time. Those whose names
-begin with an underscore overwrite the array they get.
+from 0 to 255, where the vector instructions of OpenCV and NumPy need about a quarter of PIL's time; they overwrite the
+array that they get. Hue, saturation and value have 8 bits each, as in PIL.
 """
 
 import math
@@ -12,12 +12,12 @@ from typing import Optional, Union
 
 import cv2
 import numpy as np
-from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
-from mmfer.datasets.transforms.image_args import check_range
 from mmfer.faces.resizing import contiguous
 from mmfer.registry import TRANSFORMS
+
+from .image_args import ImageTransform, check_range
 
 # PIL's luma in units of 1/65536, BGR, and half a unit for rounding: the sums fit into the 24 bits of a float exactly
 _LUMA = np.array([[7471, 38470, 19595, 32768]]) / 65536
@@ -99,35 +99,8 @@ def _hue(img: np.ndarray, factor: float) -> np.ndarray:
     return np.rint(img, out=img)
 
 
-def _adjust(img: np.ndarray, operation, factor: float) -> np.ndarray:
-    return operation(contiguous(img).astype(np.float32), factor).astype(np.uint8)
-
-
-def adjust_brightness(img: np.ndarray, factor: float) -> np.ndarray:
-    """``factor * img``; img uint8 BGR (H, W, 3), factor >= 0."""
-    return _adjust(img, _brightness, factor)
-
-
-def adjust_contrast(img: np.ndarray, factor: float) -> np.ndarray:
-    """``factor * img + (1 - factor) * mean luma``; img uint8 BGR (H, W, 3), factor >= 0."""
-    return _adjust(img, _contrast, factor)
-
-
-def adjust_saturation(img: np.ndarray, factor: float) -> np.ndarray:
-    """``factor * img + (1 - factor) * luma``; img uint8 BGR (H, W, 3), factor >= 0."""
-    return _adjust(img, _saturation, factor)
-
-
-def adjust_hue(img: np.ndarray, factor: float) -> np.ndarray:
-    """Turn the hue by ``factor`` of a full circle; img uint8 BGR (H, W, 3), factor in [-0.5, 0.5].
-
-    Hue, saturation and value have 8 bits each, cut down, as in PIL; so a factor of 0 changes colours a little too.
-    """
-    return _adjust(img, _hue, factor)
-
-
 @TRANSFORMS.register_module()
-class ColorJitter(BaseTransform):
+class ColorJitter(ImageTransform):
     """Change brightness, contrast, saturation and hue by random factors in random order.
 
     Ranges, order and results are those of ``torchvision.transforms.ColorJitter`` on PIL images; the random numbers come
@@ -137,11 +110,10 @@ class ColorJitter(BaseTransform):
     Required and changed key: ``img`` (uint8 BGR (H, W, 3)).
 
     Args:
-        brightness (float | Sequence[float]): Factor drawn from [max(0, 1 - b), 1 + b], or from (min, max). Default 0.
-        contrast (float | Sequence[float]): The same for contrast. Defaults to 0.
-        saturation (float | Sequence[float]): The same for saturation. Defaults to 0.
-        hue (float | Sequence[float]): Turn drawn from [-h, h], or from (min, max), in circles; within [-0.5, 0.5].
-            Defaults to 0.
+        brightness: Factor drawn from [max(0, 1 - b), 1 + b], or from (min, max).
+        contrast: The same for contrast.
+        saturation: The same for saturation.
+        hue: Turn drawn from [-h, h], or from (min, max), in circles; within [-0.5, 0.5].
 
     Raises:
         ValueError: A range is outside its bounds.
@@ -177,14 +149,7 @@ class ColorJitter(BaseTransform):
         return order, [None if r is None else np.random.uniform(*r) for r in ranges]
 
     def transform(self, results: dict) -> dict:
-        """Change the image.
-
-        Args:
-            results (dict): The sample.
-
-        Returns:
-            dict: The same dict with a new ``img``.
-        """
+        """The sample with a new ``img``; the very one where all ranges are empty."""
         operations = (_brightness, _contrast, _saturation, _hue)
         order, factors = self._draw()
         if any(factor is not None for factor in factors):
@@ -194,9 +159,3 @@ class ColorJitter(BaseTransform):
                     img = operations[i](img, factors[i])
             results['img'] = img.astype(np.uint8)
         return results
-
-    def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}(brightness={self.brightness}, contrast={self.contrast}, '
-            f'saturation={self.saturation}, hue={self.hue})'
-        )

@@ -5,12 +5,13 @@ from typing import Union
 
 import cv2
 import numpy as np
-from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
-from mmfer.datasets.transforms.image_args import check_color
+from mmfer.faces.cropping import name_of
 from mmfer.faces.resizing import check_size, contiguous, is_whole
 from mmfer.registry import TRANSFORMS
+
+from .image_args import ImageTransform, check_color
 
 
 def _pad(img: np.ndarray, left: int, top: int, right: int, bottom: int, fill: tuple) -> np.ndarray:
@@ -21,16 +22,16 @@ def _pad(img: np.ndarray, left: int, top: int, right: int, bottom: int, fill: tu
 
 
 @TRANSFORMS.register_module()
-class ImageRandomCrop(BaseTransform):
+class ImageRandomCrop(ImageTransform):
     """Cut out a rectangle at a random place: ``torchvision.transforms.RandomCrop``.
 
     Required key: ``img`` (uint8 BGR (H, W, 3)). Changed keys: ``img``, ``img_shape``.
 
     Args:
-        size (int | Sequence[int]): (h, w), or one number for both.
-        padding (int | Sequence[int], optional): Pixels added before: one number for all sides, (left and right, top and
-            bottom), or (left, top, right, bottom). Defaults to None.
-        fill (int | Sequence[int]): Colour (b, g, r) of the padding, or one number for all three. Defaults to 0.
+        size: (h, w), or one number for both.
+        padding: Pixels added before: one number for all sides, (left and right, top and bottom), or (left, top, right,
+            bottom).
+        fill: Colour (b, g, r) of the padding, or one number for all three.
 
     Raises:
         TypeError: An argument is of a wrong type.
@@ -65,25 +66,15 @@ class ImageRandomCrop(BaseTransform):
         return int(np.random.randint(rows)), int(np.random.randint(columns))
 
     def transform(self, results: dict) -> dict:
-        """Cut the image.
-
-        Args:
-            results (dict): The sample.
-
-        Returns:
-            dict: The same dict with a new ``img`` and ``img_shape``.
-        """
+        """The sample with a new ``img`` and ``img_shape``."""
         img = _pad(results['img'], *self.padding, self.fill)
         rows, columns = img.shape[0] - self.size[0] + 1, img.shape[1] - self.size[1] + 1
         if min(rows, columns) < 1:
             raise ValueError(
                 f'ImageRandomCrop: size={self.size} is larger than the image with its padding, {img.shape[:2]}: '
-                f'{results.get("img_path", "image in memory")}; resize it first, or set padding'
+                f'{name_of(results)}; resize it first, or set padding'
             )
         top, left = self._draw(rows, columns)
         results['img'] = np.ascontiguousarray(img[top : top + self.size[0], left : left + self.size[1]])
         results['img_shape'] = self.size
         return results
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(size={self.size}, padding={self.padding}, fill={self.fill})'

@@ -4,15 +4,17 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from mmcv.transforms import BaseTransform
 from mmpretrain.structures import DataSample
 
+from mmfer.faces.cropping import name_of
 from mmfer.faces.resizing import contiguous
 from mmfer.registry import TRANSFORMS
 
+from .image_args import ImageTransform
+
 
 @TRANSFORMS.register_module()
-class PackInputs(BaseTransform):
+class PackInputs(ImageTransform):
     """Turn a sample into ``dict(inputs=..., data_samples=...)``.
 
     ``inputs`` is the image as a contiguous uint8 tensor (3, H, W), still BGR. ``data_samples`` is an mmpretrain
@@ -21,11 +23,10 @@ class PackInputs(BaseTransform):
     A head trains on ``gt_score`` wherever it is there, so whether it is there is chosen here.
 
     Args:
-        soft_label (bool): Pack the data set's ``gt_score`` (K,), for training on it. Defaults to False.
-        keep_score (bool): Pack it as ``gt_distribution`` (K,), float32, which evaluators read and no head trains on.
-            Defaults to False.
-        meta_keys (Sequence[str]): Keys carried as meta information where the sample has them. Defaults to the path,
-            the index, and the shapes before and after the pipeline.
+        soft_label: Pack the data set's ``gt_score`` (K,), for training on it.
+        keep_score: Pack it as ``gt_distribution`` (K,), float32, which evaluators read and no head trains on.
+        meta_keys: Keys carried as meta information where the sample has them. Defaults to the path, the index, and the
+            shapes before and after the pipeline.
 
     Raises:
         ValueError: The image is not uint8 (H, W, 3), or the sample has no ``gt_score`` though it is asked for.
@@ -41,18 +42,11 @@ class PackInputs(BaseTransform):
         self.meta_keys = tuple(meta_keys)
 
     def transform(self, results: dict) -> dict:
-        """Pack the sample.
-
-        Args:
-            results (dict): The sample: ``img``, and ``gt_label``, ``gt_score`` and meta information where it has them.
-
-        Returns:
-            dict: ``inputs`` and ``data_samples``.
-        """
+        """``inputs`` and ``data_samples`` of a sample: ``img``, and ``gt_label`` and ``gt_score`` where it has them."""
         img = results['img']
         if img.dtype != np.uint8 or img.ndim != 3 or img.shape[2] != 3:
             raise ValueError(
-                f'PackInputs: {self._name(results)}: img must be uint8 (H, W, 3), not {img.dtype} {img.shape}; '
+                f'PackInputs: {name_of(results)}: img must be uint8 (H, W, 3), not {img.dtype} {img.shape}; '
                 "normalisation is the model's data_preprocessor's work"
             )
         # permuting the tensor is faster than permuting the array
@@ -71,22 +65,12 @@ class PackInputs(BaseTransform):
         sample.set_metainfo(meta)
         return dict(inputs=inputs, data_samples=sample)
 
-    @staticmethod
-    def _name(results: dict) -> str:
-        return results.get('img_path') or f'sample {results.get("sample_idx", "?")}'
-
     def _score(self, results: dict) -> torch.Tensor:
         score = results.get('gt_score')
         if score is None:
             option = 'soft_label' if self.soft_label else 'keep_score'
             raise ValueError(
-                f'PackInputs: {self._name(results)} has no gt_score: this data set gives no soft labels; '
+                f'PackInputs: {name_of(results)} has no gt_score: this data set gives no soft labels; '
                 f'set {option}=False or use a data set with votes or intensities'
             )
         return torch.tensor(np.asarray(score), dtype=torch.float32)
-
-    def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}(soft_label={self.soft_label}, keep_score={self.keep_score}, '
-            f'meta_keys={self.meta_keys})'
-        )

@@ -3,14 +3,15 @@
 from numbers import Real
 
 import numpy as np
-from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
 from mmfer.registry import TRANSFORMS
 
+from .image_args import ImageTransform
+
 
 @TRANSFORMS.register_module()
-class ImageGaussianNoise(BaseTransform):
+class ImageGaussianNoise(ImageTransform):
     """Add normal noise, drawn anew for every pixel and channel; what leaves 0..255 is cut off, fractions are cut down.
 
     The noise of SCN, RUL and EAC has a variance of 30, on faces of 100x100 pixels before they are resized:
@@ -19,7 +20,7 @@ class ImageGaussianNoise(BaseTransform):
     Required and changed key: ``img`` (uint8 (H, W, 3)).
 
     Args:
-        std (float): Deviation, on the scale of 0..255. Defaults to the square root of 30.
+        std: Deviation, on the scale of 0..255. Defaults to the square root of 30.
 
     Raises:
         TypeError: ``std`` is no number.
@@ -38,17 +39,7 @@ class ImageGaussianNoise(BaseTransform):
         return np.random.normal(0.0, self.std, shape)
 
     def transform(self, results: dict) -> dict:
-        """Add the noise.
-
-        Args:
-            results (dict): The sample.
-
-        Returns:
-            dict: The same dict with a new ``img``.
-        """
+        """The sample with a new ``img``."""
         img = results['img'] + self._draw(results['img'].shape)
         results['img'] = np.clip(img, 0, 255, out=img).astype(np.uint8)
         return results
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(std={self.std})'

@@ -1,9 +1,18 @@
-"""What the image transforms share: checks of their arguments."""
+"""What the image transforms share: checks of their arguments, and how they are shown."""
 
 from collections.abc import Sequence
 from numbers import Real
 
+from mmcv.transforms import BaseTransform
+
 from mmfer.faces.resizing import is_whole
+
+
+class ImageTransform(BaseTransform):
+    """A transform that is shown with its options."""
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}({", ".join(f"{name}={value!r}" for name, value in vars(self).items())})'
 
 
 def check_range(name: str, value, low: float = -float('inf'), high: float = float('inf')) -> tuple:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from mmcv.transforms import BaseTransform
 
+from mmfer.faces.cropping import name_of
 from mmfer.registry import TRANSFORMS
 from mmfer.utils.images import read_image
 
+from .image_args import ImageTransform
+
 
 @TRANSFORMS.register_module()
-class LoadImageFromFile(BaseTransform):
+class LoadImageFromFile(ImageTransform):
     """Load the image of a sample, or take the one it brings in memory.
 
     Required keys: ``img_path``, or ``img``: uint8 (H, W) or (H, W, 1) grey, or (H, W, 3) BGR.
     Sets ``img`` (uint8 BGR (H, W, 3)), ``img_shape`` and ``ori_shape`` (both (H, W)).
 
     Args:
-        min_side (int, optional): Decode JPEG files that are far larger at 1/2, 1/4 or 1/8 of their size, such that the
-            shorter side keeps so many pixels: twice the size that the pipeline resizes to is a good choice. Several
-            times as fast, but **not the same pixels** as decoding all and resizing (see ``docs/benchmarks.md``), so
-            training and test should agree in it. Samples with a ``face_box`` or ``face_landmarks``, which count
-            pixels of the file, are decoded at their size. Defaults to None: all are.
+        min_side: Decode JPEG files that are far larger at 1/2, 1/4 or 1/8 of their size, such that the shorter side
+            keeps so many pixels: twice the size that the pipeline resizes to is a good choice. Several times as fast,
+            but **not the same pixels** as decoding all and resizing (see ``docs/benchmarks.md``), so training and test
+            should agree in it. Samples with a ``face_box`` or ``face_landmarks``, which count pixels of the file, are
+            decoded at their size. By default all are.
 
     Raises:
         FileNotFoundError: The file does not exist.
@@ -35,26 +37,14 @@ class LoadImageFromFile(BaseTransform):
             raise ValueError(f'LoadImageFromFile: min_side={min_side!r} must be a number of pixels, or None')
         self.min_side = min_side
 
-    @staticmethod
-    def is_whole(entry: dict) -> bool:
-        """Whether an entry of a list has places in its image, so that the image must keep its size."""
-        return entry.get('face_box') is not None or entry.get('face_landmarks') is not None
-
-    def read(self, path: str, whole: bool = False) -> np.ndarray:
-        """The image of a file, uint8 BGR (H, W, 3); at its size where it ``is_whole``."""
-        return read_image(path, min_side=None if whole else self.min_side)
-
     def transform(self, results: dict) -> dict:
-        """Load the image.
-
-        Args:
-            results (dict): The sample.
-
-        Returns:
-            dict: The same dict with the keys above.
-        """
+        """The sample with the keys above."""
         img = results.get('img')
-        img = self.read(results['img_path'], self.is_whole(results)) if img is None else self._from_memory(img, results)
+        if img is None:
+            whole = results.get('face_box') is not None or results.get('face_landmarks') is not None
+            img = read_image(results['img_path'], min_side=None if whole else self.min_side)
+        else:
+            img = self._from_memory(img, results)
         results['img'] = img
         results['img_shape'] = results['ori_shape'] = img.shape[:2]
         return results
@@ -66,8 +56,6 @@ class LoadImageFromFile(BaseTransform):
                 return cv2.cvtColor(img, cv2.COLOR_GRAY2BGR)
             if img.ndim == 3 and img.shape[2] == 3:
                 return img
-        name = results.get('img_path', f'sample {results.get("sample_idx", "?")}')
-        raise ValueError(f'{name}: img must be uint8 (H, W), (H, W, 1) or (H, W, 3), not {img.dtype} {img.shape}')
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(min_side={self.min_side})'
+        raise ValueError(
+            f'{name_of(results)}: img must be uint8 (H, W), (H, W, 1) or (H, W, 3), not {img.dtype} {img.shape}'
+        )

@@ -6,12 +6,11 @@ from numbers import Real
 from typing import Optional, Union
 
 import numpy as np
-from mmcv.transforms import BaseTransform
 
 from mmfer.faces.resizing import contiguous, is_whole
 from mmfer.registry import TRANSFORMS
 
-from .image_args import check_color, check_range
+from .image_args import ImageTransform, check_color, check_range
 
 REGIONS = dict(
     upper=(0.0, 0.0, 0.5, 1.0),
@@ -26,7 +25,7 @@ picture. Eyes are a band as of sunglasses, the mouth a patch as of a hand."""
 
 
 @TRANSFORMS.register_module()
-class Occlude(BaseTransform):
+class Occlude(ImageTransform):
     """Cover a part of each face with one colour, for test images: the same part in every run and for every model.
 
     A 'block' is a rectangle of a given share of the area, at a place and with a shape that follow from the image's path
@@ -43,15 +42,13 @@ class Occlude(BaseTransform):
     Required and changed key: ``img`` (uint8 BGR (H, W, 3)). The array that came in is not written to.
 
     Args:
-        region (str | Sequence[float]): 'block', the name of a part in ``REGIONS``, or such a part as fractions (top,
-            left, bottom, right). Defaults to 'block'.
-        share (float, optional): Share of the area that a block covers, in [0, 1]; needed for blocks, and only there.
-        seed (int): Another seed gives other blocks. Defaults to 0.
-        ratio (Sequence[float]): Smallest and largest height by width of a block, uniform in its logarithm, in
-            fractions of the image's; a block that would be longer than the image is as long as it, and broader.
-            Defaults to (0.5, 2.0).
-        value (int | Sequence[int]): Colour (b, g, r), or one number for all three. Defaults to (104, 116, 124),
-            ImageNet's mean, which ``ImageRandomErasing`` paints in training: a model trained with it knows the sight.
+        region: 'block', the name of a part in ``REGIONS``, or such a part as fractions (top, left, bottom, right).
+        share: Share of the area that a block covers, in [0, 1]; needed for blocks, and only there.
+        seed: Another seed gives other blocks.
+        ratio: Smallest and largest height by width of a block, uniform in its logarithm, in fractions of the image's; a
+            block that would be longer than the image is as long as it, and broader.
+        value: Colour (b, g, r), or one number for all three. Defaults to (104, 116, 124), ImageNet's mean, which
+            ``ImageRandomErasing`` paints in training: a model trained with it knows the sight.
 
     Raises:
         TypeError: An argument is of a wrong type.
@@ -107,14 +104,7 @@ class Occlude(BaseTransform):
         return top, left, top + height, left + width
 
     def transform(self, results: dict) -> dict:
-        """Cover a part of the image.
-
-        Args:
-            results (dict): The sample.
-
-        Returns:
-            dict: The same dict, with a new ``img`` where something was covered.
-        """
+        """The sample, with a new ``img`` where something was covered."""
         img = results['img']
         height, width = img.shape[:2]
         box = self.box(results)
@@ -132,12 +122,6 @@ class Occlude(BaseTransform):
             return f'a block covers {100 * self.share:g} % (seed {self.seed})'
         named = isinstance(self.region, str)
         return f'the part {self.region if named else ", ".join(f"{value:g}" for value in self.region)} is covered'
-
-    def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}(region={self.region!r}, share={self.share}, seed={self.seed}, ratio={self.ratio}, '
-            f'value={self.value})'
-        )
 
 
 def _check_box(region: Sequence[float]) -> tuple:

@@ -6,12 +6,12 @@ from numbers import Real
 from typing import Optional, Union
 
 import numpy as np
-from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
-from mmfer.datasets.transforms.image_args import check_color, check_range
 from mmfer.faces.resizing import contiguous
 from mmfer.registry import TRANSFORMS
+
+from .image_args import ImageTransform, check_color, check_range
 
 # ImageNet's mean and standard deviation, BGR, by which the recipes normalise
 _MEAN = np.array([103.53, 116.28, 123.675], np.float32)
@@ -19,7 +19,7 @@ _STD = np.array([57.375, 57.12, 58.395], np.float32)
 
 
 @TRANSFORMS.register_module()
-class ImageRandomErasing(BaseTransform):
+class ImageRandomErasing(ImageTransform):
     """Paint over a random rectangle: ``torchvision.transforms.RandomErasing``, but before normalisation.
 
     Rectangles are drawn as there: an area, an aspect ratio (height by width, uniform in its logarithm), up to ten
@@ -31,12 +31,12 @@ class ImageRandomErasing(BaseTransform):
     Required and changed key: ``img`` (uint8 BGR (H, W, 3)). The array that came in is not written to.
 
     Args:
-        p (float): Probability that an image is erased. Defaults to 0.5.
-        scale (Sequence[float]): Smallest and largest share of the image's area. Defaults to (0.02, 0.33).
-        ratio (Sequence[float]): Smallest and largest height by width. Defaults to (0.3, 3.3).
-        value (int | Sequence[int] | str): Colour (b, g, r), or one number for all three, or 'random': noise in each
-            pixel and channel that is standard normal after normalisation with ImageNet's mean and deviation, but for
-            the limits of 8 bits, -2.1 and 2.2 to 2.6. Defaults to (104, 116, 124).
+        p: Probability that an image is erased.
+        scale: Smallest and largest share of the image's area.
+        ratio: Smallest and largest height by width.
+        value: Colour (b, g, r), or one number for all three, or 'random': noise in each pixel and channel that is
+            standard normal after normalisation with ImageNet's mean and deviation, but for the limits of 8 bits, -2.1
+            and 2.2 to 2.6.
 
     Raises:
         TypeError: An argument is of a wrong type.
@@ -88,14 +88,7 @@ class ImageRandomErasing(BaseTransform):
         return np.clip(np.rint(noise * _STD + _MEAN), 0, 255).astype(np.uint8)
 
     def transform(self, results: dict) -> dict:
-        """Erase, or leave the image alone.
-
-        Args:
-            results (dict): The sample.
-
-        Returns:
-            dict: The same dict, with a new ``img`` where it was erased.
-        """
+        """The sample, with a new ``img`` where it was erased."""
         img = results['img']
         box = self._draw(*img.shape[:2])
         if box is not None:
@@ -104,6 +97,3 @@ class ImageRandomErasing(BaseTransform):
             img[top : top + h, left : left + w] = self._draw_noise(h, w) if self.value == 'random' else self.value
             results['img'] = img
         return results
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(p={self.p}, scale={self.scale}, ratio={self.ratio}, value={self.value!r})'

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Callable, Optional, Union
 
 import torch
-from mmcv.transforms import BaseTransform
 
 from mmfer.registry import TRANSFORMS
 
+from .image_args import ImageTransform
+
 
 @TRANSFORMS.register_module()
-class TwoViews(BaseTransform):
+class TwoViews(ImageTransform):
     """End a pipeline with two views of the sample, each augmented and packed on its own.
 
     For heads that compare views, such as ``EACHead``, where the second view is not simply the flipped first one (for
@@ -18,8 +19,8 @@ class TwoViews(BaseTransform):
     ``data_preprocessor=dict(type=TwoViewPreprocessor)``, which arranges the views of a batch.
 
     Args:
-        first (Sequence[dict | Callable]): Transforms of the first view; the last one is ``PackInputs``.
-        second (Sequence[dict | Callable]): Those of the second view.
+        first: Transforms of the first view; the last one is ``PackInputs``.
+        second: Those of the second view.
 
     Raises:
         ValueError: A view has no transforms, is not packed, or the views differ in size.
@@ -40,14 +41,9 @@ class TwoViews(BaseTransform):
         self.second = [_build(transform) for transform in second]
 
     def transform(self, results: dict) -> Optional[dict]:
-        """Make both views.
+        """``inputs``, uint8 (2, 3, H, W), and the ``data_samples`` of the first view.
 
-        Args:
-            results (dict): The sample; transforms do not write to the arrays that they get, so both views share them.
-
-        Returns:
-            dict: ``inputs``, uint8 (2, 3, H, W), and the ``data_samples`` of the first view. None where a transform
-            drops the sample.
+        Both views share the arrays of the sample, which transforms do not write to. None where one of them drops it.
         """
         views = [_run(transforms, dict(results)) for transforms in (self.first, self.second)]
         if any(view is None for view in views):
@@ -60,9 +56,6 @@ class TwoViews(BaseTransform):
                 f'TwoViews: the views must be of one size, got {tuple(inputs[0].shape)} and {tuple(inputs[1].shape)}'
             )
         return dict(inputs=torch.stack(inputs), data_samples=views[0]['data_samples'])
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(first={self.first}, second={self.second})'
 
 
 def _build(transform: Union[dict, Callable]) -> Callable:

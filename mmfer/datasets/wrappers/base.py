@@ -1,7 +1,6 @@
 """The base of data set wrappers: a data set that is another one with samples left out or labels changed."""
 
 import copy
-import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable, Optional, Union
 
@@ -12,22 +11,6 @@ from mmengine.registry import DefaultScope
 from mmfer.registry import DATASETS
 
 from ..base_fer_dataset import FERDataset
-
-
-def check_integer(owner: object, name: str, value: Any, low: int, high: Optional[int] = None) -> int:
-    """``value`` if it is an integer of ``low`` or more (and at most ``high``); else ValueError with its name."""
-    good = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not good or value < low or (high is not None and value > high):
-        limits = f'{low} or more' if high is None else f'in {low}..{high}'
-        raise ValueError(f'{type(owner).__name__}: {name}={value!r} must be an integer, {limits}')
-    return int(value)
-
-
-def check_choice(owner: object, name: str, value: Any, choices: Sequence) -> str:
-    """``value`` if it is one of ``choices``; else ValueError with its name."""
-    if value not in choices:
-        raise ValueError(f'{type(owner).__name__}: {name}={value!r} is not one of {", ".join(choices)}')
-    return value
 
 
 def shuffled(rng: np.random.Generator, indices: Sequence) -> np.ndarray:
@@ -68,9 +51,9 @@ class DatasetWrapper(BaseDataset):
     in place with :meth:`select` or ``self.dataset.relabel``, and :meth:`describe`.
 
     Args:
-        dataset (dict | FERDataset | DatasetWrapper): The data set, or its config. One that is already built is copied
-            (without its images) and stays as it is.
-        lazy_init (bool): Do not read the list before it is needed. Defaults to False.
+        dataset: The data set, or its config. One that is already built is copied (without its images) and stays as it
+            is.
+        lazy_init: Do not read the list before it is needed.
 
     Raises:
         TypeError: ``dataset`` is something else, such as a ``RepeatDataset``.

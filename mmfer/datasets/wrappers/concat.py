@@ -19,8 +19,8 @@ def joint_classes(lists: Sequence, names: Optional[Sequence] = None) -> tuple:
     """The class list that data sets have together: the longest one, the first of these; it must have all classes.
 
     Args:
-        lists (Sequence[Sequence[str]]): Class names in label order, of each data set.
-        names (Sequence[str], optional): What the data sets are called in the error.
+        lists: Class names in label order, of each data set.
+        names: What the data sets are called in the error.
 
     Raises:
         ValueError: No list has the classes of all others.
@@ -52,12 +52,11 @@ class ConcatDataset(FERDataset):
     protocol names each data set. One that is to count several times is listed as often.
 
     Args:
-        datasets (Sequence[dict | BaseDataset]): The data sets, or their configs: those of mmfer, its wrappers, or
-            others that derive from MMEngine's ``BaseDataset`` and name their classes. Those that are already built are
-            copied (without their images) and stay as they are.
-        lazy_init (bool): Do not read the lists before they are needed. Defaults to False.
-        ignore_keys (str | Sequence[str], optional): Taken so that configs for MMEngine's class can be used. Nothing but
-            the classes is compared anyway.
+        datasets: The data sets, or their configs: those of mmfer, its wrappers, or others that derive from MMEngine's
+            ``BaseDataset`` and name their classes. Those that are already built are copied (without their images) and
+            stay as they are.
+        lazy_init: Do not read the lists before they are needed.
+        ignore_keys: Taken so that configs for MMEngine's class can be used. Nothing but the classes is compared anyway.
 
     Raises:
         TypeError: One of ``datasets`` is something else, such as a ``RepeatDataset``.

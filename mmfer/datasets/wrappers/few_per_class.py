@@ -8,7 +8,8 @@ from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
 
-from .base import DatasetWrapper, check_choice, check_integer, shuffled
+from ..arguments import check_choice, check_integer
+from .base import DatasetWrapper, shuffled
 
 
 @DATASETS.register_module()
@@ -19,12 +20,11 @@ class FewPerClass(DatasetWrapper):
     so that learning curves compare. The samples stay in the order of the data set.
 
     Args:
-        dataset (dict | FERDataset | DatasetWrapper): The data set, or its config.
-        num_per_class (int): Samples of each class, 1 or more.
-        seed (int): Another seed makes another choice. Defaults to 0.
-        if_fewer (str): Where a class has fewer samples: 'error', or 'all' to take all that it has, with a warning.
-            Defaults to 'error'.
-        lazy_init (bool): Do not read the list before it is needed. Defaults to False.
+        dataset: The data set, or its config.
+        num_per_class: Samples of each class, 1 or more.
+        seed: Another seed makes another choice.
+        if_fewer: Where a class has fewer samples: 'error', or 'all' to take all that it has, with a warning.
+        lazy_init: Do not read the list before it is needed.
 
     Raises:
         ValueError: Classes have fewer samples (all are named), or an argument is out of range.

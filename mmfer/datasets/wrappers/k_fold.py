@@ -8,20 +8,12 @@ from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
 
-from .base import DatasetWrapper, check_choice, check_integer, shuffled
+from ..arguments import check_choice, check_integer
+from .base import DatasetWrapper, shuffled
 
 
 def sample_folds(labels: np.ndarray, num_folds: int, seed: int = 0) -> np.ndarray:
-    """Fold of each sample; neither the folds nor their numbers of any class differ by more than one sample.
-
-    Args:
-        labels (np.ndarray): (N,), the classes.
-        num_folds (int): Number of folds.
-        seed (int): Of the random choice. Defaults to 0.
-
-    Returns:
-        np.ndarray: (N,), int64, in 0..num_folds - 1.
-    """
+    """Fold of each sample, int64 (N,): neither folds nor their numbers of any class differ by more than one."""
     mixed = shuffled(np.random.default_rng(seed), np.arange(len(labels)))
     order = mixed[np.argsort(labels[mixed], kind='stable')]
     folds = np.empty(len(labels), dtype=np.int64)
@@ -30,21 +22,13 @@ def sample_folds(labels: np.ndarray, num_folds: int, seed: int = 0) -> np.ndarra
 
 
 def group_folds(labels: np.ndarray, groups: np.ndarray, num_folds: int, seed: int = 0) -> np.ndarray:
-    """Fold of each sample, the same one for all samples of a group (a person, or an image with several faces).
+    """Fold of each sample, int64 (N,), the same one for all samples of a group: a person, or an image of several faces.
 
     Groups are placed one after the other, those with most samples first, where they fit best: with n_fk samples of
     class k in fold f, n_k of it in all, and s_k of it from the group, the fold with the least
     ``sum_k n_fk s_k / n_k^2 + K n_f s / n^2`` (n_f, s and n are the sums over k). This keeps the sum over folds of the
-    squared shares of classes and samples low, so the folds even in both; empty folds come first.
-
-    Args:
-        labels (np.ndarray): (N,), the classes.
-        groups (np.ndarray): (N,), such as the people.
-        num_folds (int): Number of folds.
-        seed (int): Of the order of groups with the same number of samples. Defaults to 0.
-
-    Returns:
-        np.ndarray: (N,), int64, in 0..num_folds - 1.
+    squared shares of classes and samples low, so the folds even in both; empty folds come first. The seed decides the
+    order of groups with the same number of samples.
     """
     names, of_sample = np.unique(groups, return_inverse=True)
     num_classes = int(labels.max()) + 1
@@ -71,18 +55,17 @@ class KFold(DatasetWrapper):
     The folds share no sample and together are the data set; the training part of a fold is all the others. By subject,
     all samples of a person are in one fold, as results on people seen in training say little about others; by image,
     the faces of a photo stay together; by sample, which is for data sets that name neither, the folds are stratified by
-    class. The folds follow from the
-    seed and the entries of the data set alone.
+    class. The folds follow from the seed and the entries of the data set alone.
 
     Args:
-        dataset (dict | FERDataset | DatasetWrapper): The data set, or its config.
-        fold (int): Which fold is the test part, in 0..num_folds - 1.
-        num_folds (int): Number of folds, 2 or more. Defaults to 10.
-        part (str): 'train' or 'test'. Defaults to 'train'.
-        seed (int): Another seed makes other folds. Defaults to 0.
-        by (str): 'subject', 'image', 'sample', or 'auto': by subject where the entries have ``subject``, by image where
-            one has several faces, else by sample. Defaults to 'auto'.
-        lazy_init (bool): Do not read the list before it is needed. Defaults to False.
+        dataset: The data set, or its config.
+        fold: Which fold is the test part, in 0..num_folds - 1.
+        num_folds: Number of folds, 2 or more.
+        part: 'train' or 'test'.
+        seed: Another seed makes other folds.
+        by: 'subject', 'image', 'sample', or 'auto': by subject where the entries have ``subject``, by image where one
+            has several faces, else by sample.
+        lazy_init: Do not read the list before it is needed.
 
     Raises:
         ValueError: There are fewer subjects, images or samples than folds, entries without ``subject``, or an argument

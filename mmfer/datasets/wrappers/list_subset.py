@@ -13,8 +13,9 @@ from mmfer.registry import DATASETS
 from mmfer.structures.expressions import EXPRESSIONS, find_class
 from mmfer.utils.image_files import IMG_EXTENSIONS
 
+from ..arguments import check_choice
 from ..base_fer_dataset import first_names
-from .base import DatasetWrapper, check_choice
+from .base import DatasetWrapper
 
 RAN_REPOSITORY = 'https://github.com/kaiwang960112/Challenge-condition-FER-dataset'
 RAN_LISTS = dict(
@@ -128,15 +129,15 @@ class ListSubset(DatasetWrapper):
     twice, as published figures do. With the seven classes of AffectNet, ``missing='skip'`` leaves out contempt.
 
     Args:
-        dataset (dict | FERDataset | DatasetWrapper): The data set, or its config.
-        list_file (str): The text file.
-        name (str): Name of the subset in the protocol; one of the names above also compares the number of lines with
-            the published one and warns where they differ. Defaults to '': that of the file.
-        missing (str): What to do about names that the data set does not have: 'error', or 'skip' to leave them out,
-            with a warning. Defaults to 'error'.
-        repeats (str): What to do about samples that are named more than once: 'error', 'keep' them as often, or 'drop'
-            the repetitions. Defaults to 'error'.
-        lazy_init (bool): Do not read the lists before they are needed. Defaults to False.
+        dataset: The data set, or its config.
+        list_file: The text file.
+        name: Name of the subset in the protocol; one of the names above also compares the number of lines with the
+            published one and warns where they differ. By default that of the file.
+        missing: What to do about names that the data set does not have: 'error', or 'skip' to leave them out, with a
+            warning.
+        repeats: What to do about samples that are named more than once: 'error', 'keep' them as often, or 'drop' the
+            repetitions.
+        lazy_init: Do not read the lists before they are needed.
 
     Raises:
         FileNotFoundError: The list does not exist.

@@ -24,11 +24,10 @@ class MapClasses(DatasetWrapper):
     sample whose soft label has nothing left in ``classes`` loses it. Other keys of an entry, such as ``votes``, stay.
 
     Args:
-        dataset (dict | FERDataset | DatasetWrapper): The data set, or its config.
-        classes (Sequence[str]): Classes in the wanted label order.
-        mapping (Mapping, optional): Name of a class of the data set -> the one of ``classes`` that it counts as.
-            Others keep their name. Defaults to None.
-        lazy_init (bool): Do not read the list before it is needed. Defaults to False.
+        dataset: The data set, or its config.
+        classes: Classes in the wanted label order.
+        mapping: Name of a class of the data set -> the one of ``classes`` that it counts as. Others keep their name.
+        lazy_init: Do not read the list before it is needed.
 
     Raises:
         ValueError: ``classes`` has a name twice, or nothing is left.

@@ -12,7 +12,8 @@ from mmengine.logging import print_log
 from mmfer.registry import DATASETS
 from mmfer.structures.expressions import class_or_expression
 
-from .base import DatasetWrapper, check_choice, check_integer
+from ..arguments import check_choice, check_integer
+from .base import DatasetWrapper
 
 
 def largest_remainder(quotas: np.ndarray) -> np.ndarray:
@@ -29,17 +30,9 @@ def largest_remainder(quotas: np.ndarray) -> np.ndarray:
 
 
 def flip_evenly(labels: np.ndarray, num_classes: int, rate: float, exact: bool, seed: int) -> np.ndarray:
-    """Labels of which a share ``rate`` is replaced by one of the other classes, each as likely.
+    """Labels (N,) of which a share ``rate`` is replaced by one of the other classes, each as likely.
 
-    Args:
-        labels (np.ndarray): (N,), int64.
-        num_classes (int): Number of classes, K.
-        rate (float): Share in [0, 1].
-        exact (bool): Exactly round(rate N) labels, spread over the classes by size; else each with that probability.
-        seed (int): Of the random choice.
-
-    Returns:
-        np.ndarray: (N,), int64.
+    ``exact`` replaces round(rate N) labels, spread over the classes by size; else each has that probability.
     """
     rng = np.random.default_rng(seed)
     lot, target = rng.random(len(labels)), rng.random(len(labels))
@@ -55,16 +48,9 @@ def flip_evenly(labels: np.ndarray, num_classes: int, rate: float, exact: bool, 
 
 
 def flip_by_matrix(labels: np.ndarray, matrix: np.ndarray, exact: bool, seed: int) -> np.ndarray:
-    """Labels drawn by a transition matrix.
+    """Labels (N,) drawn by a matrix (K, K): the probability that label i (row) becomes label j (column).
 
-    Args:
-        labels (np.ndarray): (N,), int64.
-        matrix (np.ndarray): (K, K), the probability that label i (row) becomes label j (column); rows sum to one.
-        exact (bool): As many of each class as the probabilities say, rounded; else each label is drawn.
-        seed (int): Of the random choice.
-
-    Returns:
-        np.ndarray: (N,), int64.
+    ``exact`` takes as many of each class as the probabilities say, rounded; else each label is drawn.
     """
     lot = np.random.default_rng(seed).random(len(labels))
     noisy = labels.copy()
@@ -97,16 +83,16 @@ class NoisyLabels(DatasetWrapper):
     are dropped, as they would tell the clean label; other keys of an entry, such as ``votes``, stay as they were.
 
     Args:
-        dataset (dict | FERDataset | DatasetWrapper): The data set, or its config.
-        rate (float, optional): Share of labels to replace, in [0, 1]. With ``transitions``, their probabilities are
-            scaled so that this share results; None takes them as they are. Symmetric noise needs it.
-        kind (str): 'symmetric', or 'asymmetric' for noise that depends on the class. Defaults to 'symmetric'.
-        transitions (Mapping | Sequence, optional): For asymmetric noise: class -> (class -> probability) by name, such
-            as ``{'fear': {'surprise': 0.3}}``, or a (K, K) matrix with the clean labels in its rows, which sum to one.
-        seed (int): Another seed gives other noise. Defaults to 0.
-        exact (bool): Replace exactly round(rate N) labels and of each class its share (asymmetric: of each pair of
-            classes its share, rounded); else each label with its probability. Defaults to True.
-        lazy_init (bool): Do not read the list before it is needed. Defaults to False.
+        dataset: The data set, or its config.
+        rate: Share of labels to replace, in [0, 1]. With ``transitions``, their probabilities are scaled so that this
+            share results; None takes them as they are. Symmetric noise needs it.
+        kind: 'symmetric', or 'asymmetric' for noise that depends on the class.
+        transitions: For asymmetric noise: class -> (class -> probability) by name, such as ``{'fear': {'surprise':
+            0.3}}``, or a (K, K) matrix with the clean labels in its rows, which sum to one.
+        seed: Another seed gives other noise.
+        exact: Replace exactly round(rate N) labels and of each class its share (asymmetric: of each pair of classes its
+            share, rounded); else each label with its probability.
+        lazy_init: Do not read the list before it is needed.
 
     Attributes:
         flip_rate (float): The share of labels, in [0, 1], that this wrapper did change.

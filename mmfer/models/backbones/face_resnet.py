@@ -6,11 +6,11 @@ from torch import nn
 
 from mmfer.registry import MODELS
 
-from .released import ReleasedBackbone
+from ..layers import PretrainedBackbone
 
 
 @MODELS.register_module()
-class FaceResNet(ReleasedBackbone, ResNet):
+class FaceResNet(PretrainedBackbone, ResNet):
     """mmpretrain's ResNet that starts from weights of face recognition as their authors released them.
 
     Paper: Deep Residual Learning for Image Recognition, https://arxiv.org/abs/1512.03385

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmfer.registry import MODELS
 
-from ..layers import PReLU, PretrainedPart
+from ..layers import PReLU, PretrainedBackbone
 
 
 class SEModule(nn.Module):
@@ -66,7 +66,7 @@ class IRUnit(nn.Module):
 
 
 @MODELS.register_module()
-class IRNet(PretrainedPart):
+class IRNet(PretrainedBackbone):
     """IR-Net without its face-recognition head: ``(B, 3, H, W)`` to one map a stage.
 
     Stage ``i`` has ``channels[i]`` channels at stride ``2 ** (i + 1)``; stages behind the last of ``out_indices`` are

@@ -13,9 +13,8 @@ from torch import Tensor, nn
 
 from mmfer.registry import MODELS
 
-from ..layers import CoordinateAttention
+from ..layers import CoordinateAttention, PretrainedBackbone
 from .mobile_face_net import ConvBlock
-from .released import ReleasedBackbone
 
 
 class MixedDepthwise(nn.Module):
@@ -62,7 +61,7 @@ class MixedUnit(nn.Module):
 
 
 @MODELS.register_module()
-class MixedFeatureNet(ReleasedBackbone):
+class MixedFeatureNet(PretrainedBackbone):
     """MixedFeatureNet: ``(B, 3, H, W)`` to one map of stride 16, at 112x112 pixels ``(B, 512, 7, 7)``.
 
     A MobileFaceNet with depthwise convolutions of 3x3 to 9x9 and coordinate attention in every unit.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmfer.registry import MODELS
 
-from ..layers import PReLU, PretrainedPart
+from ..layers import PReLU, PretrainedBackbone
 
 NUM_LANDMARKS = 68
 
@@ -72,7 +72,7 @@ class LandmarkHead(nn.Module):
 
 
 @MODELS.register_module()
-class MobileFaceNet(PretrainedPart):
+class MobileFaceNet(PretrainedBackbone):
     """MobileFaceNet: ``(B, 3, H, W)`` to maps at strides 4, 8 and 16, and to 68 landmarks on request.
 
     At ``width=1`` the stages have 64, 128 and 512 channels (the last one after its 1x1 expansion). The landmark network

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from mmfer.registry import MODELS
 
+from ..losses.functional import at_least_single
 from .base_head import BaseHead, entropy
 
 
@@ -124,6 +125,6 @@ class RULHead(BaseHead):
 
     def predictive(self, x: Tensor) -> dict[str, Tensor]:
         normed = self.norm(x)
-        score = self.fc(self.embed(normed)).softmax(-1)
+        score = at_least_single(self.fc(self.embed(normed))).softmax(-1)
         spread = self.spread(normed).squeeze(1)
         return dict(pred_score=score, uncertainty=entropy(score), relative_uncertainty=spread)

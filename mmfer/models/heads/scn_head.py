@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from mmfer.registry import MODELS
 
+from ..losses.functional import at_least_single
 from ..losses.rank_regularisation_loss import RankRegularisationLoss
 from .base_head import BaseHead, entropy
 
@@ -76,5 +77,6 @@ class SCNHead(BaseHead):
         return dict(super().losses(x, target), loss_rank=loss_rank)
 
     def predictive(self, x: Tensor) -> dict[str, Tensor]:
-        score = self((x,)).softmax(-1)
-        return dict(pred_score=score, uncertainty=entropy(score), importance=self.importance(x).squeeze(1))
+        score = at_least_single(self((x,))).softmax(-1)
+        importance = at_least_single(self.importance(x)).squeeze(1)
+        return dict(pred_score=score, uncertainty=entropy(score), importance=importance)

@@ -4,7 +4,7 @@ from .coordinate_attention import CoordinateAttention
 from .cross_fusion import CrossFusion
 from .mlp import MLP
 from .prelu import PReLU
-from .pretrained import PretrainedPart, pretrained_file
+from .pretrained import PretrainedBackbone, pretrained_file
 
 __all__ = [
     'MLP',
@@ -14,6 +14,6 @@ __all__ = [
     'CoordinateAttention',
     'CrossFusion',
     'PReLU',
-    'PretrainedPart',
+    'PretrainedBackbone',
     'pretrained_file',
 ]

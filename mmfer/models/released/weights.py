@@ -10,20 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mmfer.models.released.names import KINDS, detect_kind, own_part, to_mmfer
 from mmfer.utils.checkpoint_reader import CheckpointError, read_checkpoint, show
 from mmfer.utils.state_dict import find_state_dict
 
-__all__ = [
-    'FillReport',
-    'check_pretrained_file',
-    'detect_kind',
-    'fill',
-    'load_pretrained_part',
-    'read_released',
-    'to_mmfer',
-    'where_in_config',
-]
+from .names import KINDS, detect_kind, own_part, to_mmfer
 
 # class: its stream in a config ('' for the whole backbone), its released file and where that comes from
 PARTS = {
@@ -183,23 +173,23 @@ def check_pretrained_file(module: nn.Module, path: str | os.PathLike) -> None:
     )
 
 
-def load_pretrained_part(module: nn.Module, path: str | os.PathLike) -> FillReport:
-    """Fills an IRNet or a MobileFaceNet from its released file, or from one that already has mmfer's names.
+def load_pretrained(module: nn.Module, path: str | os.PathLike) -> FillReport:
+    """Fills a backbone or a stream of one from a released file, or from one that has mmfer's names.
 
     Raises:
         FileNotFoundError: If there is no such file, see :func:`check_pretrained_file`.
         CheckpointError: If it cannot be read or belongs to another network.
     """
     check_pretrained_file(module, path)
-    part = own_part(module.state_dict())
-    if part is None:
-        raise TypeError(f'{type(module).__name__}: released weights are known for IRNet and MobileFaceNet only')
     state, kind, dropped = read_released(path)
+    part = own_part(module.state_dict())
     found = PART_OF_KIND.get(kind) or own_part(state) or KINDS[kind]
-    if found != part:
+    if part and found != part:
         raise CheckpointError(
             f'{path} holds {found}, not {part}. Name a file of {part} (such as {PARTS[part][1]}) in '
             f'{where_in_config(part)}.init_cfg.checkpoint'
         )
-    report = fill(module, state, str(path))
+    prefix = 'backbone.'
+    backbone = {name[len(prefix) :]: tensor for name, tensor in state.items() if name.startswith(prefix)}
+    report = fill(module, backbone or state, str(path))
     return FillReport(report.tensors, report.parameters, dropped + report.dropped)

@@ -1,5 +1,6 @@
 import cv2
 import pytest
+import raw_copies as raw
 
 from mmfer.datasets.fer_plus import FERPlus
 from mmfer.datasets.prepare import prepare
@@ -11,8 +12,8 @@ def quiet(source, out):
     return '\n'.join(said)
 
 
-def test_each_row_gets_its_name(tmp_path, raw):
-    tree = raw.write_tree(raw.files['ferplus-csv'](), tmp_path / 'raw')
+def test_each_row_gets_its_name(tmp_path):
+    tree = raw.write_tree(raw.RAW['ferplus-csv'](), tmp_path / 'raw')
     text = quiet(tree, tmp_path / 'out')
     assert '24 images written' in text
     assert '3 rows without an image name left out' in text
@@ -23,7 +24,7 @@ def test_each_row_gets_its_name(tmp_path, raw):
     assert [cv2.imread(dataset[i]['img_path'])[0, 0, 0] for i in range(8)] == list(range(18, 26))
 
 
-def test_rows_that_share_a_name(tmp_path, raw):
+def test_rows_that_share_a_name(tmp_path):
     listed = raw.fer_plus_csv().replace(b'fer0000003.png', b'fer0000001.png')
     tree = raw.write_tree({'fer2013.csv': raw.fer2013_csv(rows=9), 'fer2013new.csv': listed}, tmp_path / 'raw')
     assert '1 rows name an image of an earlier row' in quiet(tree, tmp_path / 'out')
@@ -41,12 +42,11 @@ def test_rows_that_share_a_name(tmp_path, raw):
             lambda pixels, listed: (pixels.replace(b'5 5 5', b'5 5 300', 1), listed),
             '1 pixels that are not 2304 numbers',
         ),
-        (lambda pixels, listed: (pixels.replace(b'5 5 5', b'5 5', 1), listed), '1 pixels that are not 2304 numbers'),
         (lambda pixels, listed: (pixels, listed.replace(b'fer0000003.png', b'../x.png')), '1 image names that are not'),
         (lambda pixels, listed: (pixels.replace(b'pixels', b'pix'), listed), 'no column pixels'),
     ],
 )
-def test_lists_that_do_not_belong_together(tmp_path, raw, change, message):
+def test_lists_that_do_not_belong_together(tmp_path, change, message):
     pixels, listed = change(raw.fer2013_csv(rows=9), raw.fer_plus_csv())
     tree = raw.write_tree({'fer2013.csv': pixels, 'fer2013new.csv': listed}, tmp_path / 'raw')
     with pytest.raises(ValueError, match=message):
@@ -54,7 +54,7 @@ def test_lists_that_do_not_belong_together(tmp_path, raw, change, message):
     assert not list(tmp_path.rglob('*.png'))
 
 
-def test_class_folders_cannot_serve(tmp_path, raw):
-    files = {**raw.files['fer2013-folders'](), 'fer2013new.csv': raw.fer_plus_csv()}
+def test_class_folders_cannot_serve(tmp_path):
+    files = {**raw.RAW['fer2013-folders'](), 'fer2013new.csv': raw.fer_plus_csv()}
     with pytest.raises(ValueError, match=r'the images fer2013\.csv'):
         quiet(raw.write_tree(files, tmp_path / 'raw'), tmp_path / 'out')

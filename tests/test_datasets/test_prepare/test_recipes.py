@@ -4,15 +4,11 @@ import tarfile
 
 import cv2
 import pytest
+import raw_copies as raw
 
 from mmfer.datasets.affect_net import AffectNet
 from mmfer.datasets.prepare import RECIPES, prepare
 
-FORMS = (
-    *('raf_db', 'raf_compound', 'affectnet-2017', 'affectnet-2021', 'fer2013-csv', 'fer2013-icml', 'fer2013-folders'),
-    *('ferplus-csv', 'ferplus-icml', 'ferplus-png', 'sfew-aligned', 'sfew-frames', 'caers', 'expw', 'kdef', 'ckplus'),
-    'jaffe',
-)
 SIZES = {
     'raf_db': (7, 7),
     'raf_compound': (11, 11),
@@ -36,7 +32,7 @@ SIZES = {
 
 def read_back(text, name):
     """Builds the data sets that the report says to build."""
-    cls = RECIPES[name].dataset
+    cls = RECIPES[name][0].dataset
     calls = [ast.parse(line.strip()).body[0].value for line in text.split('Read it with\n')[1].splitlines()]
     return [cls(**{word.arg: ast.literal_eval(word.value) for word in call.keywords}) for call in calls]
 
@@ -47,15 +43,15 @@ def run(name, raw_dir, out, **options):
     return '\n'.join(said)
 
 
-def test_every_recipe_is_tried(raw):
-    assert set(FORMS) == set(raw.files) == set(SIZES)
-    assert {form.split('-')[0] for form in FORMS} == set(RECIPES)
+def test_every_recipe_is_tried():
+    assert set(raw.RAW) == set(SIZES)
+    assert {form.split('-')[0] for form in SIZES} == set(RECIPES)
 
 
-@pytest.mark.parametrize('form', FORMS)
-def test_tree_is_linked_and_archives_give_the_same(tmp_path, raw, form):
+@pytest.mark.parametrize('form', SIZES)
+def test_tree_is_linked_and_archives_give_the_same(tmp_path, form):
     name = form.split('-')[0]
-    files = raw.files[form]()
+    files = raw.RAW[form]()
     tree = raw.write_tree(files, tmp_path / 'tree')
     archives = tmp_path / 'archives'
     archives.mkdir()
@@ -74,10 +70,10 @@ def test_tree_is_linked_and_archives_give_the_same(tmp_path, raw, form):
     assert before == (raw.snapshot(tree), raw.snapshot(archives))
 
 
-def test_raf_db_as_its_authors_hand_it_out(tmp_path, raw):
+def test_raf_db_as_its_authors_hand_it_out(tmp_path):
     """Zips within the tree, in a zip, beside the compound part and what systems leave behind."""
     source = tmp_path / 'raw'
-    basic, compound = raw.files['raf_db'](), raw.files['raf_compound']()
+    basic, compound = raw.RAW['raf_db'](), raw.RAW['raf_compound']()
     aligned = {path.split('Image/')[1]: data for path, data in basic.items() if 'Image' in path}
     wrapped = {
         'basic/EmoLabel/list_patition_label.txt': basic['basic/EmoLabel/list_patition_label.txt'],
@@ -95,9 +91,9 @@ def test_raf_db_as_its_authors_hand_it_out(tmp_path, raw):
     assert all(path.is_symlink() for path in (tmp_path / 'b' / 'Image' / 'aligned').iterdir())
 
 
-def test_zip_in_tar_and_archives_side_by_side(tmp_path, raw):
+def test_zip_in_tar_and_archives_side_by_side(tmp_path):
     source = tmp_path / 'raw'
-    files = raw.files['ckplus']()
+    files = raw.RAW['ckplus']()
     images = raw.zipped({path: data for path, data in files.items() if path.endswith('.png')})
     labels = raw.zipped({path: data for path, data in files.items() if path.startswith('Emotion')})
     raw.write_tree({'ck.tar': raw.tarred({'extended-cohn-kanade-images.zip': images}, 'w')}, source)
@@ -106,27 +102,27 @@ def test_zip_in_tar_and_archives_side_by_side(tmp_path, raw):
     assert len(list((tmp_path / 'out').rglob('*.png'))) == 42
 
 
-def test_a_single_archive_as_raw_dir(tmp_path, raw):
+def test_a_single_archive_as_raw_dir(tmp_path):
     path = tmp_path / 'jaffe.zip'
-    path.write_bytes(raw.zipped(raw.files['jaffe']()))
+    path.write_bytes(raw.zipped(raw.RAW['jaffe']()))
     run('jaffe', path, tmp_path / 'out')
     assert len(list((tmp_path / 'out' / 'jaffe').iterdir())) == 7
     assert tarfile.is_tarfile(path) is False
 
 
-def test_fer2013_icml_file_is_renamed(tmp_path, raw):
-    tree = raw.write_tree(raw.files['fer2013-icml'](), tmp_path / 'raw')
+def test_fer2013_icml_file_is_renamed(tmp_path):
+    tree = raw.write_tree(raw.RAW['fer2013-icml'](), tmp_path / 'raw')
     run('fer2013', tree, tmp_path / 'out')
     assert (tmp_path / 'out' / 'fer2013.csv').resolve() == tree / 'icml_face_data.csv'
 
 
-def test_folders_of_fer2013_with_a_validation_part(tmp_path, raw):
-    files = {**raw.files['fer2013-folders'](), 'fer2013/PublicTest/happy/1.jpg': raw.picture(1)}
+def test_folders_of_fer2013_with_a_validation_part(tmp_path):
+    files = {**raw.RAW['fer2013-folders'](), 'fer2013/PublicTest/happy/1.jpg': raw.picture(1)}
     with pytest.raises(ValueError, match='no samples of'):
         run('fer2013', raw.write_tree(files, tmp_path / 'raw'), tmp_path / 'out')
 
 
-def test_expw_in_parts_of_7z_says_to_extract(tmp_path, raw):
+def test_expw_in_parts_of_7z_says_to_extract(tmp_path):
     files = {f'image/origin.7z.{i:03d}': b'7z' for i in range(1, 14)}
     tree = raw.write_tree({'label/label.lst': b'a.jpg 0 1 2 3 4 9 0', **files}, tmp_path / 'raw')
     with pytest.raises(ValueError, match='extracted first') as error:
@@ -136,17 +132,17 @@ def test_expw_in_parts_of_7z_says_to_extract(tmp_path, raw):
     assert not (tmp_path / 'out').exists()
 
 
-def test_kdef_leaves_the_averaged_faces_out(tmp_path, raw):
-    tree = raw.write_tree(raw.files['kdef'](), tmp_path / 'raw')
+def test_kdef_leaves_the_averaged_faces_out(tmp_path):
+    tree = raw.write_tree(raw.RAW['kdef'](), tmp_path / 'raw')
     run('kdef', tree, tmp_path / 'out')
     assert (tmp_path / 'out/KDEF/AF01/AF01AFS.JPG').resolve() == tree / 'KDEF_and_AKDEF/KDEF/AF01/AF01AFS.JPG'
     assert not list((tmp_path / 'out').rglob('AFAFS.JPG'))
 
 
-def test_affectnet_lists_serve_seven_and_eight_classes(tmp_path, raw):
+def test_affectnet_lists_serve_seven_and_eight_classes(tmp_path):
     for form in ('affectnet-2017', 'affectnet-2021'):
         out = tmp_path / f'{form} out'
-        run('affectnet', raw.write_tree(raw.files[form](), tmp_path / form), out)
+        run('affectnet', raw.write_tree(raw.RAW[form](), tmp_path / form), out)
         content = json.loads((out / 'val.json').read_text())
         assert len(content['metainfo']['classes']) == 8
         assert content['data_list'][3]['valence'] == 0.5

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from mmengine.runner import Runner
 
 from mmfer.datasets import SynthFER
 from mmfer.datasets.samplers import ImbalancedSampler
@@ -42,30 +41,6 @@ def test_follows_from_seed_and_epoch_alone(synth):
     assert drawn(sampler, 0) == first
     assert drawn(ImbalancedSampler(synth, seed=3), 7) == drawn(sampler, 7)
     assert drawn(ImbalancedSampler(synth, seed=4), 0) != first
-
-
-def test_equal_across_ranks(synth, monkeypatch):
-    whole = drawn(ImbalancedSampler(synth, seed=2), 4)
-    parts = []
-    for rank in range(3):
-        monkeypatch.setattr('mmfer.datasets.samplers.base.get_dist_info', lambda rank=rank: (rank, 3))
-        parts.append(drawn(ImbalancedSampler(synth, seed=2), 4))
-    assert [len(part) for part in parts] == [67, 67, 67]
-    assert [index for step in zip(*parts) for index in step][:200] == whole
-
-
-def test_in_the_runners_data_loader():
-    loader = Runner.build_dataloader(
-        dict(
-            dataset=dict(type='SynthFER', num_samples=60, size=16, _scope_='mmfer'),
-            sampler=dict(type='ImbalancedSampler', num_samples=24, _scope_='mmfer'),
-            batch_size=8,
-            num_workers=0,
-            collate_fn=dict(type='pseudo_collate'),
-        ),
-        seed=9,
-    )
-    assert [len(batch['gt_label']) for batch in loader] == [8, 8, 8]
 
 
 @pytest.mark.parametrize('number', [0, 1.5])

@@ -31,11 +31,6 @@ def test_equals_the_function(options):
     assert not {'face_landmarks', 'face_box'} & set(results)
 
 
-def test_landmarks_as_lists():
-    results = AlignFace(size=96)(sample(face_landmarks=POINTS.tolist()))
-    np.testing.assert_array_equal(results['img'], align_face(IMG, POINTS, 96))
-
-
 def test_without_landmarks_by_the_box():
     with pytest.warns(UserWarning, match='without landmarks are centred by their boxes and not turned'):
         results = AlignFace(size=96, margin=0.1)(sample(face_landmarks=None, face_box=BOX))
@@ -79,7 +74,7 @@ def test_errors_of_boxes():
         AlignFace()(sample(face_box=(900, 900, 990, 990)))
 
 
-@pytest.mark.parametrize('options', [dict(size=0), dict(size='224'), dict(margin=-0.5), dict(pad='reflect')])
+@pytest.mark.parametrize('options', [dict(size=0), dict(margin=-0.5), dict(pad='reflect')])
 def test_wrong_options(options):
     with pytest.raises(ValueError, match=f'AlignFace: {next(iter(options))}='):
         AlignFace(**options)
@@ -91,7 +86,3 @@ def test_in_a_pipeline_and_in_other_processes():
     packed = pickle.loads(pickle.dumps(pipeline))(copy.deepcopy(sample(face_landmarks=POINTS)))
     np.testing.assert_array_equal(packed['inputs'].permute(1, 2, 0).numpy(), align_face(IMG, POINTS, 64))
     assert packed['data_samples'].img_shape == (64, 64)
-
-
-def test_repr():
-    assert repr(AlignFace(112, 0.1)) == "AlignFace(size=(112, 112), margin=0.1, pad='edge', required=False)"

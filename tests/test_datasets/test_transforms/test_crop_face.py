@@ -72,12 +72,7 @@ def test_sample_without_box():
     ('box', 'match'),
     [
         ((5, 5, 5, 9), 'must be four numbers'),
-        ((9, 5, 5, 9), 'must be four numbers'),
-        ((1, 2, 3), 'must be four numbers'),
-        ((1, 2, 3, float('nan')), 'must be four numbers'),
-        (('a', 2, 3, 4), 'must be four numbers'),
         ((40, 5, 48, 13), 'lies outside the image of 30 x 20'),
-        ((5, -9, 9, -2), 'lies outside'),
         ((0, 0, 1e9, 1e9), 'far larger than the image'),
     ],
 )
@@ -90,7 +85,3 @@ def test_bad_boxes_name_the_image(box, match):
 def test_wrong_options(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         CropFace(**options)
-
-
-def test_repr():
-    assert repr(CropFace(0.1)) == "CropFace(margin=0.1, square=True, pad='edge', required=False)"

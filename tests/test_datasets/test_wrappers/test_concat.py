@@ -2,8 +2,7 @@ import pickle
 
 import numpy as np
 import pytest
-from mmengine.dataset import BaseDataset, ClassBalancedDataset, RepeatDataset, pseudo_collate
-from torch.utils.data import DataLoader
+from mmengine.dataset import BaseDataset, ClassBalancedDataset, RepeatDataset
 
 from mmfer.datasets import (
     FER2013,
@@ -212,14 +211,6 @@ def test_published_counts():
     assert ConcatDataset([published((2, 3)), published((4, 5))]).published_counts() == (6, 8)
     assert ConcatDataset([published((2, 3)), published(9)]).published_counts() == 14
     assert ConcatDataset([published((2, 3)), named('anger', 'fear')]).published_counts() is None
-
-
-@pytest.mark.parametrize('num_workers', [0, 2])
-def test_in_a_data_loader(num_workers):
-    both = KFold(ConcatDataset([A, B]), fold=0, num_folds=2)
-    loader = DataLoader(both, batch_size=8, num_workers=num_workers, collate_fn=pseudo_collate)
-    seen = [int(index) for batch in loader for index in batch['sample_idx']]
-    assert seen == list(range(len(both)))
 
 
 def test_copies():

@@ -38,8 +38,3 @@ def test_se_scales_channels():
 def test_wrong_arguments_are_named(wrong, name):
     with pytest.raises(ValueError, match=name):
         IRNet(**wrong)
-
-
-def test_unknown_argument_is_refused():
-    with pytest.raises(TypeError, match='out_indexes'):
-        IRNet(out_indexes=(0,))

@@ -68,8 +68,3 @@ def test_different_numbers_of_maps_are_an_error():
     net.image.forward = lambda x: (x,)
     with pytest.raises(ValueError, match='1 maps, the landmark stream 3'):
         net(torch.randn(1, 3, 112, 112))
-
-
-def test_norm_eval_is_an_explicit_choice():
-    with pytest.raises(TypeError, match='norm_eval'):
-        TwoStreamBackbone(image=IRNet(), landmark=MobileFaceNet())

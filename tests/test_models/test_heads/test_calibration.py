@@ -1,5 +1,4 @@
 import math
-import warnings
 
 import numpy as np
 import pytest
@@ -132,29 +131,6 @@ def test_probabilities_of_zero():
     assert all(value.isfinite().all() for value in sharp.values())
     half = calibration(0.5)(dict(pred_score=outputs['pred_score'].half(), uncertainty=torch.zeros(2)))
     assert half['pred_score'].dtype == torch.float32
-
-
-@pytest.mark.parametrize('name', ['linear', 'vich sampled', 'evidential'])
-def test_exports(name):
-    class Predictor(torch.nn.Module):
-        def __init__(self, head):
-            super().__init__()
-            self.head = head
-
-        def forward(self, x):
-            return self.head.predictions(self.head.pre_logits(x))
-
-    head = HEADS[name]().eval()
-    head.calibration = calibration(0.5, 0.25)
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        program = torch.export.export(
-            Predictor(head), (X,), dynamic_shapes=({0: torch.export.Dim('batch')},), strict=False
-        )
-    for x in (X, X[:2]):
-        expected = head.predictions(x)
-        for key, value in program.module()(x).items():
-            assert torch.allclose(value, expected[key], atol=1e-5), key
 
 
 class Model(BaseModule):

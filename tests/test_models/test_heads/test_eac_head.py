@@ -1,11 +1,9 @@
 import math
 
-import golden
-import numpy as np
+import head_checks
 import pytest
 import torch
-from mmpretrain.models import ImageClassifier, ResNet
-from mmpretrain.structures import DataSample
+from mmpretrain.models import ImageClassifier
 from torch import nn
 from torch.nn import functional as F
 
@@ -13,59 +11,16 @@ from mmfer.models.heads.eac_head import EACHead
 from mmfer.models.two_view_preprocessor import TwoViewPreprocessor, second_views
 from mmfer.registry import MODELS
 
-LAYERS = {'0': 'conv1', '1': 'bn1', '4': 'layer1', '5': 'layer2', '6': 'layer3', '7': 'layer4'}
-
 
 def samples(labels, scores=None):
     """Samples of images and of their second views."""
-    out = [DataSample().set_gt_label(int(label)) for label in labels]
-    for sample, score in zip(out, scores if scores is not None else []):
-        sample.set_gt_score(score)
+    out = head_checks.samples(labels, scores)
     return out + second_views(out)
 
 
 def build(**kwargs):
     torch.manual_seed(0)
     return EACHead(num_classes=3, in_channels=4, **kwargs)
-
-
-def renamed(name):
-    """A name in the authors' checkpoints, in an ImageClassifier."""
-    part, rest = name.split('.', 1)
-    if part == 'features':
-        layer, rest = rest.split('.', 1)
-        return f'backbone.{LAYERS[layer]}.{rest}'
-    return f'head.{name}'
-
-
-def statistics(x):
-    x = x.double().flatten()
-    return torch.stack([x.mean(), x.std(), x.abs().max(), x[0], x[-1]]).numpy()
-
-
-def test_recorded_outputs_of_the_original():
-    manifest, recorded = golden.manifest('eac_7'), np.load(golden.GOLDEN / 'eac_7.npz')
-    state = {
-        renamed(name): golden.fill_tensor(name, shape, manifest['norm_scale']) for name, shape in manifest['entries']
-    }
-    backbone = ResNet(50, style='caffe')
-    backbone.maxpool = nn.MaxPool2d(3, 2, ceil_mode=True)  # as the network of VGGFace2
-    model = ImageClassifier(backbone, head=EACHead(7, 2048, consistency_weight=1.0))
-    model.load_state_dict(state, strict=True)
-    model.eval()
-    images = golden.images(2)
-    with torch.no_grad():
-        maps = model.extract_feat(torch.cat([images, images.flip(-1)]))
-        logits = model.head(maps).numpy()
-        losses = model.head.loss(maps, samples(golden.labels(2, 7)))
-        attention, flipped = model.head.attention(maps[-1]).chunk(2)
-    expected = np.concatenate([recorded['logits'], recorded['logits_flipped_input']])
-    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
-    np.testing.assert_allclose(statistics(attention), recorded['attention'], rtol=0, atol=3e-5)
-    np.testing.assert_allclose(statistics(flipped), recorded['attention_flipped_input'], rtol=0, atol=3e-5)
-    consistency = float(recorded['consistency_loss'])
-    assert float(losses['loss_consistency']) == pytest.approx(consistency, rel=1e-3)
-    assert float(losses['loss_ce']) == pytest.approx(float(recorded['cross_entropy']), abs=1e-4)
 
 
 def test_losses_by_hand():

@@ -1,17 +1,9 @@
 import pytest
 import torch
-from head_checks import EVERY_HEAD, maker
-from mmpretrain.structures import DataSample
+from head_checks import EVERY_HEAD, maker, samples
 from torch.nn import functional as F
 
 from mmfer.models import LinearHead
-
-
-def samples(labels, scores=None):
-    out = [DataSample().set_gt_label(label) for label in labels]
-    for sample, score in zip(out, scores if scores is not None else []):
-        sample.set_gt_score(score)
-    return out
 
 
 @pytest.fixture

@@ -2,19 +2,12 @@ import math
 
 import pytest
 import torch
-from mmpretrain.structures import DataSample
+from head_checks import samples
 from torch import nn
 from torch.nn import functional as F
 
 from mmfer.models.heads.rul_head import RULHead
 from mmfer.registry import MODELS
-
-
-def samples(labels, scores=None):
-    out = [DataSample().set_gt_label(int(label)) for label in labels]
-    for sample, score in zip(out, scores if scores is not None else []):
-        sample.set_gt_score(score)
-    return out
 
 
 def build(**kwargs):

@@ -34,13 +34,6 @@ def test_one_image_trains_where_several_do():
     assert feature.isfinite().all()
 
 
-def test_exportable():
-    neck = DDAMFNNeck(in_channels=16, feature_size=3).eval()
-    program = torch.export.export(neck, ((torch.randn(2, 16, 3, 3),),))
-    x = torch.randn(2, 16, 3, 3)
-    torch.testing.assert_close(program.module()((x,))[-1], neck((x,))[-1])
-
-
 def test_wrong_number_of_heads():
     with pytest.raises(ValueError, match='num_heads=0'):
         DDAMFNNeck(num_heads=0)

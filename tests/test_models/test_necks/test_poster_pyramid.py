@@ -118,10 +118,3 @@ def test_maps_that_do_not_fit_say_what_to_set():
     for wrong in ([image, landmark], [landmark], [landmark, image[..., :2]]):
         with pytest.raises(ValueError, match=r'expected a landmark map of \(16, 2, 2\).*input_size'):
             tiny()(wrong)
-
-
-def test_exportable():
-    net = tiny().eval()
-    args = (maps(),)
-    program = torch.export.export(net, args)
-    assert torch.allclose(program.module()(*args)[0], net(*args)[0], atol=1e-5)

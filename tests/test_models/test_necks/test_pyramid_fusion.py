@@ -75,10 +75,3 @@ def test_wrong_lengths_are_named():
         tiny(feature_sizes=(8, 8, 2))
     with pytest.raises(ValueError, match='got 5 maps'):
         tiny()(maps()[:5])
-
-
-def test_exportable():
-    net = tiny().eval()
-    args = (maps(),)
-    program = torch.export.export(net, args)
-    assert torch.allclose(program.module()(*args)[0], net(*args)[0], atol=1e-5)

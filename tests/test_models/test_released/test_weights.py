@@ -11,7 +11,7 @@ from mmfer.apis import load_config
 from mmfer.models.backbones import FaceResNet, IRNet, MixedFeatureNet, MobileFaceNet, TwoStreamBackbone
 from mmfer.models.heads import LinearHead, VICHead
 from mmfer.models.necks import PyramidFusionNeck
-from mmfer.models.released.weights import check_pretrained_file, fill, load_pretrained_part, read_released
+from mmfer.models.released.weights import check_pretrained_file, fill, load_pretrained, read_released
 from mmfer.registry import MODELS
 from mmfer.utils.checkpoint_reader import CheckpointError
 
@@ -128,7 +128,7 @@ def test_pretrained_parts(tmp_path, suffix):
             torch.save({'state_dict': {f'module.{n}': t for n, t in released.items()}}, path)
         else:
             save_file({name: tensor.contiguous() for name, tensor in released.items()}, path)
-        report = load_pretrained_part(nets[part], path)
+        report = load_pretrained(nets[part], path)
         assert report.tensors == len(nets[part].state_dict())
         assert report.dropped
         assert all('output_layer' in n or 'landmark_head' in n for n in report.dropped)
@@ -138,21 +138,21 @@ def test_pretrained_parts(tmp_path, suffix):
     assert torch.equal(own['stem.0.act.weight'], files['MobileFaceNet']['conv1.prelu.weight'])
 
     with_points = build(MobileFaceNet, with_landmarks=True)
-    assert load_pretrained_part(with_points, tmp_path / f'MobileFaceNet{suffix}').dropped == []
-    assert load_pretrained_part(build(MobileFaceNet, out_indices=(0, 1)), tmp_path / f'MobileFaceNet{suffix}').dropped
+    assert load_pretrained(with_points, tmp_path / f'MobileFaceNet{suffix}').dropped == []
+    assert load_pretrained(build(MobileFaceNet, out_indices=(0, 1)), tmp_path / f'MobileFaceNet{suffix}').dropped
 
     # a file with mmfer's names, and one of the other network
     torch.save(nets['IRNet'].state_dict(), tmp_path / 'own.pth')
     again = build(IRNet)
-    load_pretrained_part(again, tmp_path / 'own.pth')
+    load_pretrained(again, tmp_path / 'own.pth')
     assert all(torch.equal(a, b) for a, b in zip(again.state_dict().values(), nets['IRNet'].state_dict().values()))
     for path in (tmp_path / f'IRNet{suffix}', tmp_path / 'own.pth'):
         with pytest.raises(CheckpointError, match='holds IRNet, not MobileFaceNet'):
-            load_pretrained_part(build(MobileFaceNet), path)
+            load_pretrained(build(MobileFaceNet), path)
     with pytest.raises(CheckpointError, match='holds MobileFaceNet, not IRNet'):
-        load_pretrained_part(build(IRNet), tmp_path / f'MobileFaceNet{suffix}')
+        load_pretrained(build(IRNet), tmp_path / f'MobileFaceNet{suffix}')
     with pytest.raises(CheckpointError, match='no place in the model'):  # deeper than the config
-        load_pretrained_part(build(IRNet, depth=18), tmp_path / 'own.pth')
+        load_pretrained(build(IRNet, depth=18), tmp_path / 'own.pth')
 
 
 def test_missing_pretrained_files(tmp_path):
@@ -161,7 +161,7 @@ def test_missing_pretrained_files(tmp_path):
         (MobileFaceNet(), 'mobilefacenet_model_best.pth.tar', 'landmark'),
     ):
         path = tmp_path / 'not_there.pth'
-        for look in (load_pretrained_part, check_pretrained_file):
+        for look in (load_pretrained, check_pretrained_file):
             with pytest.raises(FileNotFoundError, match='https://github.com/') as error:
                 look(net, path)
             text = str(error.value)
@@ -173,18 +173,7 @@ def test_missing_pretrained_files(tmp_path):
     path.touch()
     check_pretrained_file(IRNet(), path)
     with pytest.raises(CheckpointError, match='is empty'):
-        load_pretrained_part(IRNet(), path)
-    with pytest.raises(TypeError, match='Linear'):
-        load_pretrained_part(nn.Linear(1, 1), path)
-
-
-def test_real_landmark_weights():
-    path = golden.SHARED / 'weights' / 'mobilefacenet_68.safetensors'
-    if not path.is_file():
-        pytest.skip('real MobileFaceNet weights are not here')
-    net = MobileFaceNet(with_landmarks=True)
-    assert load_pretrained_part(net, path).dropped == []
-    assert load_pretrained_part(MobileFaceNet(), path).dropped
+        load_pretrained(IRNet(), path)
 
 
 @pytest.mark.parametrize('folder', ['poster_var', 'poster'])

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
 
 EMOTIONS = ('Angry', 'Disgust', 'Fear', 'Happy', 'Neutral', 'Sad', 'Surprise')
 
@@ -207,30 +206,3 @@ def contents(root):
                 path = Path(folder, name)
                 found[path.relative_to(root).as_posix()] = path.read_bytes()
     return found
-
-
-class Raw:
-    """The helpers above, for tests."""
-
-    files = RAW
-    picture = staticmethod(picture)
-    number = staticmethod(number)
-    write_tree = staticmethod(write_tree)
-    zipped = staticmethod(zipped)
-    tarred = staticmethod(tarred)
-    snapshot = staticmethod(snapshot)
-    contents = staticmethod(contents)
-    fer2013_csv = staticmethod(fer2013_csv)
-    fer_plus_csv = staticmethod(fer_plus_csv)
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    # MMEngine collects garbage after each list, which takes far longer than all else here.
-    monkeypatch.setattr('gc.collect', lambda *args: 0)
-
-
-@pytest.fixture
-def raw():
-    """Makers of raw data."""
-    return Raw
