@@ -179,7 +179,7 @@ class FERRunner(ResumableRunner):
         with ExitStack() as lock:
             if self.rank == 0:
                 try:
-                    lock.enter_context(sole_run(Path(self.work_dir, 'training.lock'), self.logger.warning))
+                    lock.enter_context(sole_run(Path(self.work_dir, 'training.lock')))
                 except (OSError, ValueError) as error:
                     if self.world_size == 1:
                         raise
