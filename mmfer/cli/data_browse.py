@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> None:
     from mmfer.datasets.samplers import labels_of
     from mmfer.datasets.verify import build_dataset, split_settings
     from mmfer.registry import MODELS
-    from mmfer.utils.files import replace_synced
+    from mmfer.utils.files import whole_file
     from mmfer.utils.nesting import protocol_of
     from mmfer.visualization.contact_sheet import contact_sheet
 
@@ -122,11 +122,6 @@ def run(args: argparse.Namespace) -> None:
     titles = [(0, 'before', False), (1, 'views', False)]
     soft = any(row.score is not None for row in rows)
     sheet = contact_sheet(rows, classes, titles, header, names_width=NAMES, legend=soft)
-    ok, data = cv2.imencode('.png', sheet, [cv2.IMWRITE_PNG_COMPRESSION, 9])
-    part = args.out.with_name(f'.{args.out.name}.part')
-    try:
-        part.write_bytes(data.tobytes())
-        replace_synced(part, args.out)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(args.out) as part:
+        part.write_bytes(cv2.imencode('.png', sheet, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes())
     print(f'{len(rows)} samples of {len(dataset)} in {args.out} ({sheet.shape[1]} x {sheet.shape[0]} pixels)')
