@@ -19,19 +19,18 @@ from torch import nn
 from mmfer.models.layers import pretrained_file
 from mmfer.models.released.weights import check_pretrained_file
 from mmfer.registry import RUNNERS
+from mmfer.utils.errors import TrainingError
 from mmfer.utils.files import write_text
 from mmfer.utils.folder_lock import sole_run
 
 from .activation_checkpointing import checkpoint_activations
 from .class_names import check_num_classes, classes_of, same_names
 from .compiling import compile_features
-from .hooks.guard_hook import check_loader
-from .loops import FERTestLoop, FERValLoop
+from .loops import FERTestLoop, FERValLoop, check_loader
 from .resume.interrupt_hook import InterruptHook
 from .resume.runner import ResumableRunner
 from .resume.seeding import data_of
 from .schedules import check_lengths
-from .workers import explained_worker_deaths
 
 _STAMPS: set = set()  # of the runs of this process
 OWN_DEFAULTS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')  # MMEngine's
@@ -162,8 +161,16 @@ class FERRunner(ResumableRunner):
     @contextmanager
     def _running(self) -> Iterator[None]:
         try:
-            with explained_worker_deaths():
-                yield
+            yield
+        except RuntimeError as error:
+            atexit.unregister(leave_group)
+            if 'DataLoader worker (pid' not in str(error):
+                raise
+            raise TrainingError(
+                f'a data loading worker died ({error}). The usual cause is memory: take fewer workers (num_workers of '
+                'the data loader) or less prefetching (prefetch_factor), or in a container more shared memory (docker '
+                'run --shm-size=8g). The run continues from its last checkpoint with --resume.'
+            ) from error
         except (Exception, KeyboardInterrupt):
             atexit.unregister(leave_group)  # another process may be waiting in the group, so that this could hang
             raise
@@ -197,7 +204,8 @@ class FERRunner(ResumableRunner):
         return loop
 
     def _check_loop(self, loop: BaseLoop, part: str) -> None:
-        """Refuse to compare labels by index, as other loops than mmfer's do, where that would be wrong."""
+        """Refuse an empty loader, and a comparison of labels by index, as of other loops, where that would be wrong."""
+        check_loader(loop.dataloader, f'{part}_dataloader')
         model, data = self.model_classes, classes_of(data_of(loop.dataloader))
         if not isinstance(loop, (FERValLoop, FERTestLoop)) and model and data and not same_names(model, data):
             raise ValueError(
@@ -218,7 +226,7 @@ class FERRunner(ResumableRunner):
                     problems.append(f'model.{name}: {error}')
         try:
             self._train_loop = self.build_train_loop(self._train_loop)
-            check_loader(self._train_loop.dataloader)
+            check_loader(self._train_loop.dataloader, 'train_dataloader')
             dataset = data_of(self._train_loop.dataloader)
             check_num_classes(self.model, classes_of(dataset), 'the training data', dataset)
             if self._val_loop is not None:

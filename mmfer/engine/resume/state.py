@@ -116,30 +116,23 @@ def check_optimizer(optim_wrapper: Any, saved: dict, kinds: dict[str, str], name
     Raises:
         ValueError: If there are other optimizers, or other groups of parameters.
     """
-    own = _wrappers(optim_wrapper)
-    states = {'': saved} if 'param_groups' in saved else saved
-    problems = []
-    if set(own) != set(states):
-        there, here = (', '.join(filter(None, parts)) or 'one for all' for parts in (states, own))
-        problems.append(f'optimizers: {there} in the checkpoint, {here} in the config')
-    for part in own if not problems else ():
-        prefix, kind = f'{part}.' if part else '', type(own[part].optimizer).__name__
-        before, now = states[part]['param_groups'], own[part].optimizer.param_groups
-        old = kinds.get(part, kind)
-        sizes, present = ([len(group['params']) for group in groups] for groups in (before, now))
-        if old != kind:
-            problems.append(f'{prefix}optimizer: {old} in the checkpoint, {kind} in the config')
-        if len(sizes) != len(present):
-            problems.append(f'{prefix}parameter groups: {len(sizes)} in the checkpoint, {len(present)} in the config')
-        elif sizes != present:
-            at = next(i for i, size in enumerate(sizes) if size != present[i])
-            there = f'{sizes[at]} parameters in the checkpoint, {present[at]} in the config'
-            problems.append(f'{prefix}parameter group {at}: {there}')
-    if problems:
+    own, states = _wrappers(optim_wrapper), {'': saved} if 'param_groups' in saved else saved
+    present = optimizer_kinds(optim_wrapper)
+    now = {part: _described(present[part], wrapper.optimizer.param_groups) for part, wrapper in own.items()}
+    then = {
+        part: _described(kinds.get(part, present.get(part)), state['param_groups']) for part, state in states.items()
+    }
+    if now != then:
+        old, new = ('; '.join(f'{part} {text}'.strip() for part, text in found.items()) for found in (then, now))
         raise ValueError(
-            f'{name} cannot continue with the optimizer of this config: {"; ".join(problems)}. Set it back, or begin a '
-            'new training from these weights: --cfg-options load_from=FILE and another --work-dir, without --resume.'
+            f'{name} cannot continue with the optimizer of this config: {old} in the checkpoint, {new} in the config. '
+            'Set it back, or begin a new training from these weights: --cfg-options load_from=FILE and another '
+            '--work-dir, without --resume.'
         )
+
+
+def _described(kind: str | None, groups: list) -> str:
+    return f'{kind} of {" + ".join(str(len(group["params"])) for group in groups)} parameters'
 
 
 # ---- what differs between processes ----------------------------------------------------------------------------------
