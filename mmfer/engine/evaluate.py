@@ -76,6 +76,7 @@ def evaluate(
     classes = None if checkpoint_classes(content) else config_classes(config)
     config.test_cfg = _test_cfg(config, missing=missing, class_map=dict(class_map or {}), model_classes=classes)
     runner = build_runner(config, work_dir, load_from=checkpoint, launcher=launcher, cfg_options=cfg_options, tta=tta)
+    runner.use_content(checkpoint, content)
     loop = runner.test_loop
     calibration = _calibration(runner, content)
     if tta is not None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import difflib
 import inspect
-import re
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -221,11 +222,13 @@ def arguments(kind: Callable) -> set[str] | None:
 def _hands_on(function: Callable, name: str) -> bool:
     """Whether the only use of ``**name`` is that a constructor of a base class gets it."""
     try:
-        source = inspect.getsource(function)
-    except (OSError, TypeError):
+        nodes = list(ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))))
+    except (OSError, TypeError, SyntaxError):
         return False
-    handed = re.search(rf'\.__init__\((?:[^()]|\([^()]*\))*\*\*{name}\b', source)
-    return handed is not None and len(re.findall(rf'\b{name}\b', source)) == 2
+    calls = [n for n in nodes if isinstance(n, ast.Call) and getattr(n.func, 'attr', '') == '__init__']
+    handed = [keyword.value for call in calls for keyword in call.keywords if keyword.arg is None]
+    uses = [n for n in nodes if isinstance(n, ast.Name) and n.id == name]
+    return bool(uses) and all(any(use is each for each in handed) for use in uses)
 
 
 # ---- what was meant --------------------------------------------------------------------------------------------------

@@ -145,14 +145,6 @@ def test_heads_that_train_without_their_forward():
         iterate(hook, runner, batch())
 
 
-def test_the_end_comes_too_early():
-    runner = fake_runner()
-    warnings = []
-    runner.logger = SimpleNamespace(warning=warnings.append)
-    RelabelHook(begin=6).before_train(runner)
-    assert 'epoch 6 of 5' in warnings[0]
-
-
 def test_checkpoints():
     hook, runner, content = RelabelHook(begin=1), fake_runner(dataset=[0] * 4), {}
     hook.before_train(runner)
@@ -162,8 +154,6 @@ def test_checkpoints():
     other.after_load_checkpoint(runner, content)
     other.before_train(runner)
     assert other.labels == hook.labels == {1: 1, 3: 2}
-    with pytest.raises(ValueError, match='4 samples, this one has 5'):
-        other.before_train(fake_runner(dataset=[0] * 5))
     fresh, runner._resume = RelabelHook(), False
     fresh.after_load_checkpoint(runner, content)  # fine-tuning takes the weights alone
     assert fresh.labels == {}
@@ -218,7 +208,6 @@ def whole(tmp_path_factory):
 
 def test_an_epoch_trains_on_what_the_one_before_found(whole):
     content = torch.load(whole.folder / 'epoch_2.pth', weights_only=True)['relabelled']
-    assert content['samples'] == 28
     labels = dict(zip(content['indices'].tolist(), content['labels'].tolist()))
     assert labels
     own = whole.runner.train_dataloader.dataset.dataset.get_gt_labels().tolist()
@@ -263,6 +252,7 @@ leave_group()
 """
 
 
+@pytest.mark.slow
 def test_processes_share_the_new_labels(tmp_path):
     folder = Path(__file__).parent
     arguments = [str(tmp_path / 'rendezvous'), str(tmp_path), str(folder), str(folder.parent)]

@@ -214,6 +214,7 @@ OPTIONS = dict(
 )
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one(tmp_path):
     folder = Path(__file__).parent
     script = PROCESS.replace('{OPTIONS}', repr(OPTIONS))

@@ -64,7 +64,7 @@ def test_a_beginning_alone(tmp_path, run):
     assert not (tmp_path / 'out.pth').exists()
 
 
-@pytest.mark.parametrize('kind', ['poster_var', 'poster_pp'])
+@pytest.mark.parametrize('kind', ['poster_var', pytest.param('poster_pp', marks=pytest.mark.slow)])
 def test_whole_models(tmp_path, run, kind):
     released = golden.constants(golden.manifest(f'{kind}_7')['entries'])
     content = {'model': {f'module.{n}': t for n, t in released.items()}}
@@ -119,6 +119,7 @@ def test_streams(tmp_path, run, part, whole):
     assert torch.equal(made['state_dict'][new], released[old])
 
 
+@pytest.mark.slow
 def test_failures_write_nothing(tmp_path, run):
     def fails(*args):
         code, out, err = run(*args)

@@ -73,7 +73,7 @@ class ResumableRunner(Runner):
         """
         if self._strict and not self._has_loaded:
             if self._content is None and self._load_from is not None:
-                self._content = (str(self._load_from), load_checkpoint(self._load_from))
+                self.use_content(self._load_from, load_checkpoint(self._load_from))
             return checkpoint_classes(self._content[1]) if self._content else ()
         loop = self._train_loop
         return classes_of(data_of(loop.dataloader)) if isinstance(loop, BaseLoop) else ()
@@ -84,6 +84,10 @@ class ResumableRunner(Runner):
         super().call_hook(fn_name, **kwargs)
         if fn_name in ('before_val_epoch', 'before_test_epoch'):
             self._in_evaluation = True
+
+    def use_content(self, path: str | Path, content: dict) -> None:
+        """Let ``load_checkpoint(path)`` take what was read already; it may be changed then."""
+        self._content = (str(path), content)
 
     def _init_model_weights(self) -> None:
         if self._content is None:  # else all of them come from the checkpoint
@@ -245,7 +249,7 @@ class ResumableRunner(Runner):
                 f'{path} holds weights, but no state of a training, so it cannot be continued. Resume from epoch_*.pth '
                 f'(best_*.pth are for testing), or start with these weights: --cfg-options load_from={path}'
             )
-        self._content = (path, content)
+        self.use_content(path, content)
         self.resumed = dict(path=Path(path), chosen=bool(chosen))
         self.resumed.update({key: content['meta'][key] for key in ('epoch', 'iter')})
         seed = content['meta'].get('seed')
@@ -338,9 +342,8 @@ class ResumableRunner(Runner):
         """
         checkpoint = self.load_checkpoint(filename, map_location)
         meta, name = checkpoint['meta'], Path(filename).name
-        old = checkpoint_classes(checkpoint)
-        new = getattr(self.train_dataloader.dataset, 'metainfo', {}).get('classes')
-        if old and new and old != tuple(new):
+        old, new = checkpoint_classes(checkpoint), self.model_classes
+        if old and new and old != new:
             raise ValueError(f'{filename} was trained on the classes {", ".join(old)}; the config has {", ".join(new)}')
         if hasattr(self.train_loop, 'restore'):
             self.train_loop.restore(meta, name)
