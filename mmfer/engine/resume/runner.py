@@ -11,7 +11,7 @@ import mmengine
 from mmengine.dist import broadcast_object_list, master_only
 from mmengine.hooks import EarlyStoppingHook, EMAHook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import IterBasedTrainLoop, Runner
+from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
@@ -207,11 +207,10 @@ class ResumableRunner(Runner):
             return whole
         epoch, done = loop.epoch, loop.steps
         hooks = [hook for hook in self.hooks if isinstance(hook, EMAHook)] if self._in_evaluation else []
-        name = f'iter_{done}.pth' if isinstance(loop, IterBasedTrainLoop) else f'epoch_{epoch}_iter_{done}.pth'
         for hook in hooks:
             hook._swap_ema_parameters()
         try:
-            path = self.save_together(name, dict(epoch=epoch, iter=done))
+            path = self.save_together(f'epoch_{epoch}_iter_{done}.pth', dict(epoch=epoch, iter=done))
         finally:
             for hook in hooks:
                 hook._swap_ema_parameters()
