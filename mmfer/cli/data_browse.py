@@ -12,7 +12,7 @@ import argparse
 import random
 from pathlib import Path
 
-from mmfer.options import DictAction
+from mmfer.options import add_cfg_options
 
 CELL, NAMES = 120, 250
 
@@ -24,9 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--num', type=int, default=12, help='samples, spread over the classes [12]')
     parser.add_argument('--views', type=int, default=4, help='views of each [4]')
     parser.add_argument('--seed', type=int, default=0, help='of the choice and the views [0]')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
-    )
+    add_cfg_options(parser)
 
 
 def choose(labels, num: int, seed: int) -> list:

@@ -19,7 +19,7 @@ import argparse
 import json
 from pathlib import Path
 
-from mmfer.options import DictAction
+from mmfer.options import add_cfg_options
 
 LIMIT, BAR = 10, 24
 PROBLEMS_FOUND = 3
@@ -34,9 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--min-size', type=int, default=20, help='images below it are tiny, in pixels [20]')
     parser.add_argument('--workers', type=int, help='threads that decode images [number of CPUs]')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
-    )
+    add_cfg_options(parser)
 
 
 def show_data_set(part: dict) -> None:
