@@ -1,7 +1,4 @@
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import golden
@@ -228,40 +225,3 @@ def test_resuming_and_workers_change_nothing(whole, options, tmp_path):
     assert run.labels == whole.labels
     assert run.used.items() <= whole.used.items()
     assert all(torch.equal(run.weights[name], value) for name, value in whole.weights.items())
-
-
-PROCESS = """
-import json
-import sys
-
-from torch import distributed
-
-sys.path[:0] = sys.argv[4:]
-from test_relabel_hook import LOGITS, RelabelHook, batch, fake_runner, iterate
-from mmfer.engine.runner import leave_group
-
-rank, rendezvous, out = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-distributed.init_process_group('gloo', init_method=f'file://{rendezvous}', rank=rank, world_size=2)
-hook, runner = RelabelHook(begin=1), fake_runner(distributed=True)
-hook.before_train(runner)
-iterate(hook, runner, batch(first=4 * rank))
-size = 3 - rank  # batches need not be of one size
-iterate(hook, runner, batch([0, 0, 0][:size], first=10 * (1 + rank)), LOGITS[:size])
-json.dump(sorted(hook.labels.items()), open(f'{out}/{rank}.json', 'w'))
-leave_group()
-"""
-
-
-@pytest.mark.slow
-def test_processes_share_the_new_labels(tmp_path):
-    folder = Path(__file__).parent
-    arguments = [str(tmp_path / 'rendezvous'), str(tmp_path), str(folder), str(folder.parent)]
-    processes = [
-        subprocess.Popen([sys.executable, '-c', PROCESS, str(rank), *arguments], stderr=subprocess.PIPE, text=True)
-        for rank in range(2)
-    ]
-    for process in processes:
-        _, error = process.communicate(timeout=300)
-        assert process.returncode == 0, error
-    expected = '[[1, 1], [3, 2], [5, 1], [7, 2], [10, 1], [11, 1], [20, 1], [21, 1]]'
-    assert [(tmp_path / f'{rank}.json').read_text() for rank in range(2)] == [expected, expected]

@@ -14,7 +14,6 @@ from torch.nn import functional as F
 from mmfer.apis import build_runner
 from mmfer.engine.hooks.sam_hook import SAMHook
 from mmfer.engine.optim_wrappers import SAMOptimWrapper
-from mmfer.registry import HOOKS
 
 
 class Noisy(BaseDataPreprocessor):
@@ -234,7 +233,3 @@ def test_two_processes_equal_one(tmp_path):
             iterate(runner, hook, batch(seed))
         for a, b in zip(first[name], runner.model.parameters()):
             torch.testing.assert_close(a, b.detach(), rtol=1e-10, atol=1e-12)
-
-
-def test_registered():
-    assert HOOKS.get('SAMHook') is SAMHook

@@ -10,7 +10,6 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from mmfer.cli import convert as convert_verb
 from mmfer.models import FaceResNet, IRNet
 
 TOOL = 'tools/model_converters/convert_released.py'
@@ -265,21 +264,3 @@ def test_scn_as_its_code_saves_it(tmp_path, run):
     made = torch.load(tmp_path / 'out.pth', weights_only=True)
     assert torch.equal(made['state_dict']['head.alpha.weight'], released['alpha.0.weight'])
     assert made['meta']['dataset_meta']['classes'][0] == 'surprise'
-
-
-def test_its_help_names_every_kind():
-    text = convert_verb.__doc__
-    for name in (
-        'POSTER-Var',
-        'POSTER++',
-        'POSTER,',
-        'DAN',
-        'DDAMFN',
-        'SCN',
-        'EAC',
-        'ResNet',
-        'MixedFeatureNet',
-        'IR-Net',
-        'MobileFaceNet',
-    ):
-        assert name in text

@@ -162,20 +162,3 @@ def test_weights_that_do_not_fit(way, folder, capsys):
 def test_weights_of_another_model(way, folder, capsys):
     message = refused(way, folder, 'other.pth', capsys)
     assert '0.weight' in message or 'no state of a training' in message
-
-
-def test_the_tools_themselves(folder, call_tool):
-    """With the file that carries code."""
-    file, config = folder / 'hostile.pth', folder / 'small.py'
-    work = ['--work-dir', folder / 'tools']
-    commands = [
-        ['tools/train.py', config, '--resume', file, *work],
-        ['tools/test.py', config, file, *work],
-    ]
-    for command in commands:
-        code, _, error = call_tool(*command)
-        assert code == 1, error
-        message = error[error.rindex('error: ') :]
-        assert 'hostile.pth' in message
-        assert 'code' in message
-    assert not (folder / TOUCHED).exists()

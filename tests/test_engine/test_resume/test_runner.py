@@ -267,9 +267,3 @@ def test_first_checkpoint_on_a_full_disk(tmp_path, monkeypatch):
     monkeypatch.setattr('mmfer.engine.resume.runner.write_checkpoint', full)
     with pytest.raises(TrainingError, match='There is no earlier checkpoint'):
         runner.train()
-
-
-def test_remote_folders_are_refused(trained, tmp_path):
-    runner = build_runner(config_of(tmp_path))
-    with pytest.raises(ValueError, match='local disks only'):
-        runner.save_checkpoint(str(tmp_path), 'x.pth', backend_args=dict(backend='petrel'))
