@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from mmengine.dist import broadcast_object_list
 from mmengine.logging import MMLogger
-from mmengine.model import MMDistributedDataParallel, is_model_wrapper
+from mmengine.model import MMDistributedDataParallel
 from mmengine.runner.base_loop import BaseLoop
 from torch import distributed as torch_dist
 from torch import nn
@@ -27,6 +27,7 @@ from .activation_checkpointing import checkpoint_activations
 from .class_names import check_num_classes, classes_of, same_names
 from .compiling import compile_features
 from .loops import FERTestLoop, FERValLoop, check_loader
+from .modules import unwrapped
 from .resume.interrupt_hook import InterruptHook
 from .resume.runner import ResumableRunner
 from .resume.seeding import data_of
@@ -216,7 +217,7 @@ class FERRunner(ResumableRunner):
 
     def _check_sources(self) -> None:
         problems = []
-        model = self.model.module if is_model_wrapper(self.model) else self.model
+        model = unwrapped(self.model)
         for name, module in model.named_modules() if self._content is None else ():
             path = pretrained_file(module)
             if path is not None and '://' not in path:

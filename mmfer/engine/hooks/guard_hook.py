@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpretrain.models import AverageClsScoreTTA
 
@@ -17,6 +16,8 @@ from mmfer.evaluation import DistributionMetric, PredictionDump, SelectiveMetric
 from mmfer.registry import HOOKS
 from mmfer.utils.checkpoint import list_checkpoints
 from mmfer.utils.errors import TrainingError
+
+from ..modules import unwrapped
 
 LIMIT = 10  # file names shown
 
@@ -88,7 +89,7 @@ class GuardHook(Hook):
             )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         with torch.no_grad():
             bad = [name for name, p in model.named_parameters() if not p.isfinite().all()]
         if bad:

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
@@ -14,6 +13,8 @@ from torch.utils.data import ConcatDataset  # of which MMEngine's derives
 
 from mmfer.registry import HOOKS
 from mmfer.utils.nesting import walk
+
+from ..modules import unwrapped
 
 KEY = 'relabelled'  # in checkpoints
 
@@ -89,7 +90,7 @@ class RelabelHook(Hook):
                 'Join them with mmfer.datasets.ConcatDataset'
             )
         self._size = len(dataset)
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         self.after_train(runner)
         self._handle = model.head.register_forward_hook(self._keep)
 
@@ -122,7 +123,7 @@ class RelabelHook(Hook):
         samples = data_batch['data_samples']
         _refuse_soft(samples)  # the data preprocessor may have mixed labels
         if not logits or len(logits[0]) < len(samples):
-            model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+            model = unwrapped(runner.model)
             raise TypeError(
                 f'RelabelHook reads the logits of each training image from the forward of the head, but the losses of '
                 f'{type(model.head).__name__} do not call it: use SCNHead, or leave out RelabelHook'

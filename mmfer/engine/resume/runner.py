@@ -10,7 +10,6 @@ from pathlib import Path
 import mmengine
 from mmengine.dist import broadcast_object_list, master_only
 from mmengine.hooks import EarlyStoppingHook, EMAHook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
@@ -23,6 +22,7 @@ from mmfer.utils.errors import TrainingError
 from mmfer.utils.state_dict import find_state_dict
 
 from ..class_names import check_num_classes, classes_of, describe_rows, match_rows, same_names
+from ..modules import unwrapped
 from .checkpoint_hook import SafeCheckpointHook
 from .checkpoints import holds_training, load_newest, prune_checkpoints, restore_message_hub
 from .seeding import base_seed_of, data_of
@@ -131,7 +131,7 @@ class ResumableRunner(Runner):
             now = (meta['epoch'], meta['iter'])
             meta.setdefault('validated', loop.validated and now == (loop.epoch, loop.iter))
             meta.update(layout=loop.layout(), batch=loop.batch if meta['epoch'] == loop.epoch else 0)
-        model = self.model.module if is_model_wrapper(self.model) else self.model
+        model = unwrapped(self.model)
         hub = self.message_hub.state_dict()
         kept = {*hub['log_scalars'], *hub['runtime_info']}
         hub['resumed_keys'] = {key: value for key, value in hub['resumed_keys'].items() if key in kept}
@@ -280,7 +280,7 @@ class ResumableRunner(Runner):
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = restore_message_hub(checkpoint['message_hub'])
         self._take_calibration(checkpoint, filename)
-        model = self.model.module if is_model_wrapper(self.model) else self.model
+        model = unwrapped(self.model)
         self._match_classes(checkpoint, filename, model)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         if strict or self._strict or self._resume:

@@ -10,12 +10,13 @@ from typing import Any
 import torch
 from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.hooks import EMAHook
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict, _ParamScheduler
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from mmfer.utils.checkpoint import to_plain
+
+from ..modules import unwrapped
 
 # Attributes of schedulers that follow from arguments, and arguments that are counters or of no effect.
 DERIVED = {'total_iters', '_schedule_phases', 'cumulative_periods', 'min_values'}
@@ -137,7 +138,7 @@ def _described(kind: str | None, groups: list) -> str:
 
 # ---- what differs between processes ----------------------------------------------------------------------------------
 def modules_of(runner: Runner) -> Iterator[tuple[str, nn.Module]]:
-    yield 'model', runner.model.module if is_model_wrapper(runner.model) else runner.model
+    yield 'model', unwrapped(runner.model)
     for hook in runner.hooks:
         if isinstance(hook, EMAHook):
             yield 'ema', hook.ema_model.module
