@@ -17,7 +17,7 @@ from mmfer.evaluation import PredictionDump
 from mmfer.models.heads.calibration import PREFIX, describe_calibration
 from mmfer.registry import TRANSFORMS
 from mmfer.utils.checkpoint import checkpoint_classes, load_checkpoint
-from mmfer.utils.config_options import load_config
+from mmfer.utils.config_options import load_config, type_name
 from mmfer.utils.nesting import leaves
 from mmfer.utils.state_dict import find_state_dict
 from mmfer.utils.views import VIEWS
@@ -98,8 +98,8 @@ def evaluate(
 def _test_cfg(config: Config, **options: Any) -> dict:
     """The config's ``test_cfg`` with the loop that matches classes by name in the place of MMEngine's."""
     test_cfg = dict(config.get('test_cfg') or {})
-    kind = test_cfg.get('type', TestLoop)
-    if (kind if isinstance(kind, str) else kind.__name__).rpartition('.')[2] in ('TestLoop', 'FERTestLoop'):
+    kind = type_name(test_cfg.get('type', TestLoop))
+    if kind in ('TestLoop', 'FERTestLoop'):
         test_cfg.update(options, type='mmfer.engine.loops.FERTestLoop')
     elif options['class_map']:
         raise ValueError(f'test_cfg.type={kind} cannot match classes by class_map. Use FERTestLoop in the config.')

@@ -63,6 +63,15 @@ PARTS = (Mapping, list)
 SHOWN = 4
 
 
+def type_name(kind: str | type) -> str:
+    """The name of a ``type`` in a config, without its modules.
+
+    >>> type_name('mmengine.optim.OptimWrapper'), type_name(dict)
+    ('OptimWrapper', 'dict')
+    """
+    return kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
+
+
 def load_config(config: str | Path | Config, cfg_options: Mapping | None = None) -> Config:
     """Read a config, set ``cfg_options`` (dotted names to values) in it, and import its ``custom_imports``.
 
