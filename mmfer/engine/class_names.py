@@ -16,7 +16,7 @@ from mmfer.registry import DATASETS, MODELS
 from mmfer.structures.expressions import class_key
 from mmfer.utils.nesting import inside, protocol_of
 
-from .modules import unwrapped
+from .processes import unwrapped
 
 MISSING = ('keep', 'drop', 'error')
 

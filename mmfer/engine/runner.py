@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import broadcast_object_list
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel
 from mmengine.runner.base_loop import BaseLoop
@@ -27,7 +26,7 @@ from .activation_checkpointing import checkpoint_activations
 from .class_names import check_num_classes, classes_of, same_names
 from .compiling import compile_features
 from .loops import FERTestLoop, FERValLoop, check_loader
-from .modules import unwrapped
+from .processes import by_first, unwrapped
 from .resume.interrupt_hook import InterruptHook
 from .resume.runner import ResumableRunner
 from .resume.seeding import data_of
@@ -183,18 +182,8 @@ class FERRunner(ResumableRunner):
     @contextmanager
     def _sole_training(self) -> Iterator[None]:
         """Keep the work dir to this training; its first process does, for all of them."""
-        refused: list = [None]
         with ExitStack() as lock:
-            if self.rank == 0:
-                try:
-                    lock.enter_context(sole_run(Path(self.work_dir, 'training.lock')))
-                except (OSError, ValueError) as error:
-                    if self.world_size == 1:
-                        raise
-                    refused = [str(error)]
-            broadcast_object_list(refused)
-            if refused[0] is not None:
-                raise ValueError(refused[0])
+            by_first(self, lambda: lock.enter_context(sole_run(Path(self.work_dir, 'training.lock'))))
             yield
 
     # ---- checks before the first step -----------------------------------------------------------------------------

@@ -120,7 +120,7 @@ def test_a_second_training_in_a_work_dir_is_refused(trained, tmp_path):
 def test_all_processes_end_where_the_first_is_refused(tmp_path, monkeypatch):
     runner = build_runner(small_config(tmp_path))
     monkeypatch.setattr(type(runner), 'rank', 1)
-    monkeypatch.setattr('mmfer.engine.runner.broadcast_object_list', lambda told: told.__setitem__(0, 'is in use'))
+    monkeypatch.setattr('mmfer.engine.processes.broadcast_object_list', lambda told: told.__setitem__(1, 'is in use'))
     with pytest.raises(ValueError, match='is in use'):
         runner.train()
     assert not (tmp_path / 'training.lock').exists()

@@ -17,7 +17,7 @@ from mmfer.registry import HOOKS
 from mmfer.utils.checkpoint import list_checkpoints
 from mmfer.utils.errors import TrainingError
 
-from ..modules import unwrapped
+from ..processes import unwrapped
 
 LIMIT = 10  # file names shown
 

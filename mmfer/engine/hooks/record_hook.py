@@ -28,7 +28,7 @@ from mmfer.utils.progress import duration
 from mmfer.utils.tables import render_table
 
 from ..fingerprints import batch_fingerprint, dataset_fingerprint, weights_fingerprint
-from ..modules import unwrapped
+from ..processes import unwrapped
 
 
 @HOOKS.register_module()

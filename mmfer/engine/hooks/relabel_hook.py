@@ -14,7 +14,7 @@ from torch.utils.data import ConcatDataset  # of which MMEngine's derives
 from mmfer.registry import HOOKS
 from mmfer.utils.nesting import walk
 
-from ..modules import unwrapped
+from ..processes import unwrapped
 
 KEY = 'relabelled'  # in checkpoints
 

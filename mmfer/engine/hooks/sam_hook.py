@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from mmfer.registry import HOOKS
 
-from ..modules import unwrapped
 from ..optim_wrappers import SAMOptimWrapper
+from ..processes import unwrapped
 
 
 @HOOKS.register_module()

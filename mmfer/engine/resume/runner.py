@@ -22,7 +22,7 @@ from mmfer.utils.errors import TrainingError
 from mmfer.utils.state_dict import find_state_dict
 
 from ..class_names import check_num_classes, classes_of, describe_rows, match_rows, same_names
-from ..modules import unwrapped
+from ..processes import by_first, unwrapped
 from .checkpoint_hook import SafeCheckpointHook
 from .checkpoints import holds_training, load_newest, prune_checkpoints, restore_message_hub
 from .seeding import base_seed_of, data_of
@@ -224,31 +224,27 @@ class ResumableRunner(Runner):
         if not self._resume or self._has_loaded or self._content is not None:
             return
         chosen = self._resume if isinstance(self._resume, (str, Path)) else None
-        found: list = [None, None]  # path, or the error that the first process met
-        if self.rank == 0:
-            try:
-                newest = (Path(chosen), load_checkpoint(chosen)) if chosen else load_newest(self.work_dir)
-                found[0] = None if newest is None else str(newest[0])
-            except (OSError, ValueError) as error:
-                if self.world_size == 1:
-                    raise
-                found[1] = str(error)
-        broadcast_object_list(found)
-        if found[1] is not None:
-            raise ValueError(found[1])
-        if found[0] is None:
+
+        def find() -> str | None:
+            newest = (chosen, load_checkpoint(chosen)) if chosen else load_newest(self.work_dir)
+            if newest is not None:
+                self.use_content(*newest)
+            return newest and str(newest[0])
+
+        path = by_first(self, find)
+        if path is None:
             start = f'with the weights of {self._load_from}' if self._load_from else 'anew'
             self.logger.info(f'No checkpoint in {self.work_dir}: the training starts {start}')
             self._resume = False
             return
-        path = found[0]
-        content = newest[1] if self.rank == 0 else load_checkpoint(path)
+        if self.rank != 0:
+            self.use_content(path, load_checkpoint(path))
+        content = self._content[1]
         if not holds_training(content):
             raise ValueError(
                 f'{path} holds weights, but no state of a training, so it cannot be continued. Resume from epoch_*.pth '
                 f'(best_*.pth are for testing), or start with these weights: --cfg-options load_from={path}'
             )
-        self.use_content(path, content)
         self.resumed = dict(path=Path(path), chosen=bool(chosen))
         self.resumed.update({key: content['meta'][key] for key in ('epoch', 'iter')})
         seed = content['meta'].get('seed')

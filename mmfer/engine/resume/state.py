@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mmfer.utils.checkpoint import to_plain
 
-from ..modules import unwrapped
+from ..processes import unwrapped
 
 # Attributes of schedulers that follow from arguments, and arguments that are counters or of no effect.
 DERIVED = {'total_iters', '_schedule_phases', 'cumulative_periods', 'min_values'}
