@@ -102,9 +102,3 @@ def pipeline_report(result: Mapping) -> str:
         + f'\nmmfer is {result["ratio"]:.2f} times as fast ({low:.2f} to {high:.2f})\n\n'
         + render_table(('step of mmfer', 'ms an image'), steps)
     )
-
-
-def list_report(result: Mapping) -> str:
-    """The result of :func:`image_list.benchmark_list`."""
-    memory = f'{result["list_mb"]:.0f} MB with {result["workers"]} workers'
-    return f'{result["num"]} entries: open in {result["seconds"]:.2f} s; {memory}'

@@ -11,8 +11,6 @@ names), and in inference onnx, joined by +.
 --against lets the model of another config take turns in the same settings. The weights are random, pretrained files are
 not needed.
 
---mode list: how long a list of 280,000 entries takes to open, and how much memory with 8 workers. CONFIG is not read.
-
 --mode all: infer, train and data, one after the other, with the times of the parts.
 """
 
@@ -51,7 +49,7 @@ def parse_args() -> argparse.Namespace:
     data.add_argument('--images', metavar='DIR', help='folder of images [smooth random JPEG files, in a temporary one]')
     data.add_argument('--size', type=int, default=100, help='side of the generated images in pixels [100]')
     args = parser.parse_args()
-    if args.against and args.mode in ('data', 'list'):
+    if args.against and args.mode == 'data':
         parser.error('--against compares models: --mode infer, train or all')
     return args
 
@@ -90,15 +88,6 @@ def run_model(args: argparse.Namespace, mode: str) -> dict:
     return result
 
 
-def run_list(args: argparse.Namespace) -> dict:
-    from image_list import benchmark_list
-    from report import list_report
-
-    result = benchmark_list(repeat=args.repeat)
-    print(list_report(result))
-    return result
-
-
 def run_all(args: argparse.Namespace) -> dict:
     results = dict(mode='all')
     for mode in ('infer', 'train', 'data'):
@@ -115,7 +104,6 @@ MODES = dict(
     all=run_all,
     data=run_data,
     infer=lambda args: run_model(args, 'infer'),
-    list=run_list,
     train=lambda args: run_model(args, 'train'),
 )
 

@@ -36,6 +36,18 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_cfg_options(parser: argparse.ArgumentParser, what: str = 'the config') -> None:
+    """The option ``--cfg-options``."""
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help=f'settings replaced in {what}'
+    )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """The option ``--device``."""
+    parser.add_argument('--device', help='e.g. cpu or cuda:1 [a GPU where there is one]')
+
+
 class DictAction(argparse.Action):
     """MMEngine's ``DictAction``: ``--cfg-options a.b=1 c=[2,3]`` becomes ``{'a.b': 1, 'c': [2, 3]}``."""
 

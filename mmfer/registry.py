@@ -8,10 +8,6 @@ the first look-up, so ``import mmfer`` stays cheap and nothing depends on the or
 from mmengine.registry import Registry
 from mmpretrain import registry as parents
 
-from mmfer.utils.versions import warn_untried_versions
-
-warn_untried_versions()
-
 
 def _child(name: str, package: str) -> Registry:
     parent = getattr(parents, name)

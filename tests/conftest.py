@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from processes import load_tool
 
 # One thread a process: the tests share few cores with their subprocesses.
@@ -48,6 +49,21 @@ def pretty_layout(monkeypatch):
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope='session')
+def trained(tmp_path_factory):
+    """The work dir of a training of ``small_config``, two epochs: one for all processes of the tests, only to read."""
+    base = tmp_path_factory.getbasetemp()
+    work_dir = (base.parent if 'PYTEST_XDIST_WORKER' in os.environ else base) / 'trained'
+    with FileLock(f'{work_dir}.lock'):
+        if not (work_dir / 'finished.json').is_file():
+            from small_runs import small_config
+
+            from mmfer.apis import build_runner
+
+            build_runner(small_config(work_dir, epochs=2)).train()
+    return work_dir
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ from mmfer.utils.nesting import leaves
 ROOT = Path(__file__).resolve().parents[1]
 DATA_CONFIGS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('configs/_base_/datasets/*.py'))
 CONFIGS = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('configs/[!_]*/*.py'))
+FIRST = {Path(path).parent: path for path in reversed(CONFIGS)}.values()  # of each method
+EACH = [path if path in FIRST else pytest.param(path, marks=pytest.mark.slow) for path in CONFIGS]
 
 LOSSES = ('BrierLoss', 'FocalLoss', 'LabelDistributionLoss', 'SoftCrossEntropyLoss')
 
@@ -180,7 +182,7 @@ def is_run(path):
     return 'synth' in path or path == next(other for other in CONFIGS if network(other) == network(path))
 
 
-@pytest.mark.parametrize('path', CONFIGS)
+@pytest.mark.parametrize('path', EACH)
 def test_every_config_runs_forward_and_backward(path):
     """Those that are not run go through all shapes, on a device that computes nothing."""
     model, loss, batch = train_step(path, 'cpu' if is_run(path) else 'meta')
@@ -223,8 +225,8 @@ def test_every_data_config_stands_alone(path):
     assert config.test_evaluator.type.__name__ == 'ExpressionMetric'
 
 
-@pytest.mark.parametrize('path', CONFIGS)
-def test_every_config_dumps_and_reloads(path, tmp_path):
+@pytest.mark.parametrize('path', FIRST)
+def test_configs_are_dumped_and_reloaded(path, tmp_path):
     config = load_config(ROOT / path)
     config.dump(str(tmp_path / 'dumped.py'))
     again = load_config(tmp_path / 'dumped.py')

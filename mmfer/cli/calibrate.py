@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 
 from mmfer.cli import options_of
-from mmfer.options import DictAction
+from mmfer.options import add_cfg_options, add_device
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,10 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--seed', type=int, default=0, help='of the draw of --holdout [0]')
     parser.add_argument('--allow-test', action='store_true', help='fit on the test images themselves all the same')
     parser.add_argument('--out', metavar='FILE.pth', help='the new checkpoint [<checkpoint>_calibrated.pth]')
-    parser.add_argument('--device', help='e.g. cpu or cuda:1 [a GPU where there is one]')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
-    )
+    add_device(parser)
+    add_cfg_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:

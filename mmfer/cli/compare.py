@@ -19,7 +19,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from mmfer.options import DictAction, add_training
+from mmfer.options import add_cfg_options, add_training
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,9 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--checkpoint', choices=['last', 'best'], default='last', help='what is tested; best is by validation [last]'
     )
     add_training(parser)
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in every config'
-    )
+    add_cfg_options(parser, 'every config')
     conditions = parser.add_argument_group('conditions', 'what else the methods are compared under')
     conditions.add_argument(
         '--label-noise',

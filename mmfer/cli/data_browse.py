@@ -12,7 +12,7 @@ import argparse
 import random
 from pathlib import Path
 
-from mmfer.options import DictAction
+from mmfer.options import add_cfg_options
 
 CELL, NAMES = 120, 250
 
@@ -24,9 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--num', type=int, default=12, help='samples, spread over the classes [12]')
     parser.add_argument('--views', type=int, default=4, help='views of each [4]')
     parser.add_argument('--seed', type=int, default=0, help='of the choice and the views [0]')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
-    )
+    add_cfg_options(parser)
 
 
 def choose(labels, num: int, seed: int) -> list:
@@ -92,7 +90,7 @@ def run(args: argparse.Namespace) -> None:
     from mmfer.datasets.samplers import labels_of
     from mmfer.datasets.verify import build_dataset, split_settings
     from mmfer.registry import MODELS
-    from mmfer.utils.files import replace_synced
+    from mmfer.utils.files import whole_file
     from mmfer.utils.nesting import protocol_of
     from mmfer.visualization.contact_sheet import contact_sheet
 
@@ -122,11 +120,6 @@ def run(args: argparse.Namespace) -> None:
     titles = [(0, 'before', False), (1, 'views', False)]
     soft = any(row.score is not None for row in rows)
     sheet = contact_sheet(rows, classes, titles, header, names_width=NAMES, legend=soft)
-    ok, data = cv2.imencode('.png', sheet, [cv2.IMWRITE_PNG_COMPRESSION, 9])
-    part = args.out.with_name(f'.{args.out.name}.part')
-    try:
-        part.write_bytes(data.tobytes())
-        replace_synced(part, args.out)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(args.out) as part:
+        part.write_bytes(cv2.imencode('.png', sheet, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes())
     print(f'{len(rows)} samples of {len(dataset)} in {args.out} ({sheet.shape[1]} x {sheet.shape[0]} pixels)')

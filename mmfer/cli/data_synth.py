@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
-import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,6 +83,7 @@ def write_folder(folder: Path, dataset, args: argparse.Namespace) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from mmfer.datasets.prepare.staging import new_folder, put_in_place
     from mmfer.datasets.synth.render import MIN_SIZE
     from mmfer.datasets.synth_fer import SynthFER
 
@@ -97,17 +95,9 @@ def run(args: argparse.Namespace) -> None:
     dataset = SynthFER(
         split=args.split, num_samples=args.num, size=args.size, seed=args.seed, num_classes=args.num_classes
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f'.{out.name}-', dir=out.parent))
-    try:
-        folder = work / 'out'
-        folder.mkdir()
+    with new_folder(out) as folder:
         write_folder(folder, dataset, args)
-        if out.exists():
-            out.rmdir()
-        os.replace(folder, out)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+        put_in_place(folder, out)
     print(
         f'{len(dataset)} faces in {args.out}; a perfect observer is right for {dataset.observer_accuracy:.1%} of them'
     )

@@ -22,7 +22,7 @@ import argparse
 import json
 from pathlib import Path
 
-from mmfer.options import DictAction
+from mmfer.options import add_cfg_options
 
 LIMIT, BAR = 10, 24
 PROBLEMS_FOUND = 3
@@ -44,9 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='NAMES.txt',
         help='write the names of the training images that have a copy in another split, one a line',
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
-    )
+    add_cfg_options(parser)
 
 
 def show_data_set(part: dict) -> None:

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     if (args.name is None) != args.list:
         args.refuse('name a file, or --list')
-    from mmfer.utils.download import FILES, fetch, known_file, state_of
+    from mmfer.utils.download import FILES, fetch, is_there, known_file
 
     if args.list:
         for file in FILES.values():
@@ -33,11 +33,11 @@ def run(args: argparse.Namespace) -> None:
                 f'{file.name}: {file.about}',
                 file.url,
                 f'SHA-256 {file.sha256}',
-                f'{file.path} ({state_of(file)})',
+                f'{file.path} ({"there" if is_there(file) else "not there"})',
             )
             print('\n  '.join(lines))
         return
     file = known_file(args.name)
-    was_there = state_of(file) == 'there'
+    was_there = is_there(file)
     path = fetch(file, args.copy, args.url, args.force)
     print(f'{path}: {"was there already" if was_there else "written"}, SHA-256 as pinned')

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 
-from mmfer.options import DictAction
+from mmfer.options import add_cfg_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,9 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--opset', type=int, default=17, help="version of ONNX's operators, 17 to 20 [17]")
     parser.add_argument('--no-fast', action='store_true', help='keep PReLU as one operation, which CPUs run slower')
     parser.add_argument('--program', metavar='OUT.pt2', help='write a program of torch.export, too')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
-    )
+    add_cfg_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ import argparse
 import json
 from pathlib import Path
 
-from mmfer.options import DictAction
+from mmfer.options import add_cfg_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,9 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--batch', type=int, default=1, metavar='N', help='number of images [1]')
     parser.add_argument('--parts', action='store_true', help='a row for each part of the model as well')
     parser.add_argument('--out', type=Path, metavar='FILE.json', help='write all figures')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
-    )
+    add_cfg_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 
 from mmfer.cli import options_of
-from mmfer.options import DictAction
+from mmfer.options import add_cfg_options, add_device
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,10 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--detector', help="auto, yunet, haar or YuNet's FILE.onnx: cut out the largest face of each image"
     )
-    parser.add_argument('--device', help='e.g. cpu or cuda:1 [a GPU where there is one]')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
-    )
+    add_device(parser)
+    add_cfg_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:

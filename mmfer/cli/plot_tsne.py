@@ -14,7 +14,7 @@ import argparse
 from pathlib import Path
 
 from mmfer.cli import options_of
-from mmfer.options import DictAction
+from mmfer.options import add_cfg_options, add_device
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,10 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--max-images', type=int, default=2000, metavar='N', help='drawn by the seed [2000]')
     parser.add_argument('--seed', type=int, default=0, help='of the draw and the projection [0]')
     parser.add_argument('--split', default='test', choices=['val', 'test'], help='[test]')
-    parser.add_argument('--device', help='e.g. cpu or cuda:1 [a GPU where there is one]')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
-    )
+    add_device(parser)
+    add_cfg_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:

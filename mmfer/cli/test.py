@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mmfer.options import DictAction
+from mmfer.options import add_cfg_options
 
 from . import add_tta
 
@@ -39,9 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_tta(parser)
     parser.add_argument('--work-dir', help='folder of the logs [work_dirs/<folder>/<config>]')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help='settings replaced in the config'
-    )
+    add_cfg_options(parser)
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from mmengine.model import is_model_wrapper
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
@@ -16,6 +15,8 @@ from mmfer.evaluation import ClassMapEvaluator, plan_classes
 from mmfer.registry import DATASETS, MODELS
 from mmfer.structures.expressions import class_key
 from mmfer.utils.nesting import inside, protocol_of
+
+from .processes import unwrapped
 
 MISSING = ('keep', 'drop', 'error')
 
@@ -73,7 +74,7 @@ def check_num_classes(model: nn.Module, classes: Sequence[str], source: str, dat
     Raises:
         ValueError: If they differ.
     """
-    model = model.module if is_model_wrapper(model) else model
+    model = unwrapped(model)
     number = getattr(getattr(model, 'head', None), 'num_classes', None)
     if number is None:
         return

@@ -16,7 +16,7 @@ from mmfer.models.released.weights import PART_OF_KIND, PARTS, fill, read_releas
 from mmfer.registry import MODELS
 from mmfer.utils.checkpoint_reader import CheckpointError, show
 from mmfer.utils.config_options import load_config
-from mmfer.utils.files import replace_synced
+from mmfer.utils.files import whole_file
 
 
 def _build_target(config: str | os.PathLike, part: str | None) -> tuple[nn.Module, list[str]]:
@@ -35,10 +35,8 @@ def _build_target(config: str | os.PathLike, part: str | None) -> tuple[nn.Modul
 
 
 def _write(destination: Path, weights: dict[str, Tensor], meta: dict) -> None:
-    """Writes beside ``destination`` and renames, so that only a complete file ever has its name."""
     destination.parent.mkdir(parents=True, exist_ok=True)
-    part = destination.with_name(f'.{destination.name}.{os.getpid()}.part')
-    try:
+    with whole_file(destination) as part:
         if destination.suffix == '.safetensors':
             from safetensors.torch import save_file
 
@@ -46,9 +44,6 @@ def _write(destination: Path, weights: dict[str, Tensor], meta: dict) -> None:
             save_file(weights, part, metadata=flat)
         else:
             torch.save({'state_dict': weights, 'meta': meta}, part)
-        replace_synced(part, destination)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def convert(source: str | os.PathLike, destination: str | os.PathLike, config: str, force: bool = False) -> str:

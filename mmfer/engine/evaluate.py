@@ -17,7 +17,7 @@ from mmfer.evaluation import PredictionDump
 from mmfer.models.heads.calibration import PREFIX, describe_calibration
 from mmfer.registry import TRANSFORMS
 from mmfer.utils.checkpoint import checkpoint_classes, load_checkpoint
-from mmfer.utils.config_options import load_config
+from mmfer.utils.config_options import load_config, type_name
 from mmfer.utils.nesting import leaves
 from mmfer.utils.state_dict import find_state_dict
 from mmfer.utils.views import VIEWS
@@ -76,6 +76,7 @@ def evaluate(
     classes = None if checkpoint_classes(content) else config_classes(config)
     config.test_cfg = _test_cfg(config, missing=missing, class_map=dict(class_map or {}), model_classes=classes)
     runner = build_runner(config, work_dir, load_from=checkpoint, launcher=launcher, cfg_options=cfg_options, tta=tta)
+    runner.use_content(checkpoint, content)
     loop = runner.test_loop
     calibration = _calibration(runner, content)
     if tta is not None:
@@ -97,8 +98,8 @@ def evaluate(
 def _test_cfg(config: Config, **options: Any) -> dict:
     """The config's ``test_cfg`` with the loop that matches classes by name in the place of MMEngine's."""
     test_cfg = dict(config.get('test_cfg') or {})
-    kind = test_cfg.get('type', TestLoop)
-    if (kind if isinstance(kind, str) else kind.__name__).rpartition('.')[2] in ('TestLoop', 'FERTestLoop'):
+    kind = type_name(test_cfg.get('type', TestLoop))
+    if kind in ('TestLoop', 'FERTestLoop'):
         test_cfg.update(options, type='mmfer.engine.loops.FERTestLoop')
     elif options['class_map']:
         raise ValueError(f'test_cfg.type={kind} cannot match classes by class_map. Use FERTestLoop in the config.')

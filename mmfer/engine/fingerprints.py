@@ -3,76 +3,57 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
 from mmfer.structures.run_record import DIGITS
-from mmfer.utils.nesting import inside, protocol_of, walk
+from mmfer.utils.nesting import inside, protocol_of
 
 
-def _prefixes(dataset: Any) -> list[str]:
-    """Folders of a data set, to be cut off the paths; the longest first."""
-    found = set()
-    for each in walk(dataset):
-        folders = [getattr(each, 'data_root', None), *(getattr(each, 'data_prefix', None) or {}).values()]
-        found.update(str(f).replace('\\', '/').rstrip('/') + '/' for f in folders if isinstance(f, str) and f)
-    root = {f for f in found if not any(f != other and f.startswith(other) for other in found)}
-    return sorted(root, key=len, reverse=True)
+def _end(path: Any) -> str:
+    """The last folder and the name, so that a hash does not depend on where the data lie."""
+    return '/'.join(str(path).replace('\\', '/').split('/')[-2:])
 
 
-def list_hash(entries: Iterable[Mapping], prefixes: Sequence[str] = ()) -> str:
-    """Hash of the names, labels and soft labels of samples, in their order.
-
-    Args:
-        entries: ``img_path``, ``gt_label`` and ``gt_score`` of each sample, as far as it has them.
-        prefixes: What is cut off the paths, so that the hash does not depend on where the data lie.
-    """
+def list_hash(entries: Iterable[Mapping]) -> str:
+    """Hash of the ``img_path``, ``gt_label`` and ``gt_score`` of samples in their order, as far as they have them."""
     digest = hashlib.sha256()
-    prefixes = tuple(prefixes)
     for entry in entries:
-        path = str(entry.get('img_path', '')).replace('\\', '/')
-        if path.startswith(prefixes):
-            path = path[len(next(prefix for prefix in prefixes if path.startswith(prefix))) :]
-        digest.update(f'{path}\t{entry.get("gt_label")}\n'.encode())
+        digest.update(f'{_end(entry.get("img_path", ""))}\t{entry.get("gt_label")}\n'.encode())
         score = entry.get('gt_score')
         if score is not None:
             digest.update(','.join(f'{float(x):.5g}' for x in score).encode())
     return digest.hexdigest()[:DIGITS]
 
 
-def dataset_fingerprint(dataset: Any) -> dict[str, Any]:
-    """What a data set is: its protocol, number of samples, class counts, and the hash of its list.
+def _parts(dataset: Any) -> list:
+    """The data sets that tell their entries; those of MMEngine's wrappers are inside."""
+    if hasattr(dataset, 'entry') or not inside(dataset):
+        return [dataset]
+    return [each for part in inside(dataset) for each in _parts(part)]
 
-    Args:
-        dataset: A data set of mmfer, or one in wrappers of MMEngine (which the protocol names). Of such wrappers
-            counts and hash are those of what is inside, each once.
+
+def dataset_fingerprint(dataset: Any) -> dict[str, Any]:
+    """What a data set is: its ``protocol``, number of ``samples``, ``class_counts``, and ``list_hash``.
+
+    Of wrappers of MMEngine, which the protocol names, counts and hash are those of what is inside, each once.
     """
-    parts = [] if hasattr(dataset, 'entry') else [dataset_fingerprint(part) for part in inside(dataset)]
-    if parts:
-        counts: dict[str, int] = {}
-        for part in parts:
-            for name, count in part['class_counts'].items():
-                counts[name] = counts.get(name, 0) + count
-        hashes = [part['list_hash'] for part in parts]
-        joint = hashlib.sha256('\n'.join(hashes).encode()).hexdigest()[:DIGITS]
-        return dict(
-            protocol=protocol_of(dataset),
-            samples=len(dataset),
-            class_counts=counts,
-            list_hash=joint if len(hashes) > 1 else hashes[0],
-        )
-    entry = getattr(dataset, 'entry', None) or getattr(dataset, 'get_data_info', None)
-    counts = dataset.class_counts() if hasattr(dataset, 'class_counts') else {}
-    number = len(dataset)
-    listed = list_hash(map(entry, range(number)), _prefixes(dataset)) if entry else 'unknown'
+    counts: Counter = Counter()
+    hashes = []
+    for part in _parts(dataset):
+        counts.update(part.class_counts() if hasattr(part, 'class_counts') else {})
+        entry = getattr(part, 'entry', None) or getattr(part, 'get_data_info', None)
+        hashes.append(list_hash(map(entry, range(len(part)))) if entry else 'unknown')
+    joint = hashlib.sha256('\n'.join(hashes).encode()).hexdigest()[:DIGITS]
     return dict(
         protocol=protocol_of(dataset),
-        samples=number,
+        samples=len(dataset),
         class_counts={str(name): int(count) for name, count in counts.items()},
-        list_hash=listed,
+        list_hash=joint if len(hashes) > 1 else hashes[0],
     )
 
 
@@ -95,7 +76,7 @@ def batch_fingerprint(batch: Mapping) -> dict[str, str]:
     """Hashes of which ``samples``, with their labels, a batch has, and of its ``inputs`` as they are augmented."""
     samples, inputs = (hashlib.blake2b(digest_size=DIGITS // 2) for _ in range(2))
     for sample in _flat(batch['data_samples']):
-        path = '/'.join(str(sample.get('img_path', '')).replace('\\', '/').split('/')[-2:])
+        path = _end(sample.get('img_path', ''))
         label = sample.get('gt_label')
         samples.update(f'{sample.get("sample_idx")} {path} {None if label is None else label.tolist()}\n'.encode())
     for tensor in _flat(batch['inputs']):

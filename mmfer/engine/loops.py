@@ -11,9 +11,28 @@ from torch.utils.data import DataLoader
 
 from mmfer.registry import LOOPS
 from mmfer.utils.checkpoint import checkpoint_classes, load_checkpoint
+from mmfer.utils.errors import TrainingError
 
 from .class_names import MatchedData, check_num_classes, classes_of, meta_of
 from .resume.seeding import base_seed_of, data_of, seeded_dataloader
+
+
+def check_loader(loader: DataLoader, option: str) -> None:
+    """Look whether a data loader, which the config calls ``option``, has anything to yield.
+
+    Raises:
+        TrainingError: If its length is 0.
+    """
+    try:
+        is_empty = len(loader) == 0
+    except TypeError:  # of a stream
+        return
+    if is_empty:
+        raise TrainingError(
+            f'{option} yields no batch: the data set has {len(loader.dataset)} samples, '
+            f'batch_size={loader.batch_size}, drop_last={loader.drop_last}. Look at {option}.dataset and its sampler, '
+            'or set a smaller batch_size or drop_last=False.'
+        )
 
 
 def _model_classes(runner: Runner) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from mmengine.hooks import PrepareTTAHook
 
 from mmfer.engine import FERRunner
 from mmfer.models import ExpressionTTA
-from mmfer.utils.config_options import load_config, set_options
+from mmfer.utils.config_options import load_config, set_options, type_name
 from mmfer.utils.views import check_views
 
 
@@ -76,8 +76,7 @@ def add_views(config: Config, tta: str) -> None:
     """
     hooks = list(config.get('custom_hooks') or ())
     for hook in hooks:
-        kind = hook['type'] if isinstance(hook, dict) else type(hook)
-        if (kind if isinstance(kind, str) else kind.__name__).split('.')[-1] == 'PrepareTTAHook':
+        if type_name(hook['type'] if isinstance(hook, dict) else type(hook)) == 'PrepareTTAHook':
             raise ValueError(f'{config.filename} has a PrepareTTAHook already. Take it out, or leave out tta={tta!r}')
     hook = dict(type=PrepareTTAHook, tta_cfg=dict(type=ExpressionTTA, views=check_views(tta)))
     config.custom_hooks = [*hooks, hook]

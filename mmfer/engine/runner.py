@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import broadcast_object_list
 from mmengine.logging import MMLogger
-from mmengine.model import MMDistributedDataParallel, is_model_wrapper
+from mmengine.model import MMDistributedDataParallel
 from mmengine.runner.base_loop import BaseLoop
 from torch import distributed as torch_dist
 from torch import nn
@@ -19,19 +18,19 @@ from torch import nn
 from mmfer.models.layers import pretrained_file
 from mmfer.models.released.weights import check_pretrained_file
 from mmfer.registry import RUNNERS
+from mmfer.utils.errors import TrainingError
 from mmfer.utils.files import write_text
 from mmfer.utils.folder_lock import sole_run
 
 from .activation_checkpointing import checkpoint_activations
 from .class_names import check_num_classes, classes_of, same_names
 from .compiling import compile_features
-from .hooks.guard_hook import check_loader
-from .loops import FERTestLoop, FERValLoop
+from .loops import FERTestLoop, FERValLoop, check_loader
+from .processes import by_first, unwrapped
 from .resume.interrupt_hook import InterruptHook
 from .resume.runner import ResumableRunner
 from .resume.seeding import data_of
 from .schedules import check_lengths
-from .workers import explained_worker_deaths
 
 _STAMPS: set = set()  # of the runs of this process
 OWN_DEFAULTS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')  # MMEngine's
@@ -162,8 +161,16 @@ class FERRunner(ResumableRunner):
     @contextmanager
     def _running(self) -> Iterator[None]:
         try:
-            with explained_worker_deaths():
-                yield
+            yield
+        except RuntimeError as error:
+            atexit.unregister(leave_group)
+            if 'DataLoader worker (pid' not in str(error):
+                raise
+            raise TrainingError(
+                f'a data loading worker died ({error}). The usual cause is memory: take fewer workers (num_workers of '
+                'the data loader) or less prefetching (prefetch_factor), or in a container more shared memory (docker '
+                'run --shm-size=8g). The run continues from its last checkpoint with --resume.'
+            ) from error
         except (Exception, KeyboardInterrupt):
             atexit.unregister(leave_group)  # another process may be waiting in the group, so that this could hang
             raise
@@ -175,18 +182,8 @@ class FERRunner(ResumableRunner):
     @contextmanager
     def _sole_training(self) -> Iterator[None]:
         """Keep the work dir to this training; its first process does, for all of them."""
-        refused: list = [None]
         with ExitStack() as lock:
-            if self.rank == 0:
-                try:
-                    lock.enter_context(sole_run(Path(self.work_dir, 'training.lock'), self.logger.warning))
-                except (OSError, ValueError) as error:
-                    if self.world_size == 1:
-                        raise
-                    refused = [str(error)]
-            broadcast_object_list(refused)
-            if refused[0] is not None:
-                raise ValueError(refused[0])
+            by_first(self, lambda: lock.enter_context(sole_run(Path(self.work_dir, 'training.lock'))))
             yield
 
     # ---- checks before the first step -----------------------------------------------------------------------------
@@ -197,7 +194,8 @@ class FERRunner(ResumableRunner):
         return loop
 
     def _check_loop(self, loop: BaseLoop, part: str) -> None:
-        """Refuse to compare labels by index, as other loops than mmfer's do, where that would be wrong."""
+        """Refuse an empty loader, and a comparison of labels by index, as of other loops, where that would be wrong."""
+        check_loader(loop.dataloader, f'{part}_dataloader')
         model, data = self.model_classes, classes_of(data_of(loop.dataloader))
         if not isinstance(loop, (FERValLoop, FERTestLoop)) and model and data and not same_names(model, data):
             raise ValueError(
@@ -208,7 +206,7 @@ class FERRunner(ResumableRunner):
 
     def _check_sources(self) -> None:
         problems = []
-        model = self.model.module if is_model_wrapper(self.model) else self.model
+        model = unwrapped(self.model)
         for name, module in model.named_modules() if self._content is None else ():
             path = pretrained_file(module)
             if path is not None and '://' not in path:
@@ -218,7 +216,7 @@ class FERRunner(ResumableRunner):
                     problems.append(f'model.{name}: {error}')
         try:
             self._train_loop = self.build_train_loop(self._train_loop)
-            check_loader(self._train_loop.dataloader)
+            check_loader(self._train_loop.dataloader, 'train_dataloader')
             dataset = data_of(self._train_loop.dataloader)
             check_num_classes(self.model, classes_of(dataset), 'the training data', dataset)
             if self._val_loop is not None:

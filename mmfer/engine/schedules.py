@@ -150,11 +150,5 @@ def _stretched(settings: Mapping, before: int, epochs: int) -> dict | None:
         new['step_size'] = max(at(settings['step_size']), 1)
     if 'milestones' in settings:
         new['milestones'] = [at(step) for step in settings['milestones'] if at(step)]
-    if 'periods' in settings:
-        ends = [at(begin + sum(settings['periods'][:i])) for i in range(len(settings['periods']) + 1)]
-        kept = [i for i in range(len(ends) - 1) if ends[i] < ends[i + 1]]
-        new['periods'] = [ends[i + 1] - ends[i] for i in kept]
-        weights = settings.get('restart_weights', [1])
-        new['restart_weights'] = [weights[i] for i in kept]
     empty = new.get('end', FOREVER) <= new.get('begin', 0) or 0 in (new.get('total_steps'), new.get('T_max'))
-    return None if empty or new.get('periods', [1]) == [] else new
+    return None if empty else new

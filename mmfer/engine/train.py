@@ -11,7 +11,7 @@ from mmfer.engine.resume.interrupt_hook import was_restarted
 from mmfer.engine.run import build_runner, default_work_dir
 from mmfer.engine.schedules import set_epochs
 from mmfer.utils.checkpoint import list_checkpoints
-from mmfer.utils.config_options import load_config, set_options
+from mmfer.utils.config_options import load_config, set_options, type_name
 
 AMP_DTYPES = ('bfloat16', 'float16')
 
@@ -85,8 +85,7 @@ def set_amp(config: Config, dtype: str) -> None:
     if dtype not in AMP_DTYPES:
         raise ValueError(f'amp={dtype!r}: expected one of {", ".join(AMP_DTYPES)}')
     wrapper = config.get('optim_wrapper') or {}
-    kind = wrapper.get('type', 'OptimWrapper')
-    name = kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
+    name = type_name(wrapper.get('type', 'OptimWrapper'))
     if name == 'OptimWrapper':
         wrapper['type'] = 'mmfer.engine.optim_wrappers.AutocastOptimWrapper'
     elif name not in ('AutocastOptimWrapper', 'SAMOptimWrapper'):
@@ -110,7 +109,6 @@ def add_tensorboard(config: Config) -> None:
         )
     visualizer = dict(config.get('visualizer') or dict(type='mmengine.visualization.Visualizer'))
     backends = list(visualizer.get('vis_backends') or [dict(type='mmengine.visualization.LocalVisBackend')])
-    types = [backend['type'] for backend in backends]
-    if not any('TensorboardVisBackend' in (t if isinstance(t, str) else t.__name__) for t in types):
+    if 'TensorboardVisBackend' not in [type_name(backend['type']) for backend in backends]:
         backends.append(dict(type='mmengine.visualization.TensorboardVisBackend'))
     config.visualizer = dict(visualizer, vis_backends=backends)

@@ -1,11 +1,10 @@
-"""Data loading workers: errors that name their sample, signals that pass by them, and what their death means."""
+"""Data loading workers: errors that name their sample, and signals that pass by them."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -50,13 +49,12 @@ def named_errors(dataset: Any, index: int) -> Iterator[None]:
 
 
 def _path(dataset: Any, index: int) -> str | None:
-    path = None
     for method in ('entry', 'get_data_info'):
         try:
-            path = path or getattr(dataset, method)(index).get('img_path')
+            return getattr(dataset, method)(index)['img_path']
         except Exception:  # this only serves a message about another error
             continue
-    return path
+    return None
 
 
 def protect_worker() -> None:
@@ -80,36 +78,3 @@ def _obey(parent: int) -> None:
     while signal.sigwaitinfo([signal.SIGTERM]).si_pid != parent:
         pass
     os._exit(0)
-
-
-def _is_of_worker(error: BaseException) -> bool:
-    """Whether an error tells of a dead worker, or of what it left half sent: often before it is known to be dead."""
-    files = (frame.filename.replace(os.sep, '/') for frame in traceback.extract_tb(error.__traceback__))
-    broken = not isinstance(error, RuntimeError) and any('torch/utils/data' in file for file in files)
-    return broken or 'DataLoader worker (pid' in str(error)
-
-
-@contextmanager
-def explained_worker_deaths() -> Iterator[None]:
-    """Say in the error that PyTorch raises about a dead data loading worker what the usual cause is.
-
-    Raises:
-        TrainingError: In the place of that error.
-    """
-    try:
-        yield
-    except (RuntimeError, ConnectionError, EOFError) as error:
-        try:
-            died, text = _is_of_worker(error), str(error)
-            if died and hasattr(signal, 'SIGCHLD') and threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        except RuntimeError as later:  # of PyTorch's handler of this signal, which raises it at any moment
-            died, text = True, str(later)
-        if not died:
-            raise
-        raise TrainingError(
-            f'a data loading worker died ({text.strip() or type(error).__name__}). The usual '
-            'cause is memory: take fewer workers (num_workers of the data loader) or less prefetching '
-            '(prefetch_factor), or in a container more shared memory (docker run --shm-size=8g). The run continues '
-            'from its last checkpoint with --resume.'
-        ) from error

@@ -104,7 +104,7 @@ def compare_methods(
     if output.reference not in (None, *names):
         raise ValueError(f'reference={output.reference}: the methods are {", ".join(names)}')
     tasks.sort(key=lambda task: seeds.index(task.seed))
-    with sole_run(output.folder / 'comparison.lock', output.say) as lock:
+    with sole_run(output.folder / 'comparison.lock') as lock:
         refuse_changed([task.inspect() for task in tasks], 'or set the options as they were')
         write_configs(methods)
 

@@ -83,7 +83,7 @@ def train_seeds(
     def write() -> None:
         write_seeds(work_dir, tasks)
 
-    with sole_run(Path(work_dir, 'seeds.lock'), say) as lock:
+    with sole_run(Path(work_dir, 'seeds.lock')) as lock:
         if not resume:
             refuse_changed([task.inspect() for task in tasks], REMEDY)
         number = run_tasks(tasks, say=say, inherited=lock, ended=write, words=words, resume=resume, log=False)

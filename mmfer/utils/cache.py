@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -11,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 
 from .cache_dir import cache_dir
-from .checkpoint import replace_synced
+from .files import whole_file
 
 
 def source_digest(folder: str | Path) -> str:
@@ -23,15 +22,10 @@ def source_digest(folder: str | Path) -> str:
 
 
 def write_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Write a file under another name, and give it its own once it is whole; of two processes the later one wins."""
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    """Write a file whole or not at all, and its folder; of two processes the later one wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with open(part, 'wb') as file:
-            write(file)
-        replace_synced(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as part, open(part, 'wb') as file:
+        write(file)
 
 
 def cached_array(name: str, shape: tuple[int, ...], make: Callable[[np.ndarray], None]) -> tuple[np.ndarray, str]:

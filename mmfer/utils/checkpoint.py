@@ -9,7 +9,6 @@ Files of other origin are read by ``mmfer.utils.checkpoint_reader``.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import struct
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 from safetensors import safe_open
 
-from .files import replace_synced
+from .files import whole_file
 
 CHECKSUM = 'blake2b-v1:'
 # The end of an epoch, a place within an epoch (both numbers count what is done), an iteration of a run without epochs.
@@ -113,19 +112,13 @@ def write_checkpoint(content: Mapping, path: str | Path) -> None:
     Raises:
         OSError: If it cannot be written, for example on a full disk. What was at ``path`` is still there.
     """
-    path = Path(path)
     plain = to_plain(content)
     plain['checksum'] = checksum(plain)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    try:
-        with open(part, 'wb') as file:
-            sink = _Sink(file)
-            torch.save(plain, sink)
-            if sink.error is not None:
-                raise sink.error
-        replace_synced(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as part, open(part, 'wb') as file:
+        sink = _Sink(file)
+        torch.save(plain, sink)
+        if sink.error is not None:
+            raise sink.error
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------------

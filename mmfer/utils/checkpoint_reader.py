@@ -7,9 +7,7 @@ import os
 import pickle
 import re
 import struct
-import sys
 import zipfile
-from _compat_pickle import IMPORT_MAPPING
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -24,23 +22,7 @@ MAGIC_NUMBER = 0x1950A86A20F9469CFC6C  # first object of the stream format of to
 FOREIGN = (
     (b'version https://git-lfs', 'is a Git LFS pointer, not the file itself. Run `git lfs pull` where it comes from.'),
     (b'<', 'is a web page, not a checkpoint. Download it again by its direct link.'),
-    (b'\x1f\x8b', 'is a gzip archive. Unpack it first.'),
-    (b'\x89HDF', 'is an HDF5 file (Keras?), not a PyTorch checkpoint. Convert it with the framework that wrote it.'),
-    (b'\xff\xd8\xff', 'is a JPEG image, not a checkpoint.'),
-    (b'\x89PNG', 'is a PNG image, not a checkpoint.'),
 )
-# Names of the standard library that pickles of data call; a pickle that names another one means to run code.
-DATA_CALLS = re.compile(
-    r'(_codecs|UserDict|UserList|array|collections|copyreg|copy_reg|datetime|decimal|fractions|itertools|uuid|zoneinfo)\.\w+'
-    r'|argparse\.Namespace|functools\.partial|io\.(BytesIO|StringIO)|logging\.getLogger|random\.Random|re\._compile'
-    r'|time\.struct_time|types\.SimpleNamespace|pathlib(\._local)?\.(Pure)?(Posix|Windows)?Path'
-    r'|builtins\.(bool|bytearray|bytes|complex|dict|float|frozenset|int|list|object|range|set|slice|str|tuple)'
-    r'|builtins\.(getattr|long|unicode|xrange)'
-)
-STANDARD = frozenset(getattr(sys, 'stdlib_module_names', ())) or frozenset(  # Python 3.9 does not list them
-    [*sys.builtin_module_names, *(name.split('.')[0] for name in os.listdir(os.path.dirname(os.__file__)))]
-)
-STANDARD |= {'os', 'posix', 'nt', 'builtins', *IMPORT_MAPPING}  # torch writes names of Python 2, too
 ENDIAN = ('it was written by a big-endian machine', 'Save it again on a little-endian one')
 STORAGES = dict(
     Float='float32', Double='float64', Half='float16', BFloat16='bfloat16', Long='int64', Int='int32', Short='int16',
@@ -96,33 +78,8 @@ class Opaque:
         return f'Opaque({show(self.name)})'
 
 
-def _refuse_code(name: str) -> None:
-    require(
-        name.split('.')[0] not in STANDARD or DATA_CALLS.fullmatch(name),
-        f'it carries code: it would call {show(name)} (nothing was run)',
-        'Do not load it elsewhere; ask for the weights alone, a state dict',
-    )
-
-
-def _attribute(*args: Any) -> Opaque:
-    """For ``getattr``, of MMEngine's log buffers, and of many an exploit."""
-    name = '.'.join(str(getattr(arg, 'name', arg)) for arg in args[:2])
-    _refuse_code(name)
-    made = Opaque(*args)
-    made.name = name
-    return made
-
-
-def _tensor(storage: Tensor, offset: int, size: tuple, stride: tuple, *rest: Any) -> Tensor:
-    for dtype in rest:  # where the storage has no type of its own
-        if isinstance(dtype, type) and getattr(dtype, 'name', '').startswith('torch.'):
-            storage = storage.view(getattr(torch, dtype.name[len('torch.') :]))
+def _tensor(storage: Tensor, offset: int, size: tuple, stride: tuple, *_: Any) -> Tensor:
     return storage.as_strided(size, stride, offset)  # refuses what lies outside of the storage
-
-
-def _typed(made_by: Any, kind: Any, args: Any, state: Any) -> Any:
-    """A tensor with attributes, as FSDP leaves them."""
-    return _tensor(*args) if made_by is _tensor else Opaque(made_by, kind, args, state)
 
 
 def _object(kind: Any, *args: Any) -> Any:
@@ -166,10 +123,6 @@ def as_array(value: Any) -> np.ndarray | None:
 # What is built. Whatever arguments a file gives them, these only make data.
 BUILT: dict[str, Callable] = {
     '_codecs.encode': lambda text, *_: text.encode('latin1'),
-    'builtins.bytearray': lambda *args: bytearray(*args) if args and isinstance(args[0], bytes) else bytearray(),
-    'builtins.complex': complex,
-    'builtins.frozenset': frozenset,
-    'builtins.getattr': _attribute,
     'builtins.set': set,
     'collections.OrderedDict': OrderedDict,
     'collections.defaultdict': lambda *_: {},
@@ -177,12 +130,10 @@ BUILT: dict[str, Callable] = {
     'numpy._core.multiarray.scalar': _number,
     'numpy.core.multiarray.scalar': _number,
     'torch.Size': lambda *args: tuple(*args),
-    'torch._tensor._rebuild_from_type_v2': _typed,
     'torch._utils._rebuild_parameter': lambda data, *_: data,
     'torch._utils._rebuild_parameter_with_state': lambda data, *_: data,
     'torch._utils._rebuild_tensor': _tensor,
     'torch._utils._rebuild_tensor_v2': _tensor,
-    'torch._utils._rebuild_tensor_v3': _tensor,
 }
 
 
@@ -201,7 +152,6 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         name = f'{module.replace("__builtin__", "builtins").replace("copy_reg", "copyreg")}.{name}'
-        _refuse_code(name)
         return BUILT.get(name) or type('Opaque', (Opaque,), dict(name=name))
 
     def persistent_load(self, pid: Any) -> Any:
@@ -305,17 +255,15 @@ def read_checkpoint(path: str | os.PathLike) -> Any:
 
     A plain pickle is read if it is a dict of NumPy arrays by their names, as the ResNets of VGGFace2 come.
 
-    Nothing of the file is executed or imported, and a file that names anything of Python but makers of data is refused.
-    Tensors come without autograd; those that share a storage in the file share it here. Objects other than tensors,
-    containers, numbers and text become :class:`Opaque`.
+    Nothing of the file is executed or imported. Tensors come without autograd; those that share a storage in the file
+    share it here. Objects other than tensors, containers, numbers and text become :class:`Opaque`, whatever they are.
 
     Args:
         path: The file.
 
     Raises:
         OSError: If the file is missing or may not be read.
-        CheckpointError: If it is empty, truncated, damaged, carries code or is no checkpoint; the message names it and
-            the remedy.
+        CheckpointError: If it is empty, truncated, damaged or no checkpoint; the message names it and the remedy.
     """
     path = Path(path)
     if path.is_dir():
@@ -345,6 +293,4 @@ def read_checkpoint(path: str | os.PathLike) -> Any:
         except Exception as error:  # whatever a damaged or hostile file provokes, MemoryError included
             problem = f'{type(error).__name__}: {show(str(error))}'
             raise CheckpointError(f'{path} cannot be read: it is damaged or truncated ({problem}). {AGAIN}.') from error
-    if re.fullmatch(rb'[\t\n\r\x20-\x7e]+', head):
-        raise CheckpointError(f'{path} is a text file, not a checkpoint.')
     raise CheckpointError(f'{path} is not a checkpoint: neither torch.save nor safetensors wrote it. {AGAIN}.')

@@ -63,6 +63,15 @@ PARTS = (Mapping, list)
 SHOWN = 4
 
 
+def type_name(kind: str | type) -> str:
+    """The name of a ``type`` in a config, without its modules.
+
+    >>> type_name('mmengine.optim.OptimWrapper'), type_name(dict)
+    ('OptimWrapper', 'dict')
+    """
+    return kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
+
+
 def load_config(config: str | Path | Config, cfg_options: Mapping | None = None) -> Config:
     """Read a config, set ``cfg_options`` (dotted names to values) in it, and import its ``custom_imports``.
 
@@ -222,17 +231,12 @@ def arguments(kind: Callable) -> set[str] | None:
 def _hands_on(function: Callable, name: str) -> bool:
     """Whether the only use of ``**name`` is that a constructor of a base class gets it."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        nodes = list(ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))))
     except (OSError, TypeError, SyntaxError):
         return False
-    uses = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == name]
-    handed = [
-        keyword.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and getattr(node.func, 'attr', '') == '__init__'
-        for keyword in node.keywords
-        if keyword.arg is None
-    ]
+    calls = [n for n in nodes if isinstance(n, ast.Call) and getattr(n.func, 'attr', '') == '__init__']
+    handed = [keyword.value for call in calls for keyword in call.keywords if keyword.arg is None]
+    uses = [n for n in nodes if isinstance(n, ast.Name) and n.id == name]
     return bool(uses) and all(any(use is each for each in handed) for use in uses)
 
 
@@ -243,13 +247,10 @@ def _explain(path: tuple, depth: int, config: Config, names: set[str]) -> str | 
     settings = config.to_dict()
     inside: Any = {name: value for name, value in settings.items() if name in READ}
     if depth == 0 and key in settings:
-        value = settings[key]
-        found = [(*place, *rest) for place in _places(inside, lambda name, item: _is_copy(value, item, name == key))]
-        if not found:
-            found = list(_places(inside, lambda name, item: name == path[-1]))
-            found = found if len(found) <= SHOWN else []
-        if not found and config.get('custom_imports'):
+        if config.get('custom_imports'):
             return None  # modules of the user's own may read it
+        found = list(_places(inside, lambda name, item: name == path[-1]))
+        found = found if len(found) <= SHOWN else []
         text = f'{key} is a variable inside the config, which nothing reads any more'
         return f'{text}. Set {_listed(found)}' if found else text
     for part in path[:depth]:
@@ -261,16 +262,6 @@ def _explain(path: tuple, depth: int, config: Config, names: set[str]) -> str | 
         found = [(name,) for name in difflib.get_close_matches(key, known, 1, 0.5)]
     text = f'nothing reads {key}' + (f' in {".".join(path[:depth])}' if depth else '')
     return f'{text}. The nearest is {_listed([(*path[:depth], *place, *rest) for place in found])}' if found else text
-
-
-def _is_copy(value: Any, item: Any, same_name: bool) -> bool:
-    """Whether ``item`` comes from the variable ``value``."""
-    if isinstance(value, Mapping) and value and isinstance(item, Mapping):
-        return all(key in item and item[key] == part for key, part in value.items())
-    if isinstance(value, list) and value and isinstance(item, list):  # [*value, ...]
-        return item[: len(value)] == value
-    plain = value is None or isinstance(value, (bool, int, float))
-    return item == value and (same_name or not plain)
 
 
 def _places(settings: Any, wanted: Callable, place: tuple = ()) -> Iterator[tuple]:

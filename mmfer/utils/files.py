@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 
-def write_text(path: str | Path, text: str) -> None:
-    """Write ``text`` in UTF-8 to ``path``, whole or not at all."""
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """A path to write to, which takes the name ``path`` once the block is done; nothing is left of it after an error.
+
+    >>> with whole_file('/tmp/notes.txt') as part:  # doctest: +SKIP
+    ...     part.write_text('all of it')
+    """
     path = Path(path)
     part = path.with_name(f'.{path.name}.{os.getpid()}.part')
     try:
-        part.write_text(text, encoding='utf-8')
+        yield part
         replace_synced(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write ``text`` in UTF-8 to ``path``, whole or not at all."""
+    with whole_file(path) as part:
+        part.write_text(text, encoding='utf-8')
 
 
 def write_json(path: str | Path, content: Any) -> None:

@@ -21,7 +21,9 @@ def test_help(words, capsys, monkeypatch):
         assert all(f'  {verb} ' in out for verb in VERBS)
 
 
-@pytest.mark.parametrize('words', [[], ['fly'], ['train'], ['train', 'c.py', '--no-such-option']])
+@pytest.mark.parametrize(
+    'words', [[], ['fly'], ['data'], ['plot', 'curvs'], ['train'], ['train', 'c.py', '--no-such-option']]
+)
 def test_wrong_usage(words, capsys):
     with pytest.raises(SystemExit) as caught:
         main(words)

@@ -1,9 +1,5 @@
 """What verbs answer where no model is needed."""
 
-import sys
-
-import pytest
-
 from mmfer.cli import main
 from mmfer.utils.model_index import list_models
 
@@ -17,15 +13,6 @@ def test_models_are_listed_and_described(capsys):
     assert '92.76 (reported by others' in capsys.readouterr().out
     assert main(['models', 'poster_vra']) == 1
     assert 'poster_var_raf' in capsys.readouterr().err
-
-
-@pytest.mark.parametrize('words', [[], ['data'], ['plot', 'curvs'], ['tran', 'x.py']])
-def test_wrong_words_are_usage_errors(words, capsys, monkeypatch):
-    monkeypatch.setattr(sys, 'argv', ['mmfer', *words])
-    with pytest.raises(SystemExit) as caught:
-        main()
-    assert caught.value.code == 2
-    assert 'usage: mmfer' in capsys.readouterr().err
 
 
 def test_photos_and_videos_do_not_mix_with_a_drawn_video(tmp_path, capsys):

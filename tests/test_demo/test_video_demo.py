@@ -123,10 +123,7 @@ def test_a_camera_ends_when_the_viewer_wants(model, tmp_path, call_tool, monkeyp
         ),
         (('{config}', '{checkpoint}', '{broken}', '--out', 'd.mp4', '--save', 'r.csv'), 'cannot open'),
         (('{config}', '{checkpoint}', '{video}', '--out', 'd.avi'), 'name a file that ends in .mp4'),
-        (('{config}', '{checkpoint}', '{video}', '--out', 'no/d.mp4'), 'there is no folder no'),
-        (('{config}', '{checkpoint}', '{video}', '--save', 'r.txt'), 'ends in .jsonl or .csv'),
         (('{config}', '{checkpoint}', '{video}', '--stride', '0'), 'stride=0'),
-        (('{config}', '{checkpoint}', '{video}', '--half-life', '-1'), 'half_life=-1'),
         (('{config}', '{checkpoint}', '99'), 'cannot open camera 99'),
     ],
 )

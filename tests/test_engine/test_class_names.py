@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.hooks import EMAHook
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner, ValLoop
-from small_runs import ROOT, shallow_config
+from small_runs import shallow_config
 
 from mmfer.apis import build_runner, evaluate, init_model, list_heads
 from mmfer.datasets import FolderDataset, MapClasses, SynthFER
@@ -209,13 +209,6 @@ def test_rows_do_not_use_up_random_numbers():
     torch.manual_seed(3)
     class_axes(dict(type='CosineHead', num_classes=3, in_channels=5))
     assert torch.equal(torch.rand(2), expected)
-
-
-def test_configs_name_the_loops_that_match():
-    for path in sorted((ROOT / 'configs').glob('*/*.py')):
-        text = path.read_text()
-        assert 'type=ValLoop' not in text
-        assert 'type=TestLoop' not in text
 
 
 def joined(*parts, **options):

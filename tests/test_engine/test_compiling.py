@@ -70,6 +70,7 @@ def test_only_trainings_are_compiled_and_false_does_nothing(model):
     assert graphs(model.train(), images)['graphs'] == 1
 
 
+@pytest.mark.slow
 def test_a_copy_computes_with_its_own_weights(model):
     compile_features(model, TRACED)
     other = copy.deepcopy(model)
@@ -108,6 +109,7 @@ def test_steps_of_sam_are_the_same(second_pass_bn):
         torch.testing.assert_close(states[1][1][name], value, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_training_ends_with_the_same_weights(tmp_path):
     weights = []
     for compiled in (False, TRACED):

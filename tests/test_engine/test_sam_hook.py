@@ -14,7 +14,6 @@ from torch.nn import functional as F
 from mmfer.apis import build_runner
 from mmfer.engine.hooks.sam_hook import SAMHook
 from mmfer.engine.optim_wrappers import SAMOptimWrapper
-from mmfer.registry import HOOKS
 
 
 class Noisy(BaseDataPreprocessor):
@@ -214,6 +213,7 @@ OPTIONS = dict(
 )
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one(tmp_path):
     folder = Path(__file__).parent
     script = PROCESS.replace('{OPTIONS}', repr(OPTIONS))
@@ -233,7 +233,3 @@ def test_two_processes_equal_one(tmp_path):
             iterate(runner, hook, batch(seed))
         for a, b in zip(first[name], runner.model.parameters()):
             torch.testing.assert_close(a, b.detach(), rtol=1e-10, atol=1e-12)
-
-
-def test_registered():
-    assert HOOKS.get('SAMHook') is SAMHook

@@ -162,10 +162,6 @@ def stretched(schedules, before, epochs, **train):
         (dict(type='StepLR', step_size=30), dict(step_size=15)),
         (dict(type='ExponentialLR', gamma=0.9), {}),
         (dict(type='OneCycleLR', eta_max=0.1, total_steps=200 * ITERS, by_epoch=False), dict(total_steps=100 * ITERS)),
-        (
-            dict(type='CosineRestartLR', periods=[50, 150], restart_weights=[1, 0.5], eta_min=0.0),
-            dict(periods=[25, 75], restart_weights=[1, 0.5]),
-        ),
     ],
 )
 def test_schedules_are_stretched(schedule, options):

@@ -120,7 +120,7 @@ def test_wrong_arguments_train_nothing(setup, tmp_path, options, message):
 
 def test_two_comparisons_do_not_share_a_folder(setup, tmp_path):
     work = tmp_path / 'work'
-    with sole_run(work / 'comparison.lock', print), pytest.raises(ValueError, match=f'{work} is in use: .*process'):
+    with sole_run(work / 'comparison.lock'), pytest.raises(ValueError, match=f'{work} is in use: .*process'):
         setup(['mine', 'vich'])
     assert not list(work.iterdir())
 

@@ -1,8 +1,4 @@
-import subprocess
-import sys
-
 import pytest
-from small_runs import ROOT
 from trained_heads import config_with, train_head
 
 TOOL = 'tools/analysis/calibrate.py'
@@ -25,9 +21,3 @@ def test_command_line(tmp_path, call_tool):
     assert 'happiness' in output
     assert f'wrote {tmp_path / "epoch_3_calibrated.pth"}' in output
     assert (tmp_path / 'epoch_3_calibrated.pth').is_file()
-
-
-def test_help():
-    result = subprocess.run([sys.executable, ROOT / TOOL, '--help'], capture_output=True, text=True)
-    assert result.returncode == 0
-    assert '--holdout SHARE' in result.stdout

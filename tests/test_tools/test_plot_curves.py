@@ -1,23 +1,22 @@
 import json
 
 import cv2
-from processes import ROOT, python
+from processes import ROOT
 
 TOOL = 'tools/analysis/plot_curves.py'
 
 
-def test_runs_seeds_and_published_logs(tmp_path):
+def test_runs_seeds_and_published_logs(tmp_path, call_tool):
     for seed in (0, 1):
         path = tmp_path / f'run/seed_{seed}/20260101_000000/vis_data/scalars.json'
         path.parent.mkdir(parents=True)
         records = [dict(loss=2.0 / i + seed, epoch=i, iter=90 * i, step=90 * i) for i in (1, 2, 3)]
         path.write_text(''.join(json.dumps(record) + '\n' for record in records))
     published = sorted((ROOT / 'docs/results').glob('poster_*_synth.jsonl'))
-    without_display = dict(MPLBACKEND='tkagg', DISPLAY='')
     args = (*published, tmp_path / 'run', '--out', tmp_path / 'curves.png', '--smooth')
-    result = python(TOOL, *args, env=without_display)
-    assert result.returncode == 0, result.stderr
-    assert 'note: run has no val/accuracy' in result.stdout
+    code, out, error = call_tool(TOOL, *args)
+    assert code == 0, error
+    assert 'note: run has no val/accuracy' in out
     assert cv2.imread(str(tmp_path / 'curves.png')).shape[1] > 1000
 
 

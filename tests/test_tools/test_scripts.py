@@ -6,6 +6,7 @@ from processes import ROOT, python
 TOOLS = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob('tools/**/*.py'))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('tool', TOOLS)
 def test_tells_how_it_is_used(tool, tmp_path):
     result = python(ROOT / tool, '--help', cwd=tmp_path)

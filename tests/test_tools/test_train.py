@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from processes import ROOT, load_tool, python, run
+from processes import ROOT, load_tool, run
 
 from mmfer.cli import main, train
 from mmfer.experiments import schedule
@@ -110,7 +110,7 @@ def test_train_then_test_with_scores(tmp_path, tool, call_tool):
     assert content['predictions'][0]['img_path'].startswith('synth/test/')
 
 
-def test_plug_in_outside_the_package(tmp_path):
+def test_plug_in_outside_the_package(tmp_path, tool, call_tool, monkeypatch):
     (tmp_path / 'plug').mkdir()
     (tmp_path / 'plug/my_heads.py').write_text(
         'from mmfer.models import LinearHead\n'
@@ -125,20 +125,15 @@ def test_plug_in_outside_the_package(tmp_path):
     text += "\ncustom_imports = dict(imports=['my_heads'])\n"
     text += "model.head = dict(type='ScaledHead', num_classes=7, in_channels=96)\n"
     (tmp_path / 'plug/mine.py').write_text(text)
-    result = python(
-        'tools/train.py',
-        tmp_path / 'plug/mine.py',
-        '--work-dir',
-        tmp_path / 'work',
-        '--cfg-options',
-        *SMALL,
-        env=dict(PYTHONPATH=str(tmp_path / 'plug')),
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
+    monkeypatch.syspath_prepend(tmp_path / 'plug')
+    args = (tmp_path / 'plug/mine.py', '--work-dir', tmp_path / 'work', '--cfg-options', *SMALL)
+    code, _, err = call_tool(tool, *args)
+    assert code == 0, err[-3000:]
     state = torch.load(tmp_path / 'work/epoch_1.pth', weights_only=True)['state_dict']
     assert 'head.fc.weight' in state
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not torch.distributed.is_available(), reason='this PyTorch has no torch.distributed')
 def test_two_processes_end_with_equal_weights(tmp_path):
     script = tmp_path / 'compare.py'
@@ -182,6 +177,7 @@ def test_two_processes_end_with_equal_weights(tmp_path):
     assert [(tmp_path / f'at_exit{i}').read_text() for i in (0, 1)] == ['in a group: False'] * 2
 
 
+@pytest.mark.slow
 def test_slurm_starts_a_step_of_the_job(tmp_path):
     srun = tmp_path / 'srun'
     srun.write_text(

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from mmfer.utils.download import FILES, RemoteFile, fetch, known_file, state_of
+from mmfer.utils.download import FILES, RemoteFile, fetch, is_there, known_file
 
 CONTENT = bytes(range(256)) * 600
 FILE = RemoteFile(
@@ -57,7 +57,7 @@ def test_a_download(cache):
     assert path == cache / 'thing.bin'
     assert path.read_bytes() == CONTENT
     assert entries(cache) == ['thing.bin']
-    assert state_of(FILE) == 'there'
+    assert is_there(FILE)
     assert fetch(FILE) == path  # nothing to download: its address answers nobody
 
 
@@ -67,61 +67,25 @@ def test_another_address(cache):
 
 
 @pytest.mark.parametrize(
-    ('content', 'reason'),
-    [
-        (CONTENT[:-1] + b'\1', 'damaged, or another file'),
-        (CONTENT[:1000], 'cut off, or another file'),
-        (b'', 'cut off, or another file'),
-        (CONTENT + b'\0', 'damaged, or another file'),
-        (b'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n', 'a pointer of Git LFS .*'),
-        (b'\n<!DOCTYPE html><html>', 'a web page'),
-    ],
+    'content', [CONTENT[:-1] + b'\1', CONTENT[:1000], b'', CONTENT + b'\0', b'\n<!DOCTYPE html><html>']
 )
-def test_what_is_not_the_file(content, reason, cache, tmp_path):
-    size = f'{len(content)} bytes' if len(content) <= len(CONTENT) else f'more than {len(CONTENT)} bytes'
-    message = rf'/thing \({size}\) is not thing\.bin.*: it is {reason}. Nothing was kept'
-    with serving(content) as url, pytest.raises(ValueError, match=message):
+def test_what_is_not_the_file(content, cache, tmp_path):
+    with serving(content) as url, pytest.raises(ValueError, match=r'/thing is not thing\.bin.* Nothing was kept'):
         fetch(FILE, url=url)
-    assert entries(cache) == []
     copy = tmp_path / 'copy'
     copy.write_bytes(content)
-    with pytest.raises(ValueError, match=rf'copy \(.*is not thing\.bin.*{reason}'):
+    with pytest.raises(ValueError, match=r'copy is not thing\.bin'):
         fetch(FILE, copy=copy)
     assert entries(cache) == []
 
 
-def test_an_endless_answer_is_not_read_to_its_end(cache, monkeypatch):
-    """More than the file's size is not written."""
-    import mmfer.utils.download as download
-
-    read = []
-
-    def endless(url, file):
-        while True:
-            read.append(1)
-            yield bytes(1 << 16)
-
-    monkeypatch.setattr(download, '_downloaded', endless)
-    with pytest.raises(ValueError, match='more than'):
+def test_no_network_no_such_page_and_a_connection_that_breaks_off(cache):
+    with pytest.raises(OSError, match=r'cannot download http://127\.0\.0\.1:9/thing: .* mmfer download thing --from'):
         fetch(FILE)
-    assert len(read) < 5
-    assert entries(cache) == []
-
-
-def test_a_connection_that_breaks_off(cache):
-    with serving(CONTENT[:5000], length=len(CONTENT)) as url, pytest.raises((OSError, ValueError)) as error:
+    with serving(b'', status=404) as url, pytest.raises(OSError, match='404'):
         fetch(FILE, url=url)
-    assert 'broke off' in str(error.value) or 'cut off' in str(error.value)
-    assert entries(cache) == []
-
-
-def test_no_network_and_no_such_page(cache):
-    with pytest.raises(OSError, match=r'cannot download http://127\.0\.0\.1:9/thing: no connection .*another machine'):
-        fetch(FILE)
-    with serving(b'', status=404) as url, pytest.raises(OSError, match='the server answers 404'):
+    with serving(CONTENT[:5000], length=len(CONTENT)) as url, pytest.raises((OSError, ValueError)):
         fetch(FILE, url=url)
-    with pytest.raises(OSError, match=r'tools/download\.py thing --from thing\.bin'):
-        fetch(replace(FILE, url='http://'))
     assert entries(cache) == []
 
 
@@ -153,10 +117,10 @@ def test_another_file_in_its_place(cache, tmp_path):
     cache.mkdir()
     (cache / 'thing.bin').write_bytes(b'mine')
     (tmp_path / 'copy').write_bytes(CONTENT)
-    assert state_of(FILE) == 'another file'
+    assert not is_there(FILE)
     with pytest.raises(ValueError, match=r'thing\.bin is there, but .* Remove it, or add --force'):
         fetch(FILE, copy=tmp_path / 'copy')
-    with pytest.raises(OSError, match='no connection'):
+    with pytest.raises(OSError, match='cannot download'):
         fetch(FILE, force=True)
     assert (cache / 'thing.bin').read_bytes() == b'mine'
     assert fetch(FILE, copy=tmp_path / 'copy', force=True).read_bytes() == CONTENT

@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from mmfer.utils import memory
 
 SCRIPT = """
@@ -25,6 +27,7 @@ print(kept, plain, sum(use() for _ in range(4)))
 """
 
 
+@pytest.mark.slow
 def test_freed_memory_is_used_again():
     done = subprocess.run([sys.executable, '-c', SCRIPT], capture_output=True, text=True, check=True)
     kept, plain, then = done.stdout.split()

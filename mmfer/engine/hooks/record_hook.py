@@ -11,9 +11,7 @@ from typing import Any
 
 import numpy as np
 from mmengine.hooks import CheckpointHook, Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
-from torch import nn
 
 from mmfer.registry import HOOKS
 from mmfer.structures.run_record import (
@@ -30,6 +28,7 @@ from mmfer.utils.progress import duration
 from mmfer.utils.tables import render_table
 
 from ..fingerprints import batch_fingerprint, dataset_fingerprint, weights_fingerprint
+from ..processes import unwrapped
 
 
 @HOOKS.register_module()
@@ -62,7 +61,7 @@ class RecordHook(Hook):
             return
         Path(runner.work_dir, MARKER).unlink(missing_ok=True)
         if runner.iter == 0:
-            self.record.initial_weights = weights_fingerprint(_model(runner))
+            self.record.initial_weights = weights_fingerprint(unwrapped(runner.model))
             _log(runner, 'Initial weights', self.record.initial_weights)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
@@ -113,10 +112,6 @@ class RecordHook(Hook):
         return lines
 
 
-def _model(runner: Runner) -> nn.Module:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
-
-
 def _log(runner: Runner, title: str, hashes: dict[str, str]) -> None:
     runner.logger.info(f'{title}: {", ".join(f"{part} {digits}" for part, digits in hashes.items())}')
 
@@ -140,7 +135,7 @@ def collect(runner: Runner) -> RunRecord:
             for name, loop in loops.items()
             if isinstance(loop, BaseLoop)
         },
-        parameters=sum(parameter.numel() for parameter in _model(runner).parameters()),
+        parameters=sum(parameter.numel() for parameter in unwrapped(runner.model).parameters()),
     )
 
 

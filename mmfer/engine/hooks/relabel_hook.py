@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
@@ -14,6 +13,8 @@ from torch.utils.data import ConcatDataset  # of which MMEngine's derives
 
 from mmfer.registry import HOOKS
 from mmfer.utils.nesting import walk
+
+from ..processes import unwrapped
 
 KEY = 'relabelled'  # in checkpoints
 
@@ -74,7 +75,7 @@ class RelabelHook(Hook):
         self.begin = begin
         self.margin = margin
         self.labels: dict[int, int] = {}
-        self._size: int | None = None  # samples of the data set that the labels belong to
+        self._size = 0  # samples of the data set
         self._logits: list[Tensor] | None = None  # of this iteration; None: not needed
         self._handle: Any = None
 
@@ -88,25 +89,12 @@ class RelabelHook(Hook):
                 "RelabelHook knows samples by their sample_idx, which the parts of MMEngine's ConcatDataset share. "
                 'Join them with mmfer.datasets.ConcatDataset'
             )
-        size = len(dataset)
-        if self._size not in (None, size):
-            raise ValueError(
-                f'the checkpoint has new labels for a training set of {self._size} samples, this one has {size}: '
-                'resume with the same data set, or begin a new training with load_from'
-            )
-        self._size = size
-        if self.begin > runner.max_epochs:
-            runner.logger.warning(
-                f'RelabelHook begins in epoch {self.begin} of {runner.max_epochs}: nothing will be relabelled'
-            )
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        self._release()
+        self._size = len(dataset)
+        model = unwrapped(runner.model)
+        self.after_train(runner)
         self._handle = model.head.register_forward_hook(self._keep)
 
     def after_train(self, runner: Runner) -> None:
-        self._release()
-
-    def _release(self) -> None:
         self._logits = None
         if self._handle is not None:
             self._handle.remove()
@@ -135,20 +123,17 @@ class RelabelHook(Hook):
         samples = data_batch['data_samples']
         _refuse_soft(samples)  # the data preprocessor may have mixed labels
         if not logits or len(logits[0]) < len(samples):
-            model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+            model = unwrapped(runner.model)
             raise TypeError(
                 f'RelabelHook reads the logits of each training image from the forward of the head, but the losses of '
                 f'{type(model.head).__name__} do not call it: use SCNHead, or leave out RelabelHook'
             )
-        own = self._new_labels(logits[0][: len(samples)], samples)
-        for labels in all_gather_object(own) if runner.distributed else [own]:
-            self.labels.update(labels)
-
-    def _new_labels(self, logits: Tensor, samples: Sequence[DataSample]) -> dict[int, int]:
-        labels = torch.cat([sample.gt_label for sample in samples]).to(logits.device)
-        changed, predicted = find_new_labels(logits, labels, self.margin)
+        labels = torch.cat([sample.gt_label for sample in samples]).to(logits[0].device)
+        changed, predicted = find_new_labels(logits[0][: len(samples)], labels, self.margin)
         rows = zip(samples, changed.tolist(), predicted.tolist())
-        return {_index(sample): label for sample, wanted, label in rows if wanted}
+        own = {_index(sample): label for sample, wanted, label in rows if wanted}
+        for labels in all_gather_object(own):
+            self.labels.update(labels)
 
     def after_train_epoch(self, runner: Runner) -> None:
         if runner.epoch + 1 >= self.begin:
@@ -163,14 +148,12 @@ class RelabelHook(Hook):
         checkpoint[KEY] = dict(
             indices=torch.tensor(indices, dtype=torch.int64),
             labels=torch.tensor(labels, dtype=torch.int64),
-            samples=self._size,
         )
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         if runner._resume and KEY in checkpoint:  # else the weights alone are of interest
             state = checkpoint[KEY]
             self.labels = dict(zip(map(int, state['indices']), map(int, state['labels'])))
-            self._size = state['samples']
 
 
 def _index(sample: DataSample) -> int:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from mmfer.registry import HOOKS
 
 from ..optim_wrappers import SAMOptimWrapper
+from ..processes import unwrapped
 
 
 @HOOKS.register_module()
@@ -37,8 +38,8 @@ class SAMHook(Hook):
                 f'SAMOptimWrapper works with plain models and MMDistributedDataParallel, not with '
                 f'{type(model).__name__}: use another optim_wrapper, or remove model_wrapper_cfg'
             )
-        if not hasattr(_unwrapped(model), 'data_preprocessor'):
-            raise TypeError(f"SAMHook needs a model on MMEngine's BaseModel, not {type(_unwrapped(model)).__name__}")
+        if not hasattr(unwrapped(model), 'data_preprocessor'):
+            raise TypeError(f"SAMHook needs a model on MMEngine's BaseModel, not {type(unwrapped(model)).__name__}")
         runner.optim_wrapper.deferred = True
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
@@ -48,7 +49,7 @@ class SAMHook(Hook):
         model = runner.model
         batches: list = []  # filled by the first pass
         self._release()
-        self._handle = _unwrapped(model).data_preprocessor.register_forward_hook(
+        self._handle = unwrapped(model).data_preprocessor.register_forward_hook(
             lambda module, inputs, output: batches.append(output)
         )
         wrapper.set_closure(lambda: _loss(model, batches), model)
@@ -71,14 +72,10 @@ class SAMHook(Hook):
             self._handle = None
 
 
-def _unwrapped(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model
-
-
 def _loss(model: nn.Module, batches: list) -> Tensor:
     if len(batches) != 1:
         raise RuntimeError(
             f'the data preprocessor ran {len(batches)} times in the first pass, SAM knows how to repeat one: does the '
             'model have a train_step of its own?'
         )
-    return _unwrapped(model).parse_losses(model._run_forward(batches[0], mode='loss'))[0]
+    return unwrapped(model).parse_losses(model._run_forward(batches[0], mode='loss'))[0]

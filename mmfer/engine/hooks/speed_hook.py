@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections import deque
 
@@ -15,21 +14,12 @@ from mmfer.registry import HOOKS
 
 
 def process_memory() -> int | None:
-    """MB (2**20 bytes) of physical memory that this process holds now, without its workers; None where unknown.
-
-    Where the system has no /proc (macOS), the most it ever held.
-    """
+    """MB (2**20 bytes) of physical memory of this process, without its workers; None where there is no /proc."""
     try:
         with open('/proc/self/statm') as file:
             return int(file.read().split()[1]) * os.sysconf('SC_PAGE_SIZE') >> 20
-    except (OSError, IndexError, ValueError):
-        pass
-    try:
-        import resource
-    except ImportError:  # Windows
+    except OSError:
         return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS, KiB elsewhere
-    return peak >> 20 if sys.platform == 'darwin' else peak >> 10
 
 
 @HOOKS.register_module()

@@ -5,7 +5,7 @@ The default runtime names what takes part: ``FERTrainLoop``, ``SeedHook``, ``Saf
 
 from .checkpoint_hook import SafeCheckpointHook
 from .interrupt_hook import InterruptHook
-from .loops import FERIterTrainLoop, FERTrainLoop
+from .loops import FERTrainLoop
 from .seed_hook import SeedHook
 
-__all__ = ['FERIterTrainLoop', 'FERTrainLoop', 'InterruptHook', 'SafeCheckpointHook', 'SeedHook']
+__all__ = ['FERTrainLoop', 'InterruptHook', 'SafeCheckpointHook', 'SeedHook']

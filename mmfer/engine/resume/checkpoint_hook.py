@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
@@ -17,20 +15,6 @@ from mmfer.utils.checkpoint import age, list_checkpoints
 from .checkpoints import prune_checkpoints
 
 SUFFIX = r'_(?:epoch|iter)_(\d+)\.pth'
-
-
-def _mean(key: str, value: Any) -> float | None:
-    """A metric as one number: the mean of a list, without what is NaN."""
-    if value is None:
-        return None
-    try:
-        numbers = np.asarray(getattr(value, 'tolist', lambda: value)(), dtype=np.float64)  # tensors, too
-    except (TypeError, ValueError):
-        numbers = np.empty((0, 0))
-    if numbers.ndim > 1 or not numbers.size:
-        raise ValueError(f'save_best={key!r} is neither a number nor a list of numbers: name another metric')
-    numbers = numbers[~np.isnan(numbers)]
-    return float(numbers.mean()) if numbers.size else math.nan
 
 
 @HOOKS.register_module()
@@ -50,7 +34,7 @@ class SafeCheckpointHook(CheckpointHook):
         max_keep_ckpts: So many are kept, apart from the best; -1: all.
         save_last: Save at the end, too.
         save_best: Metric, or several, for each of which the best weights are kept (without the optimizer's state);
-            ``'auto'`` is the first metric. Of a metric that is a list, one number a class, the mean counts.
+            ``'auto'`` is the first metric.
         rule: ``'greater'``, ``'less'``, or None to tell by the name of the metric; one for all, or one each.
         greater_keys: Names of metrics of which more is better.
         less_keys: Names of metrics of which less is better.
@@ -174,8 +158,8 @@ class SafeCheckpointHook(CheckpointHook):
                 raise ValueError(f'save_best={key!r}: the evaluators give {", ".join(metrics)}')
             suffix = '' if len(self.key_indicators) == 1 else f'_{key}'
             best = runner.message_hub.get_info(f'best_score{suffix}', self.init_value_map[rule])
-            score = _mean(key, metrics[key])
-            if score is None or not self.is_better_than[key](score, best):
+            score = float(metrics[key])
+            if not self.is_better_than[key](score, best):
                 continue
             improved = True
             name = f'best_{key}_{unit}_{number}.pth'.replace('/', '_')

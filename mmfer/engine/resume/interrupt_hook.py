@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from mmengine.dist import all_reduce, barrier
 from mmengine.hooks import Hook
-from mmengine.runner import IterBasedTrainLoop, Runner
+from mmengine.runner import Runner
 
 from mmfer.registry import HOOKS
 
@@ -110,12 +110,7 @@ class InterruptHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        loop, done = runner.train_loop, runner.iter + 1
-        if isinstance(loop, IterBasedTrainLoop):
-            at_boundary = done % loop.val_interval == 0 or done >= runner.max_iters
-        else:
-            at_boundary = batch_idx + 1 >= len(loop.dataloader)
-        if not at_boundary:  # there, the epoch is brought to its end first
+        if batch_idx + 1 != len(runner.train_dataloader):  # else the epoch is brought to its end first
             self._stop_if_asked(runner)
 
     def before_train_epoch(self, runner: Runner) -> None:

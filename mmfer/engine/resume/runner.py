@@ -10,8 +10,7 @@ from pathlib import Path
 import mmengine
 from mmengine.dist import broadcast_object_list, master_only
 from mmengine.hooks import EarlyStoppingHook, EMAHook
-from mmengine.model import is_model_wrapper
-from mmengine.runner import IterBasedTrainLoop, Runner
+from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
@@ -23,6 +22,7 @@ from mmfer.utils.errors import TrainingError
 from mmfer.utils.state_dict import find_state_dict
 
 from ..class_names import check_num_classes, classes_of, describe_rows, match_rows, same_names
+from ..processes import by_first, unwrapped
 from .checkpoint_hook import SafeCheckpointHook
 from .checkpoints import holds_training, load_newest, prune_checkpoints, restore_message_hub
 from .seeding import base_seed_of, data_of
@@ -73,7 +73,7 @@ class ResumableRunner(Runner):
         """
         if self._strict and not self._has_loaded:
             if self._content is None and self._load_from is not None:
-                self._content = (str(self._load_from), load_checkpoint(self._load_from))
+                self.use_content(self._load_from, load_checkpoint(self._load_from))
             return checkpoint_classes(self._content[1]) if self._content else ()
         loop = self._train_loop
         return classes_of(data_of(loop.dataloader)) if isinstance(loop, BaseLoop) else ()
@@ -84,6 +84,10 @@ class ResumableRunner(Runner):
         super().call_hook(fn_name, **kwargs)
         if fn_name in ('before_val_epoch', 'before_test_epoch'):
             self._in_evaluation = True
+
+    def use_content(self, path: str | Path, content: dict) -> None:
+        """Let ``load_checkpoint(path)`` take what was read already; it may be changed then."""
+        self._content = (str(path), content)
 
     def _init_model_weights(self) -> None:
         if self._content is None:  # else all of them come from the checkpoint
@@ -127,7 +131,7 @@ class ResumableRunner(Runner):
             now = (meta['epoch'], meta['iter'])
             meta.setdefault('validated', loop.validated and now == (loop.epoch, loop.iter))
             meta.update(layout=loop.layout(), batch=loop.batch if meta['epoch'] == loop.epoch else 0)
-        model = self.model.module if is_model_wrapper(self.model) else self.model
+        model = unwrapped(self.model)
         hub = self.message_hub.state_dict()
         kept = {*hub['log_scalars'], *hub['runtime_info']}
         hub['resumed_keys'] = {key: value for key, value in hub['resumed_keys'].items() if key in kept}
@@ -203,11 +207,10 @@ class ResumableRunner(Runner):
             return whole
         epoch, done = loop.epoch, loop.steps
         hooks = [hook for hook in self.hooks if isinstance(hook, EMAHook)] if self._in_evaluation else []
-        name = f'iter_{done}.pth' if isinstance(loop, IterBasedTrainLoop) else f'epoch_{epoch}_iter_{done}.pth'
         for hook in hooks:
             hook._swap_ema_parameters()
         try:
-            path = self.save_together(name, dict(epoch=epoch, iter=done))
+            path = self.save_together(f'epoch_{epoch}_iter_{done}.pth', dict(epoch=epoch, iter=done))
         finally:
             for hook in hooks:
                 hook._swap_ema_parameters()
@@ -221,31 +224,27 @@ class ResumableRunner(Runner):
         if not self._resume or self._has_loaded or self._content is not None:
             return
         chosen = self._resume if isinstance(self._resume, (str, Path)) else None
-        found: list = [None, None]  # path, or the error that the first process met
-        if self.rank == 0:
-            try:
-                newest = (Path(chosen), load_checkpoint(chosen)) if chosen else load_newest(self.work_dir)
-                found[0] = None if newest is None else str(newest[0])
-            except (OSError, ValueError) as error:
-                if self.world_size == 1:
-                    raise
-                found[1] = str(error)
-        broadcast_object_list(found)
-        if found[1] is not None:
-            raise ValueError(found[1])
-        if found[0] is None:
+
+        def find() -> str | None:
+            newest = (chosen, load_checkpoint(chosen)) if chosen else load_newest(self.work_dir)
+            if newest is not None:
+                self.use_content(*newest)
+            return newest and str(newest[0])
+
+        path = by_first(self, find)
+        if path is None:
             start = f'with the weights of {self._load_from}' if self._load_from else 'anew'
             self.logger.info(f'No checkpoint in {self.work_dir}: the training starts {start}')
             self._resume = False
             return
-        path = found[0]
-        content = newest[1] if self.rank == 0 else load_checkpoint(path)
+        if self.rank != 0:
+            self.use_content(path, load_checkpoint(path))
+        content = self._content[1]
         if not holds_training(content):
             raise ValueError(
                 f'{path} holds weights, but no state of a training, so it cannot be continued. Resume from epoch_*.pth '
                 f'(best_*.pth are for testing), or start with these weights: --cfg-options load_from={path}'
             )
-        self._content = (path, content)
         self.resumed = dict(path=Path(path), chosen=bool(chosen))
         self.resumed.update({key: content['meta'][key] for key in ('epoch', 'iter')})
         seed = content['meta'].get('seed')
@@ -277,7 +276,7 @@ class ResumableRunner(Runner):
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = restore_message_hub(checkpoint['message_hub'])
         self._take_calibration(checkpoint, filename)
-        model = self.model.module if is_model_wrapper(self.model) else self.model
+        model = unwrapped(self.model)
         self._match_classes(checkpoint, filename, model)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         if strict or self._strict or self._resume:
@@ -338,9 +337,8 @@ class ResumableRunner(Runner):
         """
         checkpoint = self.load_checkpoint(filename, map_location)
         meta, name = checkpoint['meta'], Path(filename).name
-        old = checkpoint_classes(checkpoint)
-        new = getattr(self.train_dataloader.dataset, 'metainfo', {}).get('classes')
-        if old and new and old != tuple(new):
+        old, new = checkpoint_classes(checkpoint), self.model_classes
+        if old and new and old != new:
             raise ValueError(f'{filename} was trained on the classes {", ".join(old)}; the config has {", ".join(new)}')
         if hasattr(self.train_loop, 'restore'):
             self.train_loop.restore(meta, name)

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dataset import InfiniteSampler
 from torch.utils.data import BatchSampler, DataLoader, Sampler
 
 from mmfer.registry import DATA_SAMPLERS, DATASETS
@@ -168,12 +167,6 @@ def data_of(loader: DataLoader) -> Any:
 
 def _sampler(loader: DataLoader) -> Any:
     return getattr(loader.batch_sampler, 'sampler', loader.sampler)
-
-
-def is_endless(loader: DataLoader) -> bool:
-    """Whether the sampler never ends, so that all of a training is one epoch."""
-    sampler = _sampler(loader)
-    return isinstance(getattr(sampler, 'inner', sampler), InfiniteSampler)
 
 
 def start_at(loader: DataLoader, epoch: int, batch: int = 0) -> None:

@@ -10,12 +10,13 @@ from typing import Any
 import torch
 from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.hooks import EMAHook
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict, _ParamScheduler
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from mmfer.utils.checkpoint import to_plain
+
+from ..processes import unwrapped
 
 # Attributes of schedulers that follow from arguments, and arguments that are counters or of no effect.
 DERIVED = {'total_iters', '_schedule_phases', 'cumulative_periods', 'min_values'}
@@ -116,35 +117,28 @@ def check_optimizer(optim_wrapper: Any, saved: dict, kinds: dict[str, str], name
     Raises:
         ValueError: If there are other optimizers, or other groups of parameters.
     """
-    own = _wrappers(optim_wrapper)
-    states = {'': saved} if 'param_groups' in saved else saved
-    problems = []
-    if set(own) != set(states):
-        there, here = (', '.join(filter(None, parts)) or 'one for all' for parts in (states, own))
-        problems.append(f'optimizers: {there} in the checkpoint, {here} in the config')
-    for part in own if not problems else ():
-        prefix, kind = f'{part}.' if part else '', type(own[part].optimizer).__name__
-        before, now = states[part]['param_groups'], own[part].optimizer.param_groups
-        old = kinds.get(part, kind)
-        sizes, present = ([len(group['params']) for group in groups] for groups in (before, now))
-        if old != kind:
-            problems.append(f'{prefix}optimizer: {old} in the checkpoint, {kind} in the config')
-        if len(sizes) != len(present):
-            problems.append(f'{prefix}parameter groups: {len(sizes)} in the checkpoint, {len(present)} in the config')
-        elif sizes != present:
-            at = next(i for i, size in enumerate(sizes) if size != present[i])
-            there = f'{sizes[at]} parameters in the checkpoint, {present[at]} in the config'
-            problems.append(f'{prefix}parameter group {at}: {there}')
-    if problems:
+    own, states = _wrappers(optim_wrapper), {'': saved} if 'param_groups' in saved else saved
+    present = optimizer_kinds(optim_wrapper)
+    now = {part: _described(present[part], wrapper.optimizer.param_groups) for part, wrapper in own.items()}
+    then = {
+        part: _described(kinds.get(part, present.get(part)), state['param_groups']) for part, state in states.items()
+    }
+    if now != then:
+        old, new = ('; '.join(f'{part} {text}'.strip() for part, text in found.items()) for found in (then, now))
         raise ValueError(
-            f'{name} cannot continue with the optimizer of this config: {"; ".join(problems)}. Set it back, or begin a '
-            'new training from these weights: --cfg-options load_from=FILE and another --work-dir, without --resume.'
+            f'{name} cannot continue with the optimizer of this config: {old} in the checkpoint, {new} in the config. '
+            'Set it back, or begin a new training from these weights: --cfg-options load_from=FILE and another '
+            '--work-dir, without --resume.'
         )
+
+
+def _described(kind: str | None, groups: list) -> str:
+    return f'{kind} of {" + ".join(str(len(group["params"])) for group in groups)} parameters'
 
 
 # ---- what differs between processes ----------------------------------------------------------------------------------
 def modules_of(runner: Runner) -> Iterator[tuple[str, nn.Module]]:
-    yield 'model', runner.model.module if is_model_wrapper(runner.model) else runner.model
+    yield 'model', unwrapped(runner.model)
     for hook in runner.hooks:
         if isinstance(hook, EMAHook):
             yield 'ema', hook.ema_model.module

@@ -8,7 +8,6 @@ from torch.nn import functional as F
 
 from mmfer.engine.optim_wrappers import AutocastOptimWrapper
 from mmfer.engine.optim_wrappers import autocast as module
-from mmfer.registry import OPTIM_WRAPPERS
 
 fp16_on_cpu = pytest.mark.skipif(not hasattr(torch.amp, 'GradScaler'), reason='needs torch 2.3')
 
@@ -144,7 +143,3 @@ def test_float16_on_an_old_torch_is_refused(monkeypatch):
 def test_wrong_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         build(network(), **options)
-
-
-def test_registered():
-    assert OPTIM_WRAPPERS.get('AutocastOptimWrapper') is AutocastOptimWrapper

@@ -102,23 +102,6 @@ def test_before_the_first_iteration_there_is_nothing_to_save(tmp_path):
     assert not list(tmp_path.glob('*.pth'))
 
 
-def test_iterations_without_epochs(tmp_path):
-    def config(*hooks):
-        config = config_with(tmp_path, *hooks)
-        config.train_cfg = dict(type='FERIterTrainLoop', max_iters=6, val_interval=3)
-        config.param_scheduler = []
-        config.default_hooks.checkpoint.update(by_epoch=False, interval=3)
-        config.log_processor.update(by_epoch=False)
-        return config
-
-    with pytest.raises(Interrupted) as stop:
-        build_runner(config(dict(stage='before_train_iter', count=4))).train()
-    assert stop.value.checkpoint.name == 'iter_4.pth'
-    runner = build_runner(config(), resume=True)
-    runner.train()
-    assert runner.iter == 6
-
-
 def test_second_ctrl_c_stops_at_once(monkeypatch, capfd):
     hook = InterruptHook()
     hook._install()

@@ -11,7 +11,7 @@ from small_runs import shallow_config
 from torch.utils.data import BatchSampler
 
 from mmfer.apis import build_runner
-from mmfer.engine import FERIterTrainLoop, FERTrainLoop
+from mmfer.engine import FERTrainLoop
 from mmfer.registry import LOOPS
 
 
@@ -161,37 +161,6 @@ def test_sampler_without_end_is_refused(tmp_path):
     config = config_of(tmp_path, **{'train_dataloader.sampler.type': InfiniteSampler})
     with pytest.raises(ValueError, match='never ends'):
         build_runner(config).train()
-
-
-def iter_config(work_dir, sampler):
-    config = config_of(work_dir)
-    config.train_cfg = dict(type=FERIterTrainLoop, max_iters=7, val_interval=3)
-    config.param_scheduler[0].by_epoch = False
-    if sampler is not None:
-        config.train_dataloader.sampler.type = sampler
-    config.default_hooks.checkpoint.update(by_epoch=False, interval=2)
-    config.log_processor.by_epoch = False
-    return config
-
-
-@pytest.mark.parametrize('sampler', [None, InfiniteSampler])
-def test_iterations_without_epochs(tmp_path, sampler):
-    train(iter_config(tmp_path / 'a', sampler))
-    _, first = train(iter_config(tmp_path / 'b', sampler), 3)
-    assert first.path.name == 'iter_3.pth'
-    _, second = train(iter_config(tmp_path / 'b', sampler), resume=True)
-    seen = first.seen + second.seen
-    assert [iteration for _, iteration, _, _ in seen] == list(range(7))
-    assert sorted(sum((names for *_, names in seen[:4]), [])) == list(range(28))
-    a, b = (torch.load(tmp_path / which / 'iter_7.pth', weights_only=True) for which in 'ab')
-    assert all(torch.equal(a['state_dict'][key], b['state_dict'][key]) for key in a['state_dict'])
-    assert a['message_hub']['runtime_info']['best_score'] == b['message_hub']['runtime_info']['best_score']
-    files = [sorted(path.name for path in (tmp_path / which).glob('*iter_*.pth')) for which in 'ab']
-    assert files[0] == files[1]
-    config = iter_config(tmp_path / 'b', sampler)
-    config.train_dataloader.batch_size = 14
-    with pytest.raises(ValueError, match=r'batch_size was 7 and is 14.*Set that back\.$'):
-        train(config, resume=True)
 
 
 def test_own_loop_continues_at_the_ends_of_epochs_only(tmp_path):

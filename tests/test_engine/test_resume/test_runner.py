@@ -140,10 +140,10 @@ def test_changed_options_and_sizes_are_said(two, log):
 
 def test_another_optimizer_is_refused(two, log):
     options = {'optim_wrapper.optimizer': dict(_delete_=True, type='SGD', lr=0.002)}
-    with pytest.raises(ValueError, match='optimizer: AdamW in the checkpoint, SGD in the config'):
+    with pytest.raises(ValueError, match='AdamW of .* in the checkpoint, SGD of '):
         build_runner(config_of(two, epochs=3, **options), resume=True).train()
     frozen = {'optim_wrapper.paramwise_cfg': dict(norm_decay_mult=0.0)}  # MMEngine makes a group of each parameter then
-    with pytest.raises(ValueError, match=r'parameter groups: 1 in the checkpoint, \d+ in the config'):
+    with pytest.raises(ValueError, match=r'AdamW of \d+ parameters in the checkpoint, AdamW of 1 \+ '):
         build_runner(config_of(two, epochs=3, **frozen), resume=True).train()
 
 
@@ -267,9 +267,3 @@ def test_first_checkpoint_on_a_full_disk(tmp_path, monkeypatch):
     monkeypatch.setattr('mmfer.engine.resume.runner.write_checkpoint', full)
     with pytest.raises(TrainingError, match='There is no earlier checkpoint'):
         runner.train()
-
-
-def test_remote_folders_are_refused(trained, tmp_path):
-    runner = build_runner(config_of(tmp_path))
-    with pytest.raises(ValueError, match='local disks only'):
-        runner.save_checkpoint(str(tmp_path), 'x.pth', backend_args=dict(backend='petrel'))

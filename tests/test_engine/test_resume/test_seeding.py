@@ -4,7 +4,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from mmengine.dataset import DefaultSampler, InfiniteSampler, pseudo_collate
+from mmengine.dataset import DefaultSampler, pseudo_collate
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from torch.utils.data import BatchSampler, DataLoader, IterableDataset, RandomSampler, SubsetRandomSampler
@@ -17,7 +17,6 @@ from mmfer.engine.resume.seeding import (
     SeededIndex,
     SeededSampler,
     data_of,
-    is_endless,
     mix,
     seed_generators,
     seeded_dataloader,
@@ -121,22 +120,6 @@ def test_sampler_is_told_the_epoch_by_mmengine_hook(batched):
     sampler.set_epoch(4)  # as DistSamplerSeedHook does
     assert sampler.epoch == sampler.inner.epoch == 4
     assert len(data) == 4
-
-
-def test_endless_sampler_continues():
-    def make():
-        data = Draws()
-        sampler = SeededSampler(data, InfiniteSampler(data, seed=0))
-        return DataLoader(SeededDataset(data), batch_size=4, sampler=sampler, collate_fn=list)
-
-    def take(data, number):
-        return [batch for batch, _ in zip(data, range(number))]
-
-    assert is_endless(make())
-    assert not is_endless(loader())
-    first, later = take(make(), 9), make()
-    start_at(later, 0, batch=5)
-    assert take(later, 4) == first[5:]
 
 
 def test_index_survives_the_way_to_a_worker():

@@ -181,10 +181,9 @@ def optimizers(kind=torch.optim.SGD, sizes=(2, 1), **options):
 @pytest.mark.parametrize(
     ('old', 'new', 'text'),
     [
-        (dict(), dict(kind=torch.optim.AdamW), 'optimizer: SGD in the checkpoint, AdamW in the config'),
-        (dict(kind=torch.optim.Adam), dict(kind=torch.optim.AdamW), 'optimizer: Adam in the checkpoint, AdamW in the'),
-        (dict(), dict(sizes=(3,)), 'parameter groups: 2 in the checkpoint, 1 in the config'),
-        (dict(), dict(sizes=(2, 2)), 'parameter group 1: 1 parameters in the checkpoint, 2 in the config'),
+        (dict(), dict(kind=torch.optim.AdamW), r'SGD of 2 \+ 1 parameters in the checkpoint, AdamW of 2 \+ 1'),
+        (dict(), dict(sizes=(3,)), r'SGD of 2 \+ 1 .*, SGD of 3 parameters in the config'),
+        (dict(), dict(sizes=(2, 2)), r'SGD of 2 \+ 1 .*, SGD of 2 \+ 2 '),
     ],
 )
 def test_another_optimizer_is_refused(old, new, text):
@@ -200,11 +199,9 @@ def test_optimizers_of_several_parts():
     several, one = OptimWrapperDict(body=wrapper(), head=wrapper()), wrapper()
     other = OptimWrapperDict(body=wrapper(), head=optimizers(torch.optim.AdamW, sizes=(1,)))
     check_optimizer(several, several.state_dict(), optimizer_kinds(several), '5')
-    with pytest.raises(ValueError, match='optimizers: body, head in the checkpoint, one for all in the config'):
+    with pytest.raises(ValueError, match='body SGD of 1 parameters; head .* in the checkpoint, SGD of 1 '):
         check_optimizer(one, several.state_dict(), optimizer_kinds(several), '5')
-    with pytest.raises(ValueError, match='optimizers: one for all in the checkpoint, body, head in the config'):
-        check_optimizer(several, one.state_dict(), optimizer_kinds(one), '5')
-    with pytest.raises(ValueError, match='this config: head.optimizer: AdamW in the checkpoint, SGD in the config'):
+    with pytest.raises(ValueError, match='head AdamW of 1 .* head SGD of 1 '):
         check_optimizer(several, other.state_dict(), optimizer_kinds(other), '5')
 
 
