@@ -17,8 +17,10 @@ import cv2
 import numpy as np
 
 from mmfer.faces.detectors import build_detector, whole_image
-from mmfer.structures.results import Face, FaceResult, ImageResult, score_interval
+from mmfer.structures.results import Results, Face, FaceResult, ImageResult, score_interval
 from mmfer.utils.images import MAX_PIXELS, from_array
+
+from mmfer.weights import DEFAULT, shipped_file
 
 from .onnx import OnnxClassifier
 from .sources import DEFAULT_CROP, NetworkView, Source, has_camera, open_sources
@@ -52,12 +54,16 @@ class Classifier(Protocol):
 
 
 def open_classifier(model: Any, checkpoint: str | Path | None = None, device: Any = None) -> Classifier:
-    """The model of an ONNX file, of a config with a checkpoint, or of a name of the model index.
+    """The model of an ONNX file, of a config with a checkpoint, or of a name of the model index; None is ``DEFAULT``.
 
     The arguments are those of :class:`ExpressionInferencer`; a :class:`Classifier` is returned as it is.
     """
     if callable(model) and hasattr(model, 'classes'):
         return model
+    if model is None and checkpoint is not None:
+        raise ValueError(f'checkpoint={checkpoint} without a model. Give its config first.')
+    if model is None or (str(model) == DEFAULT and checkpoint is None and device in (None, 'cpu')):
+        model = shipped_file(DEFAULT, '.onnx')
     if not isinstance(model, (str, Path)):
         return _open_torch(model, checkpoint, device)
     suffix = Path(model).suffix.lower()
@@ -101,7 +107,7 @@ class ExpressionInferencer:
 
     Args:
         model: Config file or object, name of the model index (``mmfer.list_models``), or an exported ``.onnx``
-            file, which needs neither checkpoint nor PyTorch.
+            file, which needs neither checkpoint nor PyTorch. None takes the model that comes along.
         checkpoint: A checkpoint that mmfer trained or converted. None takes the newest of the training under this name,
             see ``mmfer.get_model``, and of a config leaves random weights, with a warning.
         device: Such as ``'cpu'`` or ``'cuda:1'``; a GPU where there is one, by default.
@@ -129,12 +135,12 @@ class ExpressionInferencer:
         ValueError: If an argument is wrong; the message names it.
 
     Examples:
-        ``ExpressionInferencer('configs/poster_var/raf.py', 'epoch_300.pth')('photo.jpg')[0].faces[0].label``
+        ``ExpressionInferencer()('photo.jpg')[0].faces[0].label``
     """
 
     def __init__(
         self,
-        model: Any,
+        model: Any = None,
         checkpoint: str | Path | None = None,
         device: Any = None,
         detector: Any = 'auto',
@@ -183,7 +189,7 @@ class ExpressionInferencer:
         stride: int = 1,
         max_frames: int | None = None,
         out: str | Path | None = None,
-    ) -> list[ImageResult]:
+    ) -> Results:
         """Look at images, folders, videos or a camera.
 
         Args:
@@ -194,7 +200,7 @@ class ExpressionInferencer:
             out: File for the results as well, ``.jsonl`` or ``.csv``.
 
         Returns:
-            One result an image or frame, in order. A file that cannot be read has ``error`` and no faces.
+            One result an image or frame, in order, as a list that shows itself in notebooks. A file that cannot be read has ``error`` and no faces.
 
         Raises:
             TypeError: If an input is no image at all.
@@ -204,10 +210,10 @@ class ExpressionInferencer:
             raise ValueError('a camera never ends: tell max_frames, or take its frames one by one from stream()')
         results = self.stream(inputs, channels, stride, max_frames)
         if out is None:
-            return list(results)
+            return Results(results)
         from .writers import open_writer
 
-        found = []
+        found = Results()
         with open_writer(out, self.classes) as writer:
             for result in results:
                 writer.write(result)

@@ -28,11 +28,11 @@ class JSONLinesWriter:
         self.file = file
 
     def write(self, result: ImageResult) -> None:
-        line = json.dumps(result.as_dict(), ensure_ascii=False, allow_nan=False)
+        line = json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False)
         try:
             line.encode()
         except UnicodeError:
-            line = json.dumps(result.as_dict(), allow_nan=False)
+            line = json.dumps(result.to_dict(), allow_nan=False)
         self.file.write(line + '\n')
 
 
@@ -54,7 +54,7 @@ class CSVWriter:
         self.rows.writeheader()
 
     def write(self, result: ImageResult) -> None:
-        content = result.as_dict()
+        content = result.to_dict()
         faces = content.pop('faces', [])
         for number, face in enumerate(faces):
             row = dict(

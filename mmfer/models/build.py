@@ -18,6 +18,7 @@ from mmfer.utils.config_options import load_config
 from mmfer.utils.model_index import model_info
 from mmfer.utils.nesting import leaves
 from mmfer.utils.state_dict import find_state_dict
+from mmfer.weights import shipped_file
 
 from .heads.calibration import adopt_calibration
 from .released.names import KINDS, detect_kind
@@ -96,8 +97,7 @@ def _check_is_there(checkpoint: Path, config: str | None) -> None:
     if checkpoint.is_dir():
         raise FileNotFoundError(f'{checkpoint} is a folder, which holds {_weights_in(checkpoint)}: name one of them')
     raise FileNotFoundError(
-        f'checkpoint not found: {checkpoint} (in {checkpoint.parent}: {_weights_in(checkpoint.parent)}). mmfer ships '
-        f'no weights: train with tools/train.py {config or "CONFIG"}, or convert what the authors released '
+        f'checkpoint not found: {checkpoint} (in {checkpoint.parent}: {_weights_in(checkpoint.parent)}). train with tools/train.py {config or "CONFIG"}, or convert what the authors released '
         'with tools/model_converters/convert_released.py'
     )
 
@@ -123,7 +123,8 @@ def _refuse_released(state: dict, checkpoint: str | Path, config: str | None) ->
 def get_model(name: str, checkpoint: str | Path | None = None, device: Any = 'cpu', pretrained: bool = True) -> Any:
     """The model of a name in eval mode, with its weights, as :func:`mmfer.init_model` returns it.
 
-    mmfer ships no weights: they come from a training, or from what authors released, converted.
+    Weights come along with ``poster_var_ferplus_small``. Those of others come from a training, or from what authors
+    released, converted.
 
     Args:
         name: One of :func:`list_models`.
@@ -149,7 +150,7 @@ def get_model(name: str, checkpoint: str | Path | None = None, device: Any = 'cp
 
 
 def find_weights(info: Mapping[str, Any]) -> Path:
-    """The newest checkpoint of a model's own training, calibrated where there is such a one beside it.
+    """The newest checkpoint of a model's own training, calibrated where there is such a one, else what comes along.
 
     Args:
         info: Of :func:`model_info`.
@@ -160,13 +161,16 @@ def find_weights(info: Mapping[str, Any]) -> Path:
     for path in list_checkpoints(info['work_dir']):
         calibrated = path.with_name(f'{path.stem}_calibrated.pth')
         return calibrated if calibrated.is_file() else path
+    shipped = shipped_file(info['name'], '.safetensors')
+    if shipped is not None:
+        return shipped
     raise FileNotFoundError('\n'.join(_what_is_missing(info)))
 
 
 def _what_is_missing(info: Mapping[str, Any]) -> Iterator[str]:
     folder, config = Path(info['work_dir']), os.path.relpath(info['config'])
     config = info['config'] if config.startswith(os.pardir) else config
-    yield f'{info["name"]}: there is no checkpoint, and mmfer ships no weights. Looked for epoch_*.pth in {folder}.'
+    yield f'{info["name"]}: there is no checkpoint, and none comes along. Looked for epoch_*.pth in {folder}.'
     others = sorted(folder.glob('**/*.pth'))
     if others:
         yield f'  There are {", ".join(map(str, others[:5]))}: pass one of them as checkpoint.'

@@ -64,6 +64,22 @@ def _log_sum_exp(logits: np.ndarray) -> np.ndarray:
     return largest + np.log(np.exp(logits - largest).sum(axis=0, keepdims=True))
 
 
+NUMBERS = ('score', 'uncertainty', 'aleatoric', 'epistemic')
+BY_CLASS = ('scores', 'score_low', 'score_high', 'mean', 'std')
+
+
+def columns(classes: Sequence[str]) -> list[str]:
+    """The columns of a table of results.
+
+    Those are: source, frame, time (s), error, width, height, face (its number in the image, from 0), track, x1, y1, x2,
+    y2 (pixels), detection_score, label, abstain, score, uncertainty, aleatoric, epistemic (nats), and for each class
+    ``scores_<class>``, ``score_low_<class>``, ``score_high_<class>``, ``mean_<class>`` and ``std_<class>``.
+    """
+    names = ['source', 'frame', 'time', 'error', 'width', 'height', 'face', 'track', 'x1', 'y1', 'x2', 'y2']
+    names += ['detection_score', 'label', 'abstain', *NUMBERS]
+    return names + [f'{field}_{name}' for field in BY_CLASS for name in classes]
+
+
 @dataclass(frozen=True, eq=False)
 class Face:
     """A face in an image.
@@ -99,7 +115,7 @@ def _plain(value: Any, digits: int = 6) -> Any:
     return array.tolist()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FaceResult:
     """One face of an image.
 
@@ -145,7 +161,12 @@ class FaceResult:
     def _by_class(self, values: Sequence[float] | None) -> dict[str, float] | None:
         return None if values is None else dict(zip(self.classes, _plain(values)))
 
-    def as_dict(self) -> dict[str, Any]:
+    def __repr__(self) -> str:
+        from .show import face_text
+
+        return f'FaceResult({face_text(self)})'
+
+    def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists, scores by class name; what this model does not know is left out."""
         content = dict(
             box=_plain(self.box, 2),
@@ -167,7 +188,7 @@ class FaceResult:
         return {name: value for name, value in content.items() if value is not None}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ImageResult:
     """The faces of an image or of a frame of a video, or why there is no answer.
 
@@ -189,13 +210,36 @@ class ImageResult:
     frame: int | None = None
     time: float | None = None
 
-    def as_dict(self) -> dict[str, Any]:
+    def __repr__(self) -> str:
+        from .show import image_text
+
+        return image_text(self)
+
+    def _repr_html_(self) -> str:
+        from .show import image_html
+
+        return image_html(self)
+
+    def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists; fields that do not apply are left out."""
         content = dict(source=self.source, frame=self.frame, time=_plain(self.time), error=self.error)
         content = {name: value for name, value in content.items() if value is not None}
         if self.error is None:
-            content.update(width=self.width, height=self.height, faces=[face.as_dict() for face in self.faces])
+            content.update(width=self.width, height=self.height, faces=[face.to_dict() for face in self.faces])
         return content
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """A flat row a face, with the columns of :func:`columns`; without a face, or answer, one row of what is known."""
+        content = self.to_dict()
+        faces = content.pop('faces', [])
+        rows = []
+        for number, face in enumerate(faces):
+            row = dict(content, face=number, **dict(zip(('x1', 'y1', 'x2', 'y2'), face['box'])))
+            row.update((name, face.get(name)) for name in ('track', 'detection_score', 'label', 'abstain', *NUMBERS))
+            for field in BY_CLASS:
+                row.update((f'{field}_{name}', value) for name, value in (face.get(field) or {}).items())
+            rows.append(row)
+        return rows or [content]
 
     def resized(self, width: int, height: int) -> ImageResult:
         """The same answers, with boxes and landmarks in the pixels of the image at another size."""
@@ -209,3 +253,28 @@ class ImageResult:
             for face in self.faces
         )
         return replace(self, width=width, height=height, faces=faces)
+
+
+class Results(list):
+    """A list of :class:`ImageResult` that shows itself in notebooks and becomes a table."""
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """Of each image what :meth:`ImageResult.to_dict` gives."""
+        return [result.to_dict() for result in self]
+
+    def to_pandas(self) -> Any:
+        """A ``pandas.DataFrame`` with a row a face; see :func:`columns`.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        from mmfer.utils.optional import require
+
+        pandas = require('pandas', 'mmfer[tables]', 'tables of results are made by pandas')
+        classes = next((face.classes for result in self for face in result.faces), ())
+        return pandas.DataFrame([row for result in self for row in result.to_rows()], columns=columns(classes))
+
+    def _repr_html_(self) -> str:
+        from .show import images_html
+
+        return images_html(self)

@@ -53,7 +53,7 @@ assert not {HEAVY}
     assert '3 frames, 3 faces' in result.stdout
     answer = json.loads((folder / 'faces.jsonl').read_text())['faces'][0]
     expected = ExpressionInferencer(folder / 'm.onnx', detector=None, tta='flip')(folder / 'photo.png')[0].faces[0]
-    assert answer == expected.as_dict()
+    assert answer == expected.to_dict()
     (row,) = csv.DictReader((folder / 'faces.csv').read_text().splitlines())
     assert float(row['score']) > 0
     cards = cv2.imread(str(folder / 'drawn/photo_cards.png'))

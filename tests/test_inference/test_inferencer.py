@@ -69,7 +69,7 @@ def test_all_fields_of_a_face():
     np.testing.assert_array_equal([left.score_low, left.score_high], [low, high])
     assert not left.abstain
     assert left.track is left.aleatoric is None
-    assert json.loads(json.dumps(result.as_dict()))['faces'][1]['label'] == 'green'
+    assert json.loads(json.dumps(result.to_dict()))['faces'][1]['label'] == 'green'
     assert make(interval=None)(plain(RED), 'bgr')[0].faces[0].score_low is None
 
 
@@ -237,7 +237,7 @@ def test_a_camera_is_answered_frame_by_frame(monkeypatch):
 def test_results_go_to_a_file(tmp_path):
     infer, image = make(), plain(RED)
     results = infer(image, 'bgr', out=tmp_path / 'r.jsonl')
-    assert json.loads((tmp_path / 'r.jsonl').read_text()) == results[0].as_dict()
+    assert json.loads((tmp_path / 'r.jsonl').read_text()) == results[0].to_dict()
     infer(image, 'bgr', out=tmp_path / 'r.csv')
     assert len((tmp_path / 'r.csv').read_text().splitlines()) == 2
     with pytest.raises(ValueError, match='ends in .jsonl or .csv'):

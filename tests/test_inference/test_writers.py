@@ -24,7 +24,7 @@ def write(path):
 def test_json_lines(tmp_path):
     write(tmp_path / 'a.jsonl')
     lines = (tmp_path / 'a.jsonl').read_text(encoding='utf-8').splitlines()
-    assert [json.loads(line) for line in lines] == [result.as_dict() for result in RESULTS]
+    assert [json.loads(line) for line in lines] == [result.to_dict() for result in RESULTS]
 
 
 def test_csv(tmp_path):
@@ -62,7 +62,7 @@ def test_names_of_files_that_are_no_text(tmp_path):
     for name in ('a.jsonl', 'a.csv'):
         with open_writer(tmp_path / name, CLASSES) as writer:
             writer.write(result)
-    assert json.loads((tmp_path / 'a.jsonl').read_text(encoding='utf-8')) == result.as_dict()
+    assert json.loads((tmp_path / 'a.jsonl').read_text(encoding='utf-8')) == result.to_dict()
     assert 'a\\udcff.jpg' in (tmp_path / 'a.csv').read_text(encoding='utf-8')
 
 

@@ -28,7 +28,7 @@ def test_interval_of_calibrated_scores():
 
 def test_face_as_plain_values():
     face = make_face(mean=np.zeros(3), std=np.ones(3), landmarks=np.ones((5, 2), np.float32))
-    content = json.loads(json.dumps(face.as_dict()))
+    content = json.loads(json.dumps(face.to_dict()))
     assert content['scores'] == dict(neutral=0.2, happiness=0.7, sadness=0.1)
     assert content['std'] == dict.fromkeys(CLASSES, 1.0)
     assert content['score'] == 0.7
@@ -38,12 +38,12 @@ def test_face_as_plain_values():
 
 
 def test_image_as_plain_values():
-    whole = ImageResult('a.jpg', 40, 30, (make_face(),)).as_dict()
+    whole = ImageResult('a.jpg', 40, 30, (make_face(),)).to_dict()
     assert whole['width'] == 40
     assert len(whole['faces']) == 1
     assert 'error' not in whole
-    assert ImageResult('b.jpg', error='damaged').as_dict() == dict(source='b.jpg', error='damaged')
-    assert ImageResult('c.mp4', 4, 3, frame=7, time=0.28).as_dict()['frame'] == 7
+    assert ImageResult('b.jpg', error='damaged').to_dict() == dict(source='b.jpg', error='damaged')
+    assert ImageResult('c.mp4', 4, 3, frame=7, time=0.28).to_dict()['frame'] == 7
 
 
 def test_image_at_another_size():

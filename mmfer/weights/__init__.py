@@ -1,0 +1,30 @@
+"""The models that come along: of each an exported file, and its weights for fine-tuning."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+DEFAULT = 'poster_var_ferplus_small'
+"""The model that answers where none is named."""
+SUMS = 'SHA256SUMS'
+
+
+def shipped_file(name: str, ending: str) -> Path | None:
+    """The file of a model that comes along, found to be whole; None where mmfer ships no such model.
+
+    Args:
+        name: Of the model index.
+        ending: ``'.onnx'`` or ``'.safetensors'``.
+
+    Raises:
+        ValueError: The file is not the one that was shipped.
+    """
+    folder = Path(__file__).parent
+    sums = dict(reversed(line.split()) for line in (folder / SUMS).read_text().splitlines())
+    path = folder / f'{name}{ending}'
+    if path.name not in sums:
+        return None
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != sums[path.name]:
+        raise ValueError(f'{path} is damaged or was changed (SHA-256). Install mmfer again.')
+    return path
