@@ -35,10 +35,12 @@ setup(
     cmdclass=dict(build_py=BuildWithConfigs),
     python_requires='>=3.9',
     packages=find_packages(include=['mmfer', 'mmfer.*']),
-    package_data={'mmfer.web': ['static/*'], 'mmfer.datasets': ['*.txt']},
+    package_data={'mmfer.web': ['static/*'], 'mmfer.datasets': ['*.txt'], 'mmfer.weights': ['*']},
     entry_points=dict(console_scripts=['mmfer = mmfer.cli:main']),
     install_requires=requirements('runtime'),
-    extras_require={name: requirements(name) for name in ('demo', 'deploy', 'docs', 'optional', 'tests', 'train')},
+    extras_require={
+        name: requirements(name) for name in ('demo', 'deploy', 'docs', 'optional', 'tables', 'tests', 'train')
+    },
     classifiers=[
         'Intended Audience :: Science/Research',
         'License :: OSI Approved :: Apache Software License',

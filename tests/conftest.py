@@ -32,9 +32,10 @@ def _plain_config_text():
 
 @pytest.fixture(autouse=True, scope='session')
 def _own_cache(tmp_path_factory):
-    """Keep out of the user's cache."""
+    """Keep out of the user's cache, and fetch nothing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('MMFER_CACHE', str(tmp_path_factory.mktemp('cache')))
+        patch.setenv('MMFER_OFFLINE', '1')
         yield
 
 

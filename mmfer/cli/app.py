@@ -1,7 +1,10 @@
 """A page to try a model in the browser: pictures and the camera, faces boxed, probabilities with their uncertainty.
 
-mmfer app CONFIG CHECKPOINT
+mmfer app
 mmfer app model.onnx --port 8000
+mmfer app CONFIG CHECKPOINT
+
+Without a model, the one that comes along answers.
 """
 
 from __future__ import annotations
@@ -13,6 +16,9 @@ from .predict import add_model, open_inferencer
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
+    parser.add_argument(
+        'model', nargs='?', help='exported .onnx file, config, or name of a model [the one that comes along]'
+    )
     parser.add_argument('checkpoint', nargs='?', help='of a config')
     parser.add_argument('--host', default='127.0.0.1', help='address to listen on; 0.0.0.0 is all [127.0.0.1]')
     parser.add_argument('--port', type=int, default=7860, help='[7860]; 0 takes a free one')
@@ -32,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from mmfer.web.examples import draw_examples
     from mmfer.web.page import serve
 
-    inferencer = open_inferencer(args, args.checkpoint, max_pixels=round(args.max_megapixels * 1e6))
+    inferencer = open_inferencer(args, args.model, args.checkpoint, max_pixels=round(args.max_megapixels * 1e6))
     examples = draw_examples(inferencer.classes)
     serve(inferencer, examples, args.host, args.port, args.share, round(args.max_mb * 1e6), args.max_waiting)
     return 0

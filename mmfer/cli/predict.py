@@ -1,11 +1,12 @@
 """Expressions of the faces in photos, folders, videos or from a camera, with their uncertainty.
 
-    mmfer predict CONFIG CHECKPOINT photo.jpg folder/ --out-dir drawn --save results.csv
+    mmfer predict photo.jpg folder/ --draw drawn --out results.csv
+    mmfer predict video.mp4 --draw drawn.mp4 --out frames.jsonl
+    mmfer predict 0 --show
     mmfer predict model.onnx photo.jpg
-    mmfer predict model.onnx video.mp4 --out drawn.mp4 --save frames.jsonl
-    mmfer predict model.onnx 0 --show
+    mmfer predict CONFIG CHECKPOINT photo.jpg
 
-Of a video, each face is followed and its frames are pooled.
+Without a model, the one that comes along answers. Of a video, each face is followed and its frames are pooled.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,6 @@ HEADER = ('source', 'face', 'expression', 'probability', 'uncertainty (nats)', '
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Arguments that name a model and say how it looks at faces."""
-    parser.add_argument('model', help='config file, name of the model index, or exported .onnx file')
     parser.add_argument(
         '--detector', default='auto', help="auto, yunet, haar, YuNet's FILE.onnx, or none: images are faces [auto]"
     )
@@ -38,7 +39,44 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--device', help='e.g. cpu or cuda:1 [a GPU where there is one]')
 
 
-def open_inferencer(args: argparse.Namespace, checkpoint: str | None, **options: Any):
+def split_words(words: Sequence[str]) -> tuple[str | None, str | None, list[str]]:
+    """Model and checkpoint, where the first words name them, and the inputs.
+
+    >>> split_words(['model.onnx', 'photo.jpg'])
+    ('model.onnx', None, ['photo.jpg'])
+    >>> split_words(['raf.py', 'epoch_7.pth', 'a.jpg', 'b.jpg'])
+    ('raf.py', 'epoch_7.pth', ['a.jpg', 'b.jpg'])
+    >>> split_words(['photo.jpg'])
+    (None, None, ['photo.jpg'])
+    """
+    from mmfer.inference.inferencer import WEIGHTS
+
+    model, checkpoint, rest = None, None, list(words)
+    if rest and (Path(rest[0]).suffix.lower() in ('.py', '.onnx') or _is_name(rest[0])):
+        model = rest.pop(0)
+    if rest and Path(rest[0]).suffix.lower() in WEIGHTS:
+        checkpoint = rest.pop(0)
+    return model, checkpoint, rest
+
+
+def _is_name(word: str) -> bool:
+    """Whether a word is the name of a model, and neither a file, a folder nor the number of a camera."""
+    from mmfer.weights import DEFAULT
+
+    if word == DEFAULT:
+        return True
+    if word.isdigit() or Path(word).suffix or Path(word).exists():
+        return False
+    from mmfer.utils.model_index import list_models
+    from mmfer.utils.optional import MissingPackageError
+
+    try:
+        return word.replace('/', '_') in list_models()
+    except (MissingPackageError, FileNotFoundError):
+        return False
+
+
+def open_inferencer(args: argparse.Namespace, model: str | None, checkpoint: str | None, **options: Any):
     """The inferencer that the arguments of :func:`add_model` describe.
 
     Raises:
@@ -63,7 +101,7 @@ def open_inferencer(args: argparse.Namespace, checkpoint: str | None, **options:
         threshold = None if is_none else _number('threshold', args.threshold, 'a number of nats, or none')
     detector = None if args.detector.lower() == 'none' else args.detector
     options.update(device=args.device, detector=detector, crop=crop, threshold=threshold, tta=args.tta)
-    return ExpressionInferencer(args.model, checkpoint, batch_size=args.batch_size, **options)
+    return ExpressionInferencer(model, checkpoint, batch_size=args.batch_size, **options)
 
 
 def _number(name: str, text: str, expected: str) -> float:
@@ -76,14 +114,18 @@ def _number(name: str, text: str, expected: str) -> float:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument(
-        'inputs', nargs='+', metavar='[CHECKPOINT] INPUT', help='of a config; images, folders, or a video'
+        'words',
+        nargs='+',
+        metavar='[MODEL [CHECKPOINT]] INPUT',
+        help='exported .onnx file, config or name of a model [the one that comes along]; images, folders, or a video',
     )
-    parser.add_argument('--save', metavar='FILE', help='results as FILE.jsonl or FILE.csv')
+    parser.add_argument('--out', metavar='FILE', help='results as FILE.csv, FILE.jsonl or FILE.parquet')
+    parser.add_argument(
+        '--draw', type=Path, metavar='PATH', help='folder for the images with their faces drawn in; of a video FILE.mp4'
+    )
     photos = parser.add_argument_group('photos')
-    photos.add_argument('--out-dir', type=Path, metavar='DIR', help='folder for the images with their faces drawn in')
     photos.add_argument('--cards', action='store_true', help='draw a card of bars for each face as well')
     video = parser.add_argument_group('one video, or the number of a camera')
-    video.add_argument('--out', metavar='FILE.mp4', help='the video with its faces drawn in')
     video.add_argument('--show', action='store_true', help='show it in a window; q or Esc ends')
     video.add_argument('--stride', type=int, default=1, metavar='N', help='every N-th frame [1]')
     video.add_argument(
@@ -92,46 +134,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mmfer.inference.inferencer import WEIGHTS
     from mmfer.inference.sources import is_video
 
-    is_checkpoint = Path(args.inputs[0]).suffix.lower() in WEIGHTS
-    checkpoint, inputs = (args.inputs[0], args.inputs[1:]) if is_checkpoint else (None, args.inputs)
+    model, checkpoint, inputs = split_words(args.words)
     if not inputs:
-        raise ValueError(f'which images? {checkpoint} is the checkpoint')
+        raise ValueError(f'{" ".join(args.words)} names a model, but no image. Add the images, folders or a video.')
     films = [name for name in inputs if name.isdigit() or is_video(name)]
-    if (films or args.out or args.show) and len(inputs) == 1:
-        return _video(args, checkpoint, inputs[0])
-    if films and (args.out or args.show):
-        raise ValueError(f'--out and --show are for one video at a time, not {len(inputs)} inputs')
-    return _photos(args, checkpoint, inputs)
+    drawn = args.draw is not None and args.draw.suffix.lower() == '.mp4'
+    if (films or drawn or args.show) and len(inputs) == 1:
+        return _video(args, model, checkpoint, inputs[0])
+    if drawn or (films and args.show):
+        raise ValueError(f'--draw FILE.mp4 and --show are for one video at a time, not {len(inputs)} inputs')
+    return _photos(args, model, checkpoint, inputs)
 
 
-def _video(args: argparse.Namespace, checkpoint: str | None, name: str) -> int:
+def _video(args: argparse.Namespace, model: str | None, checkpoint: str | None, name: str) -> int:
     from mmfer.inference.film import film
 
-    inferencer = open_inferencer(args, checkpoint, half_life=args.half_life)
+    inferencer = open_inferencer(args, model, checkpoint, half_life=args.half_life)
     source = int(name) if name.isdigit() else name
-    print(film(inferencer, source, out=args.out, save=args.save, show=args.show, stride=args.stride))
+    print(film(inferencer, source, out=args.draw, save=args.out, show=args.show, stride=args.stride))
     return 0
 
 
-def _photos(args: argparse.Namespace, checkpoint: str | None, inputs: list[str]) -> int:
+def _photos(args: argparse.Namespace, model: str | None, checkpoint: str | None, inputs: list[str]) -> int:
     from mmfer.utils.tables import printable, render_table
 
-    if args.cards and not args.out_dir:
-        raise ValueError('--cards are pictures: name their folder with --out-dir')
-    if args.save:
+    if args.cards and not args.draw:
+        raise ValueError('--cards are pictures: name their folder with --draw')
+    if args.out:
         from mmfer.inference.writers import check_output, open_writer
 
-        check_output(args.save)
-    inferencer, drawings = open_inferencer(args, checkpoint), None
-    if args.out_dir:
+        check_output(args.out)
+    inferencer, drawings = open_inferencer(args, model, checkpoint), None
+    if args.draw:
         from mmfer.inference.drawing import Drawings
 
-        drawings = Drawings(args.out_dir, args.cards, inferencer.interval)
+        drawings = Drawings(args.draw, args.cards, inferencer.interval)
     rows, failed, stopped = [], 0, None
-    with open_writer(args.save, inferencer.classes) if args.save else nullcontext() as writer:
+    with open_writer(args.out, inferencer.classes) if args.out else nullcontext() as writer:
         try:
             for image, result in inferencer.stream_images(inputs, keep_images=drawings is not None):
                 name = Path(result.source).name or result.source
@@ -151,7 +192,7 @@ def _photos(args: argparse.Namespace, checkpoint: str | None, inputs: list[str])
         except KeyboardInterrupt as error:  # what there is, is kept
             stopped = error
     print(render_table(HEADER, rows).rstrip('\n'))
-    for path in (args.out_dir, args.save):
+    for path in (args.draw, args.out):
         if path:
             print(f'written to {path}')
     if failed:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
+import time
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Union
 
 import numpy as np
@@ -13,11 +17,13 @@ from mmfer.structures.results import Face
 
 from .cropping import check_image
 from .haar import Haar
-from .yunet import DOWNLOAD, YuNet, default_model
+from .yunet import YuNet, default_model
 
 Detector = Callable[[np.ndarray], 'list[Face]']
 OWN = dict(haar=Haar, yunet=YuNet)
 NAMES = ('auto', *OWN)
+OFFLINE = 'MMFER_OFFLINE'
+PATIENCE = 5.0  # seconds for fetching a detector
 DetectorLike = Union[str, os.PathLike, Mapping, Detector, None]
 
 
@@ -36,7 +42,8 @@ def build_detector(detector: DetectorLike = 'auto') -> Detector:
             - 'yunet': :class:`mmfer.faces.yunet.YuNet` with its default options;
             - 'haar': :class:`mmfer.faces.haar.Haar` likewise;
             - the path of YuNet's ONNX file, which ends in ``.onnx``;
-            - 'auto': YuNet where its model file has been fetched, else Haar and a warning;
+            - 'auto': YuNet, whose model file is fetched once (233 kB, into ``~/.cache/mmfer``) unless the environment
+              has ``MMFER_OFFLINE=1``; where it cannot be had, Haar and a warning;
             - a config of one in the registry ``FACE_DETECTORS``, such as ``dict(type='YuNet', score_threshold=0.8)``;
             - any callable, which is returned as it is;
             - None: the whole image is one face, see :func:`whole_image`.
@@ -74,12 +81,57 @@ def _best_there_is() -> Detector:
     path = default_model()
     if path.is_file():
         return YuNet(path)
+    reason = f'{OFFLINE} is set'
+    if os.environ.get(OFFLINE, '0') in ('', '0'):
+        reason = _fetch_once()
+        if not reason:
+            return YuNet(path)
     warnings.warn(
-        f'faces are looked for with the Haar cascade of OpenCV, which misses many and knows no landmarks, because '
-        f'{path} is not there. Fetch the better detector with: {DOWNLOAD}',
+        f'the face detector YuNet is not there ({reason}), and the Haar cascade of OpenCV misses many faces. '
+        'Fetch YuNet with: mmfer download yunet',
         stacklevel=3,
     )
     return Haar()
+
+
+def _fetch_once() -> str:
+    """Fetch YuNet; '' if that went well, else the reason. After a failure it is not tried again for an hour."""
+    from mmfer.utils.download import FILES, fetch
+
+    file = FILES['yunet']
+    failed = file.path.with_suffix('.failed')
+    try:
+        if failed.is_file() and time.time() - failed.stat().st_mtime < 3600:
+            return 'it could not be fetched within the last hour'
+        print(f'fetching the face detector YuNet once ({file.size / 1000:.0f} kB, {file.url})', file=sys.stderr)
+        _in_time(lambda: fetch(file, patience=PATIENCE))
+    except (OSError, ValueError) as error:
+        with suppress(OSError):
+            failed.parent.mkdir(parents=True, exist_ok=True)
+            failed.touch()
+        return ' '.join(str(error).split('. ')[0].split())
+    with suppress(OSError):
+        failed.unlink(missing_ok=True)
+    return ''
+
+
+def _in_time(work: Callable[[], object]) -> None:
+    """Do ``work`` in a thread and wait for ``PATIENCE`` seconds; a server may send one byte at a time for hours."""
+    problems: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except (OSError, ValueError) as error:
+            problems.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    if thread.is_alive():
+        raise OSError(f'it did not come within {PATIENCE:g} seconds')
+    if problems:
+        raise problems[0]
 
 
 def _from_config(config: dict) -> Detector:

@@ -17,9 +17,8 @@ import cv2
 import numpy as np
 
 from mmfer.faces.detectors import build_detector, whole_image
-from mmfer.structures.results import Results, Face, FaceResult, ImageResult, score_interval
+from mmfer.structures.results import Face, FaceResult, ImageResult, Results, score_interval
 from mmfer.utils.images import MAX_PIXELS, from_array
-
 from mmfer.weights import DEFAULT, shipped_file
 
 from .onnx import OnnxClassifier
@@ -200,7 +199,7 @@ class ExpressionInferencer:
             out: File for the results as well, ``.jsonl`` or ``.csv``.
 
         Returns:
-            One result an image or frame, in order, as a list that shows itself in notebooks. A file that cannot be read has ``error`` and no faces.
+            One result an image or frame, in order. A file that cannot be read has ``error`` and no faces.
 
         Raises:
             TypeError: If an input is no image at all.

@@ -1,31 +1,30 @@
-"""Results to files: JSON lines, or a table (CSV)."""
+"""Results to files: JSON lines, or a table (CSV, Parquet)."""
 
 from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mmfer.structures.results import ImageResult
-from mmfer.utils.files import replace_synced
+from mmfer.structures.results import ImageResult, columns
+from mmfer.utils.files import whole_file
+from mmfer.utils.optional import require
 
-FORMATS = ('.jsonl', '.csv')
-NUMBERS = ('score', 'uncertainty', 'aleatoric', 'epistemic')
-BY_CLASS = ('scores', 'score_low', 'score_high', 'mean', 'std')
+FORMATS = ('.jsonl', '.csv', '.parquet')
+_ROWS = 10_000  # of a Parquet file that wait until they are written
 
 
 class JSONLinesWriter:
-    """One JSON object a line for each image or frame: ``ImageResult.as_dict``.
+    """One JSON object a line for each image or frame: ``ImageResult.to_dict``.
 
     File names that are no text in UTF-8 have escapes for their bytes, which Python's ``json`` and ``open`` understand.
     """
 
-    def __init__(self, file: Any, classes: Sequence[str]) -> None:
-        self.file = file
+    def __init__(self, path: Path, classes: Sequence[str]) -> None:
+        self.file = open(path, 'w', encoding='utf-8')  # noqa: SIM115 (closed by open_writer)
 
     def write(self, result: ImageResult) -> None:
         line = json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False)
@@ -35,65 +34,98 @@ class JSONLinesWriter:
             line = json.dumps(result.to_dict(), allow_nan=False)
         self.file.write(line + '\n')
 
+    def close(self) -> None:
+        self.file.close()
+
 
 class CSVWriter:
-    """One row a face; images without a face, and files that were not read, have one row with what is known.
+    """One row a face: ``ImageResult.to_rows``, with the columns of :func:`mmfer.structures.results.columns`.
 
-    Columns: source, frame, time, error, width, height, face (its number in the image, from 0), track, x1, y1, x2, y2,
-    detection_score, label, abstain, score, uncertainty, aleatoric, epistemic, and for each class ``scores_<class>``,
-    ``score_low_<class>`` and so on. What a model does not know is empty. Bytes of file names that are no text in UTF-8
-    become ``\\udc..``.
+    What a model does not know is empty. Bytes of file names that are no text in UTF-8 become ``\\udc..``.
     """
 
-    def __init__(self, file: Any, classes: Sequence[str]) -> None:
-        self.classes = tuple(classes)
-        columns = ['source', 'frame', 'time', 'error', 'width', 'height', 'face', 'track', 'x1', 'y1', 'x2', 'y2']
-        columns += ['detection_score', 'label', 'abstain', *NUMBERS]
-        columns += [f'{field}_{name}' for field in BY_CLASS for name in self.classes]
-        self.rows = csv.DictWriter(file, columns, lineterminator='\n')
+    def __init__(self, path: Path, classes: Sequence[str]) -> None:
+        self.file = open(path, 'w', encoding='utf-8', errors='backslashreplace', newline='')  # noqa: SIM115
+        self.rows = csv.DictWriter(self.file, columns(classes), lineterminator='\n')
         self.rows.writeheader()
 
     def write(self, result: ImageResult) -> None:
-        content = result.to_dict()
-        faces = content.pop('faces', [])
-        for number, face in enumerate(faces):
-            row = dict(
-                content, face=number, track=face.get('track'), **dict(zip(('x1', 'y1', 'x2', 'y2'), face['box']))
-            )
-            row.update((name, face.get(name)) for name in ('detection_score', 'label', 'abstain', *NUMBERS))
-            for field in BY_CLASS:
-                row.update((f'{field}_{name}', value) for name, value in (face.get(field) or {}).items())
-            self.rows.writerow(row)
-        if not faces:
-            self.rows.writerow(content)
+        self.rows.writerows(result.to_rows())
+
+    def close(self) -> None:
+        self.file.close()
+
+
+class ParquetWriter:
+    """The same rows as a Parquet file; text, whole numbers, booleans, and otherwise float64.
+
+    Raises:
+        ImportError: pyarrow is not installed.
+    """
+
+    TEXT = ('source', 'error', 'label')
+    WHOLE = ('frame', 'width', 'height', 'face', 'track')
+
+    def __init__(self, path: Path, classes: Sequence[str]) -> None:
+        self.arrow = require('pyarrow', 'mmfer[tables]', 'Parquet files are written by pyarrow')
+        parquet = require('pyarrow.parquet', 'mmfer[tables]', 'Parquet files are written by pyarrow')
+        self.schema = self.arrow.schema([(name, self._kind(name)) for name in columns(classes)])
+        self.file, self.rows = parquet.ParquetWriter(path, self.schema), []
+
+    def _kind(self, name: str) -> Any:
+        if name in self.TEXT:
+            return self.arrow.string()
+        if name in self.WHOLE:
+            return self.arrow.int64()
+        return self.arrow.bool_() if name == 'abstain' else self.arrow.float64()
+
+    def write(self, result: ImageResult) -> None:
+        for row in result.to_rows():
+            text = {name: row[name].encode('utf-8', 'backslashreplace').decode() for name in self.TEXT if row.get(name)}
+            self.rows.append({**row, **text})
+        if len(self.rows) >= _ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        self.file.write_table(self.arrow.Table.from_pylist(self.rows, self.schema))
+        self.rows = []
+
+    def close(self) -> None:
+        self._flush()
+        self.file.close()
+
+
+WRITERS = {'.jsonl': JSONLinesWriter, '.csv': CSVWriter, '.parquet': ParquetWriter}
 
 
 def check_output(path: str | Path) -> Path:
     """The path of a file for results.
 
     Raises:
-        ValueError: If its name does not end in .jsonl or .csv.
+        ValueError: If its name does not end in .jsonl, .csv or .parquet.
         FileNotFoundError: If its folder is not there.
+        ImportError: If a package for its format is not installed.
     """
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
-        raise ValueError(f'out={path}: name a file that ends in {" or ".join(FORMATS)}')
+        raise ValueError(f'out={path}: name a file that ends in {", ".join(FORMATS[:-1])} or {FORMATS[-1]}')
     if not path.absolute().parent.is_dir():
         raise FileNotFoundError(f'out={path}: there is no folder {path.parent}')
+    if path.suffix.lower() == '.parquet':
+        require('pyarrow', 'mmfer[tables]', 'Parquet files are written by pyarrow')
     return path
 
 
 @contextmanager
-def open_writer(path: str | Path, classes: Sequence[str]) -> Iterator[JSONLinesWriter | CSVWriter]:
-    """A writer of results, by the ending of ``path``: .jsonl or .csv.
+def open_writer(path: str | Path, classes: Sequence[str]) -> Iterator[JSONLinesWriter | CSVWriter | ParquetWriter]:
+    """A writer of results, by the ending of ``path``: .jsonl, .csv or .parquet.
 
     The file takes its place when all is written. If something goes wrong, there is none, and an older one stays.
     """
     path = check_output(path)
-    part = path.with_name(f'.{path.name[:200]}.{os.getpid()}.part')
-    try:
-        with open(part, 'w', encoding='utf-8', errors='backslashreplace', newline='') as file:
-            yield (JSONLinesWriter if path.suffix.lower() == '.jsonl' else CSVWriter)(file, classes)
-        replace_synced(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as part:
+        writer = WRITERS[path.suffix.lower()](part, classes)
+        try:
+            yield writer
+        finally:
+            writer.close()

@@ -97,8 +97,8 @@ def _check_is_there(checkpoint: Path, config: str | None) -> None:
     if checkpoint.is_dir():
         raise FileNotFoundError(f'{checkpoint} is a folder, which holds {_weights_in(checkpoint)}: name one of them')
     raise FileNotFoundError(
-        f'checkpoint not found: {checkpoint} (in {checkpoint.parent}: {_weights_in(checkpoint.parent)}). train with tools/train.py {config or "CONFIG"}, or convert what the authors released '
-        'with tools/model_converters/convert_released.py'
+        f'checkpoint not found: {checkpoint} (in {checkpoint.parent}: {_weights_in(checkpoint.parent)}). '
+        f'Train with mmfer train {config or "CONFIG"}, or convert what the authors released with mmfer convert'
     )
 
 

@@ -229,7 +229,7 @@ class ImageResult:
         return content
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """A flat row a face, with the columns of :func:`columns`; without a face, or answer, one row of what is known."""
+        """A flat row a face, with the columns of :func:`columns`; without faces one row of what is known."""
         content = self.to_dict()
         faces = content.pop('faces', [])
         rows = []

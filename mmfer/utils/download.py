@@ -70,7 +70,13 @@ def is_there(file: RemoteFile) -> bool:
     return file.path.is_file() and hashlib.sha256(file.path.read_bytes()).hexdigest() == file.sha256
 
 
-def fetch(file: RemoteFile, copy: str | Path | None = None, url: str | None = None, force: bool = False) -> Path:
+def fetch(
+    file: RemoteFile,
+    copy: str | Path | None = None,
+    url: str | None = None,
+    force: bool = False,
+    patience: float = _SECONDS,
+) -> Path:
     """Bring a file into the cache folder, unless it is there.
 
     Args:
@@ -78,6 +84,7 @@ def fetch(file: RemoteFile, copy: str | Path | None = None, url: str | None = No
         copy: A copy of it that is at hand, or the folder that holds it: nothing is downloaded.
         url: Another address of the same content.
         force: Replace another file that lies in its place.
+        patience: Seconds of silence until the server counts as unreachable.
 
     Returns:
         Its path.
@@ -96,7 +103,7 @@ def fetch(file: RemoteFile, copy: str | Path | None = None, url: str | None = No
         )
     if copy is None:
         source = url or file.url
-        content = _download(source, file)
+        content = _download(source, file, patience)
     else:
         source = Path(copy).expanduser()
         source = source / file.file if source.is_dir() else source
@@ -112,13 +119,13 @@ def fetch(file: RemoteFile, copy: str | Path | None = None, url: str | None = No
     return target
 
 
-def _download(url: str, file: RemoteFile) -> bytes:
+def _download(url: str, file: RemoteFile, patience: float) -> bytes:
     """The content of an address, up to one byte more than the file has."""
     if not url.startswith(('http://', 'https://')):
         raise ValueError(f'{url} is no address of the web (https://...); for a file that is here, use --from FILE')
     request = urllib.request.Request(url, headers={'User-Agent': f'mmfer/{__version__}'})
     try:
-        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
+        with urllib.request.urlopen(request, timeout=patience) as answer:
             return answer.read(file.size + 1)
     except (OSError, http.client.HTTPException) as error:
         raise OSError(

@@ -18,7 +18,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     ...     part.write_text('all of it')
     """
     path = Path(path)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    part = path.with_name(f'.{path.name[:200]}.{os.getpid()}.part')  # names have at most 255 bytes
     try:
         yield part
         replace_synced(part, path)

@@ -29,7 +29,7 @@ def photos(tmp_path):
 def test_a_folder_with_pictures_and_results(model, photos, tmp_path, call_tool):
     out = tmp_path / 'drawn'
     code, told, errors = call_tool(
-        TOOL, *model, photos, '--detector', 'none', '--out-dir', out, '--cards', '--save', tmp_path / 'r.csv'
+        TOOL, *model, photos, '--detector', 'none', '--draw', out, '--cards', '--out', tmp_path / 'r.csv'
     )
     assert code == 1
     error, count = errors.splitlines()[-2:]
@@ -49,7 +49,7 @@ def test_a_folder_with_pictures_and_results(model, photos, tmp_path, call_tool):
 
 
 def test_json_lines_without_a_picture(model, photos, tmp_path, call_tool):
-    arguments = (TOOL, *model, photos / 'a.png', photos / 'a.png', '--save', tmp_path / 'r.jsonl')
+    arguments = (TOOL, *model, photos / 'a.png', photos / 'a.png', '--out', tmp_path / 'r.jsonl')
     code, told, _ = call_tool(*arguments, '--detector', 'haar', '--threshold', 'none', '--crop', '0.3')
     assert code == 0
     assert 'abstains' not in told
@@ -73,7 +73,7 @@ def test_pictures_of_the_same_name_and_of_long_names(model, tmp_path, call_tool)
     for path in ('x/a.png', 'y/a.png', f'x/{long}.png', 'y/a\nb.png'):
         write_face(tmp_path / path)
     code, told, _ = call_tool(
-        TOOL, *model, tmp_path / 'x', tmp_path / 'y', '--out-dir', tmp_path / 'out', '--detector', 'none', '--cards'
+        TOOL, *model, tmp_path / 'x', tmp_path / 'y', '--draw', tmp_path / 'out', '--detector', 'none', '--cards'
     )
     assert code == 0
     names = {path.name for path in (tmp_path / 'out').iterdir()}
@@ -93,7 +93,7 @@ def test_stopped_by_the_user_it_keeps_what_there_is(model, photos, tmp_path, cal
         raise KeyboardInterrupt
 
     monkeypatch.setattr(ExpressionInferencer, 'stream_images', stopped)
-    code, told, errors = call_tool(TOOL, *model, photos, '--detector', 'none', '--save', tmp_path / 'r.jsonl')
+    code, told, errors = call_tool(TOOL, *model, photos, '--detector', 'none', '--out', tmp_path / 'r.jsonl')
     assert code == 130
     assert errors.splitlines()[-1] == 'error: stopped by Ctrl-C: these are the results until then'
     assert len((tmp_path / 'r.jsonl').read_text().splitlines()) == 1
@@ -104,9 +104,9 @@ def test_stopped_by_the_user_it_keeps_what_there_is(model, photos, tmp_path, cal
     ('arguments', 'message'),
     [
         (('{config}', '{checkpoint}'), 'which images?'),
-        (('{config}', '{checkpoint}', 'x.jpg', '--cards'), '--cards are pictures: name their folder with --out-dir'),
-        (('{config}', '{checkpoint}', 'x.jpg', '--save', 'r.txt'), 'ends in .jsonl or .csv'),
-        (('{config}', '{checkpoint}', 'x.jpg', '--out-dir', '{config}'), 'is a file, not a folder for pictures'),
+        (('{config}', '{checkpoint}', 'x.jpg', '--cards'), '--cards are pictures: name their folder with --draw'),
+        (('{config}', '{checkpoint}', 'x.jpg', '--out', 'r.txt'), 'ends in .jsonl, .csv or .parquet'),
+        (('{config}', '{checkpoint}', 'x.jpg', '--draw', '{config}'), 'is a file, not a folder for pictures'),
         (('{config}', '{checkpoint}', 'x.jpg', '--crop', 'wide'), '--crop wide: expected a margin'),
         (('{config}', '{checkpoint}', 'x.jpg', '--threshold', 'high'), '--threshold high: expected a number of nats'),
         (('{config}', '{checkpoint}', 'x.jpg', '--device', 'gpu'), "device='gpu' cannot be used here"),
@@ -138,7 +138,7 @@ def test_names_that_are_no_text_are_shown(model, tmp_path, call_tool):
     path = os.fsdecode(bytes(tmp_path) + b'/\xff.png')
     with open(path, 'wb') as file:
         file.write(cv2.imencode('.png', np.zeros((40, 40, 3), np.uint8))[1].tobytes())
-    arguments = ('--detector', 'none', '--save', tmp_path / 'r.csv', '--out-dir', tmp_path / 'out')
+    arguments = ('--detector', 'none', '--out', tmp_path / 'r.csv', '--draw', tmp_path / 'out')
     code, told, _ = call_tool(TOOL, *model, path, *arguments)
     assert code == 0
     assert '\\udcff.png' in told

@@ -25,7 +25,7 @@ def video(tmp_path):
 
 
 def test_a_video_is_drawn_and_summed_up(model, video, tmp_path, call_tool):
-    arguments = (TOOL, *model, video, '--detector', 'none', '--out', tmp_path / 'd.mp4', '--save', tmp_path / 'r.jsonl')
+    arguments = (TOOL, *model, video, '--detector', 'none', '--draw', tmp_path / 'd.mp4', '--out', tmp_path / 'r.jsonl')
     code, told, _ = call_tool(*arguments, '--stride', '2', '--threshold', '0')
     assert code == 0
     row = next(line for line in told.splitlines() if line.strip().startswith('0'))
@@ -54,7 +54,7 @@ def test_a_video_that_is_stopped_keeps_what_there_is(model, video, tmp_path, cal
         time.sleep(5)
 
     monkeypatch.setattr(ExpressionInferencer, 'stream_images', stopped)
-    files = ('--out', tmp_path / 'd.mp4', '--save', tmp_path / 'r.jsonl')
+    files = ('--draw', tmp_path / 'd.mp4', '--out', tmp_path / 'r.jsonl')
     code, _, errors = call_tool(TOOL, *model, video, '--detector', 'none', *files)
     assert code == 143
     assert 'error: stopped by SIGTERM: these are the results until then\n' in errors
@@ -67,7 +67,7 @@ def test_a_drawn_video_keeps_the_timing(model, tmp_path, call_tool):
     """Of a variable rate too: 6 frames of 1/30 s, then 6 of 1/5 s."""
     video = write_video(tmp_path / 'v.mp4', [(90, 90, 90)] * 12, rate=30, size=(260, 200), code='mp4v')
     set_stamps(video, [(6, 1 / 30), (6, 1 / 5)])
-    arguments = ('--detector', 'none', '--out', tmp_path / 'd.mp4', '--save', tmp_path / 'r.csv')
+    arguments = ('--detector', 'none', '--draw', tmp_path / 'd.mp4', '--out', tmp_path / 'r.csv')
     code, told, _ = call_tool(TOOL, *model, video, *arguments)
     assert code == 0
     assert '12 frames, 12 faces' in told
@@ -104,7 +104,7 @@ def test_a_camera_ends_when_the_viewer_wants(model, tmp_path, call_tool, monkeyp
     monkeypatch.setattr(cv2, 'imshow', lambda name, image: shown.append(image))
     monkeypatch.setattr(cv2, 'waitKey', lambda time: ord('q') if len(shown) == 4 else -1)
     monkeypatch.setattr(cv2, 'destroyAllWindows', lambda: None)
-    code, told, _ = call_tool(TOOL, *model, '3', '--show', '--detector', 'none', '--out', tmp_path / 'd.mp4')
+    code, told, _ = call_tool(TOOL, *model, '3', '--show', '--detector', 'none', '--draw', tmp_path / 'd.mp4')
     assert code == 0
     assert len(shown) == 4
     assert '4 frames, 4 faces' in told
@@ -115,13 +115,13 @@ def test_a_camera_ends_when_the_viewer_wants(model, tmp_path, call_tool, monkeyp
     ('arguments', 'message'),
     [
         (('{config}', '{checkpoint}'), 'which images?'),
-        (('{config}', '{checkpoint}', '{video}', '{video}', '--out', 'd.mp4'), 'one video at a time, not 2'),
+        (('{config}', '{checkpoint}', '{video}', '{video}', '--draw', 'd.mp4'), 'one video at a time, not 2'),
         (('{config}', '{checkpoint}', 'none.mp4'), 'no such video file: none.mp4'),
         (
-            ('{config}', '{checkpoint}', '{config}', '--out', 'd.mp4'),
+            ('{config}', '{checkpoint}', '{config}', '--draw', 'd.mp4'),
             'is no video by its name; for photos leave out --out',
         ),
-        (('{config}', '{checkpoint}', '{broken}', '--out', 'd.mp4', '--save', 'r.csv'), 'cannot open'),
+        (('{config}', '{checkpoint}', '{broken}', '--draw', 'd.mp4', '--out', 'r.csv'), 'cannot open'),
         (('{config}', '{checkpoint}', '{video}', '--out', 'd.avi'), 'name a file that ends in .mp4'),
         (('{config}', '{checkpoint}', '{video}', '--stride', '0'), 'stride=0'),
         (('{config}', '{checkpoint}', '99'), 'cannot open camera 99'),

@@ -65,7 +65,7 @@ def test_the_demo_imports_nothing_of_the_training(folder, root):
     """Also where it is installed."""
     code = f"""
 import runpy, sys
-sys.argv = ['image_demo.py', 'm.onnx', 'photo.png', '--detector', 'haar', '--out-dir', 'drawn', '--cards']
+sys.argv = ['image_demo.py', 'm.onnx', 'photo.png', '--detector', 'haar', '--draw', 'drawn', '--cards']
 try:
     runpy.run_path({str(root / 'demo/image_demo.py')!r}, run_name='__main__')
 except SystemExit as end:
