@@ -11,7 +11,7 @@ from pathlib import Path
 from mmfer.version import __version__
 
 from .cache_dir import cache_dir
-from .files import whole_file
+from .files import sha256, whole_file
 
 _SECONDS = 30  # of silence until a server counts as unreachable
 
@@ -67,7 +67,7 @@ def known_file(name: str) -> RemoteFile:
 
 def is_there(file: RemoteFile) -> bool:
     """Whether it is in the cache folder, with the content that was published."""
-    return file.path.is_file() and hashlib.sha256(file.path.read_bytes()).hexdigest() == file.sha256
+    return file.path.is_file() and sha256(file.path) == file.sha256
 
 
 def fetch(

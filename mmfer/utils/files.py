@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -24,6 +25,15 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         replace_synced(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def sha256(path: str | Path) -> str:
+    """Checksum of a file's content, as ``sha256sum`` prints it."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -19,7 +19,7 @@ from mmfer.inference.onnx import check_steps
 from mmfer.inference.sources import NetworkView
 from mmfer.inference.torch_classifier import test_steps
 from mmfer.registry import TRANSFORMS
-from mmfer.utils.download import sha256
+from mmfer.utils.files import sha256
 from mmfer.version import __version__
 
 
