@@ -32,7 +32,7 @@ class OnnxClassifier:
 
     Attributes:
         classes: Names of the K expressions, in label order.
-        pipeline, face_crop, calibration, abstention: See :class:`mmfer.inference.inferencer.Classifier`.
+        pipeline: Of :class:`mmfer.inference.inferencer.Classifier`, as ``face_crop``, ``calibration``, ``abstention``.
         metadata: All that the file says of itself, see :func:`mmfer.inference.export.describe.describe`.
         size: (H, W).
         source: The path.
