@@ -13,13 +13,14 @@ def requirements(name: str) -> list:
 
 
 class BuildWithConfigs(build_py):
-    """Takes the configs along, which the names of models stand for; in an editable install they lie beside mmfer."""
+    """Takes along what the names of models and configs stand for; in an editable install it lies beside mmfer."""
 
     def run(self) -> None:
         super().run()
         if not self.editable_mode:
             ignored = shutil.ignore_patterns('__pycache__')
             shutil.copytree(HERE / 'configs', Path(self.build_lib, 'mmfer/configs'), ignore=ignored, dirs_exist_ok=True)
+            shutil.copy(HERE / 'model-index.yml', Path(self.build_lib, 'mmfer'))
 
 
 version = {}
@@ -35,7 +36,12 @@ setup(
     cmdclass=dict(build_py=BuildWithConfigs),
     python_requires='>=3.9',
     packages=find_packages(include=['mmfer', 'mmfer.*']),
-    package_data={'mmfer.web': ['static/*'], 'mmfer.datasets': ['*.txt'], 'mmfer.weights': ['*']},
+    package_data={
+        'mmfer': ['py.typed'],
+        'mmfer.web': ['static/*'],
+        'mmfer.datasets': ['*.txt'],
+        'mmfer.weights': ['*'],
+    },
     entry_points=dict(console_scripts=['mmfer = mmfer.cli:main']),
     install_requires=requirements('runtime'),
     extras_require={

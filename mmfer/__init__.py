@@ -5,6 +5,25 @@ The public names are loaded when they are used, so that an exported file needs n
 
 import warnings
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the same names for type checkers and editors
+    from .datasets.config_classes import config_classes as config_classes
+    from .engine.convert import convert as convert
+    from .engine.evaluate import evaluate as evaluate
+    from .engine.evaluate import evaluate as test
+    from .engine.run import build_runner as build_runner
+    from .engine.swap_head import list_heads as list_heads
+    from .engine.swap_head import swap_head as swap_head
+    from .engine.train import train as train
+    from .inference.calibration.calibrate import calibrate as calibrate
+    from .inference.export.write import export_onnx as export_onnx
+    from .inference.inferencer import ExpressionInferencer as ExpressionInferencer
+    from .models.build import get_model as get_model
+    from .models.build import init_model as init_model
+    from .utils.config_options import load_config as load_config
+    from .utils.model_index import list_models as list_models
+    from .utils.model_index import model_info as model_info
 
 _HOMES = dict(
     __version__='version',
@@ -27,7 +46,7 @@ _HOMES = dict(
 __all__ = ['test', *_HOMES]
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> Any:
     own = 'evaluate' if name == 'test' else name
     if own not in _HOMES:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

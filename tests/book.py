@@ -18,6 +18,8 @@ import numpy as np
 from demo_model import write_face
 from processes import ROOT, environment, load_tool
 
+from mmfer.cli import VERBS
+
 DOCS = ROOT / 'docs'
 BLOCK = re.compile(
     r'(?:^<!-- needs: (?P<needs>[^\n]+?) -->\n)?^```(?P<kind>bash|python)\n(?P<text>.*?)^```', re.M | re.S
@@ -66,15 +68,26 @@ def blocks(page):
     return [Block(page, m['kind'], m['text'], m['needs']) for m in BLOCK.finditer(text)]
 
 
-def is_tool(words):
-    """Whether a command starts one of the Python programs of the checkout."""
-    return words[0] == 'python' and words[1].startswith(('tools/', 'demo/', 'benchmarks/'))
+def tool_and_arguments(words):
+    """A verb of mmfer or a Python program of the checkout, and what it is given; (None, None) of other commands.
 
-
-def arguments(words):
-    """The arguments of a command of :func:`is_tool`, up to what the shell does with its output."""
+    What the shell does with its output is left out. Configs that are named are those of the checkout.
+    """
+    if words[0] == 'mmfer':
+        start = 3 if ' '.join(words[1:3]) in VERBS else 2
+        tool = ' '.join(words[:start])
+    elif words[0] == 'python' and words[1].startswith('benchmarks/'):
+        start, tool = 2, words[1]
+    else:
+        return None, None
     end = next((i for i, word in enumerate(words) if word in ('&&', '|', '>', ';')), len(words))
-    return [STAND_INS.get(word, word) for word in words[2:end]]
+    return tool, [STAND_INS.get(word) or _config(word) or word for word in words[start:end]]
+
+
+def _config(word):
+    """The file below the checkout that the name of a config stands for."""
+    path = f'configs/{word}.py'
+    return path if word.count('/') == 1 and (ROOT / path).is_file() else None
 
 
 def write_checkout(folder):
@@ -83,8 +96,7 @@ def write_checkout(folder):
     for name, text in SMALL.items():
         with open(folder / 'configs' / name, 'a') as file:
             file.write(text)
-    for name in ('tools', 'demo'):
-        (folder / name).symlink_to(ROOT / name)
+    (folder / 'tools').symlink_to(ROOT / 'tools')
     for name in ('photo.jpg', 'face.jpg', 'a.jpg', 'b.jpg'):
         write_face(folder / name)
     (folder / 'photos').mkdir()
@@ -144,8 +156,9 @@ def run_page(page, folder, call_tool, changes=(), names=None):
 
 
 def _run_command(page, words, folder, call_tool):
-    if is_tool(words):
-        code, out, err = call_tool(words[1], *arguments(words))
+    tool, arguments = tool_and_arguments(words)
+    if tool:
+        code, out, err = call_tool(tool, *arguments)
         assert code == 0, f'{page}: {shlex.join(words)}\n{err[-3000:]}'
         return out + err
     if words[:2] == ['python', '-c']:
@@ -158,12 +171,13 @@ def _run_command(page, words, folder, call_tool):
 
 
 def understand(words, monkeypatch):
-    """Check the options of a command, if it is one of the checkout's Python programs."""
+    """Check the options of a command, if it is a verb of mmfer or one of the checkout's Python programs."""
     while SETTING.match(words[0]):
         words = words[1:]
-    if is_tool(words):
-        monkeypatch.setattr(sys, 'argv', [words[1], *arguments(words)])
-        tool = load_tool(words[1])
+    name, arguments = tool_and_arguments(words)
+    if name:
+        monkeypatch.setattr(sys, 'argv', [name, *arguments])
+        tool = load_tool(name)
         if hasattr(tool, 'parse_args'):
             tool.parse_args()
         else:

@@ -77,7 +77,7 @@ def root():
 def call_tool(monkeypatch, capfd):
     """Runs a tool's ``main()`` in this process: ``(tool, *arguments) -> (exit code, output, errors)``.
 
-    The tool is a module of :func:`processes.load_tool`, or its path below the repository.
+    The tool is a module of :func:`processes.load_tool`, or its path below the repository, or a verb.
     """
 
     def call(tool, *arguments):

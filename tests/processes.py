@@ -5,6 +5,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+
+from mmfer.cli import main as mmfer
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -28,7 +31,9 @@ def python(*args, **options):
 
 
 def load_tool(path):
-    """The module of a tool, given by its path below the repository."""
+    """The module of a tool, given by its path below the repository, or what stands for one: ``'mmfer data browse'``."""
+    if path.startswith('mmfer '):
+        return SimpleNamespace(__file__=path, main=lambda: mmfer([*path.split()[1:], *sys.argv[1:]]))
     file = ROOT / path
     spec = importlib.util.spec_from_file_location(file.stem, file)
     module = importlib.util.module_from_spec(spec)

@@ -71,7 +71,7 @@ def test_every_data_set_and_data_config_is_documented():
     assert {name for name in wrappers_and_samplers if name not in DATASETS} == set()
 
 
-@pytest.mark.parametrize('page', PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize('page', [*PAGES, ROOT / 'CONTRIBUTING.md'], ids=lambda p: p.name)
 def test_links_lead_somewhere(page):
     text = page.read_text()
     titles = {anchor(title) for title in re.findall(r'^#+ (.+)$', text, flags=re.MULTILINE)}
@@ -85,7 +85,7 @@ def test_links_lead_somewhere(page):
 def test_code_names_what_exists(page):
     text = page.read_text()
     shown = set(re.findall(r'^```python\n# (\S+\.py)$', text, flags=re.MULTILINE))  # files that the reader writes
-    for path in set(re.findall(r'(?:configs|tools|benchmarks)/[\w/]+\.(?:py|sh)', text)) - shown:
+    for path in set(re.findall(r'\b(?:configs|tools|benchmarks|mmfer|docs|tests)/[\w/]+\.(?:py|sh)', text)) - shown:
         assert (ROOT / path).is_file(), path
     modules = {name for path in shown for name in (Path(path).stem, path[:-3].replace('/', '.'))}
     for code in re.findall(r'```python\n(.*?)```', text, flags=re.DOTALL):

@@ -92,16 +92,16 @@ def test_the_counts_are_those_of_the_data(folder):
 
 
 def test_the_config_trains_under_its_name(at_the_top, tmp_path, call_tool):
-    (config,) = words('python tools/train.py')
+    (config,) = words('mmfer train')
     assert config == CONFIG
-    code, out, err = call_tool('tools/train.py', config, '--work-dir', tmp_path, '--cfg-options', *SMALL)
+    code, out, err = call_tool('mmfer train', config, '--work-dir', tmp_path, '--cfg-options', *SMALL)
     assert code == 0, err[-3000:]
     checkpoint = torch.load(tmp_path / 'epoch_1.pth', weights_only=True)
     assert checkpoint['meta']['iter'] == 2
     state = checkpoint['state_dict']
     assert {name for name in state if name.startswith('head.')} == {'head.fc.weight', 'head.fc.bias'}
     code, out, err = call_tool(
-        'tools/test.py', config, tmp_path / 'epoch_1.pth', '--work-dir', tmp_path / 'test', '--cfg-options', *SMALL
+        'mmfer test', config, tmp_path / 'epoch_1.pth', '--work-dir', tmp_path / 'test', '--cfg-options', *SMALL
     )
     assert code == 0, err[-3000:]
     assert '10 images: accuracy' in out + err
@@ -111,7 +111,7 @@ def test_the_comparison_takes_the_head(at_the_top, tmp_path):
     """All of the page's command but the trainings of the others."""
     parser = argparse.ArgumentParser()
     compare.add_arguments(parser)
-    args = parser.parse_args(words('python tools/compare_heads.py'))
+    args = parser.parse_args(words('mmfer compare'))
     assert args.heads[-1] == FRAGMENT
     options = dict(option.split('=') for option in SMALL)
     options = {name: int(value) for name, value in options.items()}

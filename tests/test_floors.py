@@ -1,50 +1,34 @@
-"""A package of mmfer imports only from itself and from floors below it; imports within functions count."""
+"""A package of mmfer imports from floors below its own only, and the picture of the floors shows what is there."""
 
-import ast
-from pathlib import Path
+from processes import load_tool
 
-import pytest
-
-PACKAGE = Path(__file__).resolve().parents[1] / 'mmfer'
-FLOORS = [
-    {'cli', '__main__'},
-    {'web'},
-    {'apis', '__init__'},  # which only name what lies below
-    {'experiments'},
-    {'inference'},
-    {'engine'},
-    {'datasets'},
-    {'visualization', 'faces'},
-    {'models'},
-    {'evaluation'},
-    {'structures', 'utils', 'registry', 'options', 'version'},
-]
-HEIGHT = {name: -i for i, floor in enumerate(FLOORS) for name in floor}
+DRAWING = load_tool('docs/draw_architecture.py')
+IMPORTS = DRAWING.find_imports()
 
 
-def imported(file):
-    """Top-level parts of mmfer that a file imports."""
-    for node in ast.walk(ast.parse(file.read_text(encoding='utf-8'))):
-        if isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or '').split('.')[0] == 'mmfer':
-            parts = node.module.split('.')[1:]
-            yield from parts[:1] or [alias.name for alias in node.names]
-        elif isinstance(node, ast.Import):
-            yield from (alias.name.split('.')[1] for alias in node.names if alias.name.startswith('mmfer.'))
+def test_every_package_has_a_floor():
+    files = DRAWING.PACKAGE.iterdir()
+    parts = {path.stem for path in files if path.suffix == '.py' or (path / '__init__.py').is_file()}
+    assert parts - {*DRAWING.SAME} == {*DRAWING.heights()}
 
 
-def test_every_part_has_a_floor():
-    parts = {path.stem for path in PACKAGE.iterdir() if path.suffix == '.py' or (path / '__init__.py').is_file()}
-    assert parts == set(HEIGHT)
+def test_no_import_goes_up():
+    """Imports within functions count, so circles that they hide do, too."""
+    assert {pair: IMPORTS[pair] for pair in DRAWING.upward(IMPORTS)} == {}
+    assert DRAWING.upward([('models', 'engine'), ('cli', 'engine')]) == [('models', 'engine')]
 
 
-@pytest.mark.parametrize('part', sorted(set(HEIGHT) - {'apis', '__init__', '__main__'}))
-def test_no_import_goes_up(part):
-    files = [PACKAGE / f'{part}.py'] if (PACKAGE / f'{part}.py').is_file() else sorted((PACKAGE / part).rglob('*.py'))
-    found = {
-        f'{file.relative_to(PACKAGE)} imports {other}'
-        for file in files
-        for other in imported(file)
-        if other != part and HEIGHT.get(other, HEIGHT['utils']) >= HEIGHT[part]
-    }
-    same = {line for line in found if HEIGHT[line.split()[-1]] == HEIGHT[part]} if part in FLOORS[-1] else set()
-    assert found - same == set()
+def test_every_kind_of_import_is_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(DRAWING, 'PACKAGE', tmp_path)
+    file = tmp_path / 'models/heads/own.py'
+    file.parent.mkdir(parents=True)
+    file.write_text(
+        'import mmfer.utils.files\nfrom mmfer import registry\nfrom ..losses import focal\nfrom ...faces import haar\n'
+        'def late():\n    from mmfer.engine.run import build_runner\n'
+    )
+    names = ['mmfer.utils.files', 'mmfer.registry', 'mmfer.models.losses', 'mmfer.faces', 'mmfer.engine.run']
+    assert sorted(DRAWING.imported(file)) == sorted(names)
+
+
+def test_the_picture_is_up_to_date():
+    assert DRAWING.PICTURE.read_text() == DRAWING.draw(IMPORTS), 'run: python docs/draw_architecture.py'

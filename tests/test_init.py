@@ -1,6 +1,9 @@
+import ast
+import importlib
 import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from processes import ROOT, python
@@ -20,7 +23,7 @@ def test_help_imports_nothing_heavy():
     code = """
 import contextlib, io, pathlib, runpy, sys
 heavy = ('torch', 'mmpretrain', 'mmcv', 'torchvision', 'matplotlib', 'gradio', 'cv2', 'onnx', 'onnxruntime', 'sklearn')
-tools = sorted(pathlib.Path().glob('tools/**/*.py')) + sorted(pathlib.Path().glob('demo/*.py'))
+tools = sorted(pathlib.Path().glob('tools/*.py')) + sorted(pathlib.Path().glob('demo/*.py'))
 tools.append(pathlib.Path('benchmarks/speed.py'))
 for tool in tools:
     sys.argv = [str(tool), '--help']
@@ -32,7 +35,7 @@ print(len(tools))
 """
     result = python('-c', code)
     assert result.returncode == 0, result.stderr
-    assert int(result.stdout) == len([*ROOT.glob('tools/**/*.py'), *ROOT.glob('demo/*.py'), 'benchmarks/speed.py'])
+    assert int(result.stdout) == len([*ROOT.glob('tools/*.py'), *ROOT.glob('demo/*.py'), 'benchmarks/speed.py'])
 
 
 @pytest.mark.parametrize('name', sorted({*mmfer.__all__} - {'__version__'}))
@@ -42,6 +45,17 @@ def test_every_public_name_is_what_it_says(name):
     assert value.__name__ == dict(test='evaluate').get(name, name)
     assert getattr(mmfer.apis, name) is value
     assert name in dir(mmfer)
+
+
+@pytest.mark.parametrize('module', [mmfer, mmfer.apis], ids=lambda module: module.__name__)
+def test_type_checkers_see_the_same_names(module):
+    tree = ast.parse(Path(module.__file__).read_text(encoding='utf-8'))
+    block = next(node for node in tree.body if isinstance(node, ast.If) and node.test.id == 'TYPE_CHECKING')
+    assert {alias.asname for node in block.body for alias in node.names} == {*mmfer.__all__} - {'__version__'}
+    for node in block.body if module is mmfer else ():
+        for alias in node.names:
+            home = importlib.import_module(f'mmfer.{node.module}')
+            assert getattr(home, alias.name) is getattr(mmfer, alias.asname)
 
 
 def test_other_names_are_missing():

@@ -13,8 +13,8 @@ from mmfer.models.flops import count_flops, count_parameters, input_size, shape_
 from mmfer.utils.model_index import REPORTED
 
 METAFILES = sorted(ROOT.glob('configs/*/metafile.yml'))
-UPDATE = 'run: python tools/analysis/model_zoo.py'
-ZOO = load_tool('tools/analysis/model_zoo.py')
+UPDATE = 'run: python docs/write_model_zoo.py'
+ZOO = load_tool('docs/write_model_zoo.py')
 
 
 MODELS = [

@@ -204,14 +204,14 @@ def test_every_config_builds_its_pipelines_and_says_what_it_is(path):
     lines = (ROOT / path).read_text().splitlines()
     assert len(lines) < 60
     head = '\n'.join(lines[:14])
-    assert re.search(rf'python tools/(train|test)\.py {re.escape(path)}\b', head)
+    assert re.search(rf'mmfer (train|test) {re.escape(path[8:-3])}\b', head)
     assert 'Labels:' in head
     assert 'Expected' in head
 
 
 @pytest.mark.parametrize('path', DATA_CONFIGS)
 def test_every_data_config_stands_alone(path):
-    """As tools/test.py --data uses it."""
+    """As mmfer test --data uses it."""
     config = load_config(ROOT / path)
     for name in ('train', 'val', 'test'):
         loader = config[f'{name}_dataloader']

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Train on N processes, one a GPU, or on the CPU (gloo) where there is no GPU:
-#   [MAX_RESTARTS=3] tools/dist_train.sh CONFIG N [options of tools/train.py]
+#   [MAX_RESTARTS=3] tools/dist_train.sh CONFIG N [options of mmfer train]
 # When a process dies, all are started again, up to MAX_RESTARTS times (0), and continue from the newest checkpoint.
 # On several machines also set NNODES, NODE_RANK, MASTER_ADDR and MASTER_PORT; there MAX_RESTARTS implies --resume.
 set -eu

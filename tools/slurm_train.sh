@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Train under Slurm, one process a GPU:
-#   [GPUS=8] [GPUS_PER_NODE=8] [CPUS_PER_TASK=5] [GRACE=120] [SRUN_ARGS=...] tools/slurm_train.sh PARTITION JOB CONFIG [options of tools/train.py]
+#   [GPUS=8] [GPUS_PER_NODE=8] [CPUS_PER_TASK=5] [GRACE=120] [SRUN_ARGS=...] tools/slurm_train.sh PARTITION JOB CONFIG [options of mmfer train]
 # This waits for a job step (srun). BATCH=1 [SBATCH_ARGS=...] submits a batch job instead, which runs again after a
 # preemption or at its time limit, and then continues from the newest checkpoint.
 # The training saves and stops when the job is preempted or has GRACE seconds left.

@@ -4,7 +4,7 @@ Paper: https://arxiv.org/abs/2109.07270; it has no results on FER2013.
 Expected: not measured yet.
 Labels: FER2013's own order, anger, disgust, fear, happiness, sadness, surprise, neutral.
 Needs: data/fer2013 (see README.md).
-Command: python tools/train.py configs/dan/fer2013.py
+Command: mmfer train dan/fer2013
 """
 
 from mmengine.config import read_base

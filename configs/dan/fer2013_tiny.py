@@ -4,7 +4,7 @@ Paper of the full network: https://arxiv.org/abs/2109.07270
 Expected: 50.38 +- 0.30 % accuracy over seeds 0, 1, 2 (docs/results/README.md).
 Labels: FER2013's own order, anger, disgust, fear, happiness, sadness, surprise, neutral.
 Needs: data/fer2013 (see README.md).
-Command: python tools/train.py configs/dan/fer2013_tiny.py
+Command: mmfer train dan/fer2013_tiny
 """
 
 from mmengine.config import read_base

@@ -5,7 +5,7 @@ https://arxiv.org/abs/2109.07270
 Expected: 89.70 % accuracy, reported by the paper. Its code learns eight centres for the seven classes; here seven.
 Labels: RAF-DB's own list, 1..7 = surprise, fear, disgust, happiness, sadness, anger, neutral.
 Needs: data/raf_db (docs/datasets.md), pretrained/resnet18_msceleb.pth (README.md).
-Command: python tools/train.py configs/dan/raf.py
+Command: mmfer train dan/raf
 """
 
 from mmcv.transforms import RandomApply, RandomFlip

@@ -5,7 +5,7 @@ Expected: 67.03 % accuracy, reported by the paper. Its random affine map is made
 Labels: AffectNet's own, 0..6 = neutral, happiness, sadness, surprise, fear, disgust, anger; the validation part is the
 test. Training draws every class as often.
 Needs: data/affectnet (docs/datasets.md), pretrained/MFN_msceleb.pth (README.md).
-Command: python tools/train.py configs/ddamfn/affectnet7.py
+Command: mmfer train ddamfn/affectnet7
 """
 
 from mmcv.transforms import RandomApply, RandomFlip, RandomResize

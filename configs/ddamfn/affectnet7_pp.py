@@ -5,7 +5,7 @@ Expected: 67.36 % accuracy, quoted in other papers; the authors reach it with fa
 Labels: AffectNet's own, 0..6 = neutral, happiness, sadness, surprise, fear, disgust, anger; the validation part is the
 test. Training draws every class as often.
 Needs: data/affectnet (docs/datasets.md), pretrained/MFN_msceleb.pth (README.md).
-Command: python tools/train.py configs/ddamfn/affectnet7_pp.py
+Command: mmfer train ddamfn/affectnet7_pp
 """
 
 from mmengine.config import read_base

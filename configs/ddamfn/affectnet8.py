@@ -5,7 +5,7 @@ Expected: 64.25 % accuracy, reported by the paper.
 Labels: AffectNet's own, 0..7 = neutral, happiness, sadness, surprise, fear, disgust, anger, contempt; the validation
 part is the test. Training draws every class as often.
 Needs: data/affectnet (docs/datasets.md), pretrained/MFN_msceleb.pth (README.md).
-Command: python tools/train.py configs/ddamfn/affectnet8.py
+Command: mmfer train ddamfn/affectnet8
 """
 
 from mmengine.config import read_base

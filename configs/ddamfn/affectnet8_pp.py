@@ -5,7 +5,7 @@ Expected: 65.04 % accuracy, quoted in other papers; the authors reach it with fa
 Labels: AffectNet's own, 0..7 = neutral, happiness, sadness, surprise, fear, disgust, anger, contempt; the validation
 part is the test. Training draws every class as often.
 Needs: data/affectnet (docs/datasets.md), pretrained/MFN_msceleb.pth (README.md).
-Command: python tools/train.py configs/ddamfn/affectnet8_pp.py
+Command: mmfer train ddamfn/affectnet8_pp
 """
 
 from mmengine.config import read_base

@@ -4,7 +4,7 @@ Paper: https://doi.org/10.3390/electronics12173595; it has no results on FER2013
 Expected: not measured yet; it needs a GPU.
 Labels: FER2013's own order, anger, disgust, fear, happiness, sadness, surprise, neutral.
 Needs: data/fer2013 (see README.md).
-Command: python tools/train.py configs/ddamfn/fer2013.py
+Command: mmfer train ddamfn/fer2013
 """
 
 from mmcv.transforms import Resize

@@ -4,7 +4,7 @@ Paper of the full network: https://doi.org/10.3390/electronics12173595
 Expected: 51.75 +- 0.41 % accuracy over seeds 0, 1, 2 (docs/results/README.md).
 Labels: FER2013's own order, anger, disgust, fear, happiness, sadness, surprise, neutral.
 Needs: data/fer2013 (see README.md).
-Command: python tools/train.py configs/ddamfn/fer2013_tiny.py
+Command: mmfer train ddamfn/fer2013_tiny
 """
 
 from mmengine.config import read_base

@@ -5,7 +5,7 @@ Expected: 90.74 % accuracy, reported by the paper, whose code does not say by wh
 training, validation and test follow the majority rule (25,060, 3,199 and 3,153 faces).
 Labels: FER+'s own order, neutral, happiness, surprise, sadness, anger, disgust, fear, contempt; no soft labels.
 Needs: data/ferplus (docs/datasets.md), pretrained/MFN_msceleb.pth (README.md).
-Command: python tools/train.py configs/ddamfn/ferplus.py
+Command: mmfer train ddamfn/ferplus
 """
 
 from mmcv.transforms import RandomApply, RandomFlip

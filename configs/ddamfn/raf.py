@@ -5,7 +5,7 @@ https://doi.org/10.3390/electronics12173595
 Expected: 91.35 % accuracy, reported by the paper.
 Labels: RAF-DB's own list, 1..7 = surprise, fear, disgust, happiness, sadness, anger, neutral.
 Needs: data/raf_db (docs/datasets.md), pretrained/MFN_msceleb.pth (README.md).
-Command: python tools/train.py configs/ddamfn/raf.py
+Command: mmfer train ddamfn/raf
 """
 
 from mmcv.transforms import RandomApply, RandomFlip

@@ -4,7 +4,7 @@ Paper of the network: https://doi.org/10.3390/electronics12173595
 Expected: 92.34 % accuracy, quoted in other papers; the authors reach it with faces aligned anew (README.md).
 Labels: RAF-DB's own list, 1..7 = surprise, fear, disgust, happiness, sadness, anger, neutral.
 Needs: data/raf_db (docs/datasets.md), pretrained/MFN_msceleb.pth (README.md).
-Command: python tools/train.py configs/ddamfn/raf_pp.py
+Command: mmfer train ddamfn/raf_pp
 """
 
 from mmengine.config import read_base

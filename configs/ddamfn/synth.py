@@ -3,7 +3,7 @@
 Paper of the full network: https://doi.org/10.3390/electronics12173595
 Expected: not measured yet; a perfect observer 93.00 %.
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
-Command: python tools/train.py configs/ddamfn/synth.py
+Command: mmfer train ddamfn/synth
 """
 
 from mmengine.config import read_base

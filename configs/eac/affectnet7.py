@@ -6,7 +6,7 @@ often.
 Labels: AffectNet's own, 0..6 = neutral, happiness, sadness, surprise, fear, disgust, anger; the validation part is the
 test. Training draws every class as often.
 Needs: data/affectnet (docs/datasets.md), pretrained/resnet50_ft_weight.pkl (README.md).
-Command: python tools/train.py configs/eac/affectnet7.py
+Command: mmfer train eac/affectnet7
 """
 
 from mmcv.transforms import RandomApply

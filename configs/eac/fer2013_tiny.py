@@ -4,7 +4,7 @@ Paper of the full network: https://arxiv.org/abs/2207.10299
 Expected: 47.22 +- 1.48 % accuracy over seeds 0, 1, 2 (docs/results/README.md).
 Labels: FER2013's own order, anger, disgust, fear, happiness, sadness, surprise, neutral.
 Needs: data/fer2013 (see README.md).
-Command: python tools/train.py configs/eac/fer2013_tiny.py
+Command: mmfer train eac/fer2013_tiny
 """
 
 from mmengine.config import read_base

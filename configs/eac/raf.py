@@ -6,7 +6,7 @@ Expected: 90.35 % accuracy, reported by the paper. The second view is the flippe
 for clean labels.
 Labels: RAF-DB's own list, 1..7 = surprise, fear, disgust, happiness, sadness, anger, neutral.
 Needs: data/raf_db (docs/datasets.md), pretrained/resnet50_ft_weight.pkl (README.md).
-Command: python tools/train.py configs/eac/raf.py
+Command: mmfer train eac/raf
 """
 
 from mmcv.transforms import RandomApply

@@ -4,7 +4,7 @@ Paper: https://arxiv.org/abs/2207.10299
 Expected: not measured. The learning rate is the one that the authors advise for ResNet-18.
 Labels: RAF-DB's own list, 1..7 = surprise, fear, disgust, happiness, sadness, anger, neutral.
 Needs: data/raf_db (docs/datasets.md), pretrained/resnet18_msceleb.pth (README.md).
-Command: python tools/train.py configs/eac/raf_r18.py
+Command: mmfer train eac/raf_r18
 """
 
 from mmengine.config import read_base

@@ -3,7 +3,7 @@
 Paper of the full network: https://arxiv.org/abs/2207.10299
 Expected: not measured yet; a perfect observer 93.00 %.
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
-Command: python tools/train.py configs/eac/synth.py
+Command: mmfer train eac/synth
 """
 
 from mmengine.config import read_base

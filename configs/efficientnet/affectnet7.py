@@ -5,7 +5,7 @@ Expected: not measured yet.
 Labels: AffectNet's own, 0..6 = neutral, happiness, sadness, surprise, fear, disgust, anger; the validation part is the
 test. Training draws 5,000 faces of each class an epoch.
 Needs: data/affectnet (docs/datasets.md), pretrained/efficientnet_b0.pth (README.md).
-Command: python tools/train.py configs/efficientnet/affectnet7.py
+Command: mmfer train efficientnet/affectnet7
 """
 
 from mmengine.config import read_base

@@ -4,7 +4,7 @@ Paper of the network: https://arxiv.org/abs/1905.11946
 Expected: not measured yet.
 Labels: RAF-DB's own list, 1..7 = surprise, fear, disgust, happiness, sadness, anger, neutral.
 Needs: data/raf_db (docs/datasets.md), pretrained/efficientnet_b0.pth (README.md).
-Command: python tools/train.py configs/efficientnet/raf.py
+Command: mmfer train efficientnet/raf
 """
 
 from mmengine.config import read_base

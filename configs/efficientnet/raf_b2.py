@@ -4,7 +4,7 @@ Paper of the network: https://arxiv.org/abs/1905.11946
 Expected: not measured yet.
 Labels: RAF-DB's own list, 1..7 = surprise, fear, disgust, happiness, sadness, anger, neutral.
 Needs: data/raf_db (docs/datasets.md), pretrained/efficientnet_b2.pth (README.md).
-Command: python tools/train.py configs/efficientnet/raf_b2.py
+Command: mmfer train efficientnet/raf_b2
 """
 
 from mmengine.config import read_base

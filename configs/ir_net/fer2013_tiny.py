@@ -5,7 +5,7 @@ three epochs: a few minutes on one core, and far from what FER2013 allows (65 % 
 Expected: not measured for three epochs; 46.17 +- 0.94 % over three seeds for two (docs/results/README.md).
 Labels: FER2013's own order, anger, disgust, fear, happiness, sadness, surprise, neutral.
 Needs: data/fer2013 (see README.md).
-Command: python tools/train.py configs/ir_net/fer2013_tiny.py
+Command: mmfer train ir_net/fer2013_tiny
 """
 
 from mmengine.config import read_base

@@ -5,7 +5,7 @@ Expected: not measured yet. It is the image stream of the POSTER family alone. W
 --cfg-options model.backbone.init_cfg=None.
 Labels: RAF-DB's own list, 1..7 = surprise, fear, disgust, happiness, sadness, anger, neutral.
 Needs: data/raf_db (docs/datasets.md), pretrained/ir50.pth (README.md).
-Command: python tools/train.py configs/ir_net/raf.py
+Command: mmfer train ir_net/raf
 """
 
 from mmengine.config import read_base

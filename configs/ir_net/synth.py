@@ -3,7 +3,7 @@
 Paper of the network: https://arxiv.org/abs/1801.07698
 Expected: not measured yet; a perfect observer 93.00 %.
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
-Command: python tools/train.py configs/ir_net/synth.py
+Command: mmfer train ir_net/synth
 """
 
 from mmengine.config import read_base

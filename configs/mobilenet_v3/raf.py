@@ -4,7 +4,7 @@ Paper of the network: https://arxiv.org/abs/1905.02244
 Expected: not measured yet.
 Labels: RAF-DB's own list, 1..7 = surprise, fear, disgust, happiness, sadness, anger, neutral.
 Needs: data/raf_db (docs/datasets.md), pretrained/mobilenet_v3_large.pth (README.md).
-Command: python tools/train.py configs/mobilenet_v3/raf.py
+Command: mmfer train mobilenet_v3/raf
 """
 
 from mmengine.config import read_base

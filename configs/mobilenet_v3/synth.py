@@ -3,7 +3,7 @@
 Paper of the network: https://arxiv.org/abs/1905.02244
 Expected: not measured yet; a perfect observer 93.00 %.
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
-Command: python tools/train.py configs/mobilenet_v3/synth.py
+Command: mmfer train mobilenet_v3/synth
 """
 
 from mmengine.config import read_base

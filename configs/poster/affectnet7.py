@@ -6,7 +6,7 @@ loader feeds RGB, unlike their RAF-DB loader; so does this config.
 Labels: AffectNet's own, 0..6 = neutral, happiness, sadness, surprise, fear, disgust, anger; the validation part is the
 test. Training draws every class as often.
 Needs: data/affectnet (docs/datasets.md), pretrained/ir50.pth, pretrained/mobilefacenet_model_best.pth.tar (README.md).
-Command: python tools/train.py configs/poster/affectnet7.py
+Command: mmfer train poster/affectnet7
 """
 
 from mmcv.transforms import RandomFlip

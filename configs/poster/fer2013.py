@@ -6,7 +6,7 @@ With pretrained streams: --cfg-options model.backbone.image.init_cfg.type=Pretra
 model.backbone.image.init_cfg.checkpoint=FILE, likewise landmark, and param_scheduler.0.eta_max=4e-5.
 Labels: FER2013's own order, anger, disgust, fear, happiness, sadness, surprise, neutral.
 Needs: data/fer2013 (see README.md).
-Command: python tools/train.py configs/poster/fer2013.py
+Command: mmfer train poster/fer2013
 """
 
 from mmcv.transforms import Resize

@@ -5,7 +5,7 @@ Expected: 91.62 % accuracy, reported by the paper; its recipe and test list for 
 as on RAF-DB, but with RGB and FER+'s own pipeline, and tests by the majority rule (3,153 faces).
 Labels: FER+'s own order, neutral, happiness, surprise, sadness, anger, disgust, fear, contempt; target votes / 10.
 Needs: data/ferplus, pretrained/ir50.pth, pretrained/mobilefacenet_model_best.pth.tar (docs/datasets.md, README.md).
-Command: python tools/train.py configs/poster/ferplus.py
+Command: mmfer train poster/ferplus
 """
 
 from mmengine.config import read_base

@@ -6,7 +6,7 @@ Expected: 92.05 % accuracy, reported by the paper with SAM (rho 0.05) around Ada
 feeds BGR, and so does this config: their weights for RAF-DB expect it.
 Labels: RAF-DB's own list, 1..7 = surprise, fear, disgust, happiness, sadness, anger, neutral.
 Needs: data/raf_db, pretrained/ir50.pth, pretrained/mobilefacenet_model_best.pth.tar (see README.md).
-Command: python tools/train.py configs/poster/raf.py
+Command: mmfer train poster/raf
 """
 
 from mmcv.transforms import RandomFlip

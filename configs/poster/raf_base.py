@@ -4,7 +4,7 @@ Paper: https://arxiv.org/abs/2204.04083
 Expected: not measured yet.
 Labels: RAF-DB's own list, 1..7 = surprise, fear, disgust, happiness, sadness, anger, neutral.
 Needs: data/raf_db, pretrained/ir50.pth, pretrained/mobilefacenet_model_best.pth.tar (see README.md).
-Command: python tools/train.py configs/poster/raf_base.py
+Command: mmfer train poster/raf_base
 """
 
 from mmengine.config import read_base

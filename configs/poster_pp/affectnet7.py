@@ -5,7 +5,7 @@ Expected: 67.49 % accuracy, reported by the paper with SAM (rho 0.05) around Ada
 Labels: AffectNet's own, 0..6 = neutral, happiness, sadness, surprise, fear, disgust, anger; the validation part is the
 test. Training draws every class as often.
 Needs: data/affectnet (docs/datasets.md), pretrained/ir50.pth, pretrained/mobilefacenet_model_best.pth.tar (README.md).
-Command: python tools/train.py configs/poster_pp/affectnet7.py
+Command: mmfer train poster_pp/affectnet7
 """
 
 from mmcv.transforms import RandomFlip

@@ -5,7 +5,7 @@ Expected: 63.77 % accuracy, reported by the paper.
 Labels: AffectNet's own, 0..7 = neutral, happiness, sadness, surprise, fear, disgust, anger, contempt; the validation
 part is the test. Training draws every class as often.
 Needs: data/affectnet (docs/datasets.md), pretrained/ir50.pth, pretrained/mobilefacenet_model_best.pth.tar (README.md).
-Command: python tools/train.py configs/poster_pp/affectnet8.py
+Command: mmfer train poster_pp/affectnet8
 """
 
 from mmengine.config import read_base

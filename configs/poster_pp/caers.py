@@ -4,7 +4,7 @@ Paper: https://arxiv.org/abs/2301.12149
 Expected: 93.00 % accuracy, reported by the paper. What it cut out of the frames is not known; here whole frames.
 Labels: CAER-S's folders by name, anger, disgust, fear, happiness, neutral, sadness, surprise.
 Needs: data/caer_s (docs/datasets.md), pretrained/ir50.pth, pretrained/mobilefacenet_model_best.pth.tar (README.md).
-Command: python tools/train.py configs/poster_pp/caers.py
+Command: mmfer train poster_pp/caers
 """
 
 from mmengine.config import read_base

@@ -4,7 +4,7 @@ Paper: https://arxiv.org/abs/2301.12149; it has no results on FER2013.
 Expected: not measured yet; it needs a GPU.
 Labels: FER2013's own order, anger, disgust, fear, happiness, sadness, surprise, neutral.
 Needs: data/fer2013 (docs/datasets.md).
-Command: python tools/train.py configs/poster_pp/fer2013.py
+Command: mmfer train poster_pp/fer2013
 """
 
 from mmengine.config import read_base

@@ -5,7 +5,7 @@ Expected: 92.21 % accuracy, reported by the paper with SAM (rho 0.05) around Ada
 weight decay but never pass it on: none here.
 Labels: RAF-DB's own list, 1..7 = surprise, fear, disgust, happiness, sadness, anger, neutral.
 Needs: data/raf_db, pretrained/ir50.pth, pretrained/mobilefacenet_model_best.pth.tar (see README.md).
-Command: python tools/train.py configs/poster_pp/raf.py
+Command: mmfer train poster_pp/raf
 """
 
 from mmcv.transforms import RandomFlip

@@ -4,7 +4,7 @@ Paper of the full network: https://arxiv.org/abs/2301.12149
 Expected: 84.85 % accuracy, 91.2 % of a perfect observer (seed 0, 2 CPU cores, 4 minutes; README.md; measured before
 the engine seeded samples by their place).
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
-Command: python tools/train.py configs/poster_pp/synth.py
+Command: mmfer train poster_pp/synth
 """
 
 from mmengine.config import read_base

@@ -5,7 +5,7 @@ Expected: 67.91 % accuracy, reported by the paper with SAM (rho 0.05) around Ada
 Labels: AffectNet's own, 0..6 = neutral, happiness, sadness, surprise, fear, disgust, anger; the validation part is the
 test. Training draws 5,000 faces of each class an epoch.
 Needs: data/affectnet (docs/datasets.md), pretrained/ir50.pth, pretrained/mobilefacenet_model_best.pth.tar (README.md).
-Command: python tools/train.py configs/poster_var/affectnet7.py
+Command: mmfer train poster_var/affectnet7
 """
 
 from mmengine.config import read_base

@@ -4,7 +4,7 @@ Expected: no figure is published for POSTER-Var with eight classes.
 Labels: AffectNet's own, 0..7 = neutral, happiness, sadness, surprise, fear, disgust, anger, contempt; the validation
 part is the test. Training draws 5,000 faces of each class an epoch.
 Needs: data/affectnet (docs/datasets.md), pretrained/ir50.pth, pretrained/mobilefacenet_model_best.pth.tar (README.md).
-Command: python tools/train.py configs/poster_var/affectnet8.py
+Command: mmfer train poster_var/affectnet8
 """
 
 from mmengine.config import read_base

@@ -3,7 +3,7 @@
 Expected: 62.82 % accuracy after the last epoch (seed 0, 2 CPU cores, 39 minutes; README.md).
 Labels: FER2013's own order, anger, disgust, fear, happiness, sadness, surprise, neutral.
 Needs: data/fer2013 (see README.md).
-Command: python tools/train.py configs/poster_var/fer2013_tiny.py
+Command: mmfer train poster_var/fer2013_tiny
 """
 
 from mmengine.config import read_base

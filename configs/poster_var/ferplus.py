@@ -5,7 +5,7 @@ Expected: 91.89 % accuracy, quoted in another paper's table (no second source wa
 AdamW as here. Which test list that figure is about is not known; this one tests by the majority rule (3,153 faces).
 Labels: FER+'s own order, neutral, happiness, surprise, sadness, anger, disgust, fear, contempt; target votes / 10.
 Needs: data/ferplus, pretrained/ir50.pth, pretrained/mobilefacenet_model_best.pth.tar (docs/datasets.md, README.md).
-Command: python tools/train.py configs/poster_var/ferplus.py
+Command: mmfer train poster_var/ferplus
 """
 
 from mmengine.config import read_base

@@ -4,7 +4,7 @@ Paper: Facial expression recognition via variational inference, https://doi.org/
 Expected: 92.76 % accuracy, reported by the paper with SAM (rho 0.05) around AdamW, as here.
 Labels: RAF-DB's own list, 1..7 = surprise, fear, disgust, happiness, sadness, anger, neutral.
 Needs: data/raf_db, pretrained/ir50.pth, pretrained/mobilefacenet_model_best.pth.tar (see README.md).
-Command: python tools/train.py configs/poster_var/raf.py
+Command: mmfer train poster_var/raf
 """
 
 from mmengine.config import read_base

@@ -4,7 +4,7 @@ Expected: no figure is published for this setting.
 Labels: RAF-DB's own list, 1..11 = happily surprised, happily disgusted, sadly fearful, sadly angry, sadly surprised,
 sadly disgusted, fearfully angry, fearfully surprised, angrily surprised, angrily disgusted, disgustedly surprised.
 Needs: data/raf_compound (docs/datasets.md), and the files in pretrained/ that README.md names.
-Command: python tools/train.py configs/poster_var/raf_compound.py
+Command: mmfer train poster_var/raf_compound
 """
 
 from mmengine.config import read_base

@@ -2,7 +2,7 @@
 
 Expected: no published figure for exactly this setting.
 Labels: RAF-DB's own list, 1..7 = surprise, fear, disgust, happiness, sadness, anger, neutral.
-Command: python tools/train.py configs/poster_var/raf_linear.py
+Command: mmfer train poster_var/raf_linear
 """
 
 from mmengine.config import read_base

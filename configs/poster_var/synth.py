@@ -2,7 +2,7 @@
 
 Expected: 84.85 +- 0.18 % accuracy over seeds 0, 1, 2, of which 0 has 84.65 % (README.md); a perfect observer 93.00 %.
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
-Command: python tools/train.py configs/poster_var/synth.py
+Command: mmfer train poster_var/synth
 """
 
 from mmengine.config import read_base

@@ -4,7 +4,7 @@ Additive cosine margin, at a scale for few classes.
 
 Expected: not measured for seven epochs; 84.10 % with seed 0 for four (docs/results/README.md).
 Labels: those of synth.py.
-Command: python tools/train.py configs/poster_var/synth_am_softmax.py
+Command: mmfer train poster_var/synth_am_softmax
 """
 
 from mmengine.config import read_base

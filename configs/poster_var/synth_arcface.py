@@ -4,7 +4,7 @@ Additive angular margin, at a scale for few classes.
 
 Expected: not measured for seven epochs; 81.93 % over three seeds for four (docs/results/README.md).
 Labels: those of synth.py.
-Command: python tools/train.py configs/poster_var/synth_arcface.py
+Command: mmfer train poster_var/synth_arcface
 """
 
 from mmengine.config import read_base

@@ -4,7 +4,7 @@ EAC on pooled features: the class scores of an image and of its flipped view are
 
 Expected: 83.30 % accuracy, 89.6 % of a perfect observer (seed 0; docs/results/README.md).
 Labels: those of synth.py.
-Command: python tools/train.py configs/poster_var/synth_eac.py
+Command: mmfer train poster_var/synth_eac
 """
 
 from mmengine.config import read_base

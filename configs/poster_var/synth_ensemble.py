@@ -4,7 +4,7 @@ Five linear layers, each reading its own half of the channels.
 
 Expected: not measured for seven epochs; 78.40 % over three seeds for four (docs/results/README.md).
 Labels: those of synth.py.
-Command: python tools/train.py configs/poster_var/synth_ensemble.py
+Command: mmfer train poster_var/synth_ensemble
 """
 
 from mmengine.config import read_base

@@ -4,7 +4,7 @@ A Dirichlet distribution over the class probabilities, by cross entropy and a sm
 
 Expected: not measured for seven epochs; 81.70 % with seed 0 for four (docs/results/README.md).
 Labels: those of synth.py.
-Command: python tools/train.py configs/poster_var/synth_evidential.py
+Command: mmfer train poster_var/synth_evidential
 """
 
 from mmengine.config import read_base

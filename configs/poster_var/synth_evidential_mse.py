@@ -4,7 +4,7 @@ A Dirichlet distribution over the class probabilities, by squared error as its p
 
 Expected: not measured for seven epochs; 68.47 % over three seeds for four (docs/results/README.md).
 Labels: those of synth.py.
-Command: python tools/train.py configs/poster_var/synth_evidential_mse.py
+Command: mmfer train poster_var/synth_evidential_mse
 """
 
 from mmengine.config import read_base

@@ -4,7 +4,7 @@ The linear head with the focal loss.
 
 Expected: not measured for seven epochs; 81.40 % with seed 0 for four (docs/results/README.md).
 Labels: those of synth.py.
-Command: python tools/train.py configs/poster_var/synth_focal.py
+Command: mmfer train poster_var/synth_focal
 """
 
 from mmengine.config import read_base

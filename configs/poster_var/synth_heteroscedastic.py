@@ -4,7 +4,7 @@ Gaussian logits, averaged before the logarithm.
 
 Expected: not measured for seven epochs; 81.80 % over three seeds for four (docs/results/README.md).
 Labels: those of synth.py.
-Command: python tools/train.py configs/poster_var/synth_heteroscedastic.py
+Command: mmfer train poster_var/synth_heteroscedastic
 """
 
 from mmengine.config import read_base

@@ -4,7 +4,7 @@ The linear head with a tenth of each label spread over all classes.
 
 Expected: not measured for seven epochs; 82.20 % with seed 0 for four (docs/results/README.md).
 Labels: those of synth.py.
-Command: python tools/train.py configs/poster_var/synth_label_smoothing.py
+Command: mmfer train poster_var/synth_label_smoothing
 """
 
 from mmengine.config import read_base

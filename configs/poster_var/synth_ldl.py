@@ -4,7 +4,7 @@ Label distribution learning: KL divergence to the soft label, or to the smoothed
 
 Expected: not measured for seven epochs; 82.95 % with seed 0 for four (docs/results/README.md).
 Labels: those of synth.py.
-Command: python tools/train.py configs/poster_var/synth_ldl.py
+Command: mmfer train poster_var/synth_ldl
 """
 
 from mmengine.config import read_base

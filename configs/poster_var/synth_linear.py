@@ -4,7 +4,7 @@ One linear layer, softmax and cross entropy: the point estimate.
 
 Expected: 84.82 +- 0.64 % accuracy over seeds 0, 1, 2, of which 0 has 84.10 % (README.md).
 Labels: those of synth.py.
-Command: python tools/train.py configs/poster_var/synth_linear.py
+Command: mmfer train poster_var/synth_linear
 """
 
 from mmengine.config import read_base

@@ -4,7 +4,7 @@ Dropout before the last layer, at test too.
 
 Expected: not measured for seven epochs; 80.53 % over three seeds for four (docs/results/README.md).
 Labels: those of synth.py.
-Command: python tools/train.py configs/poster_var/synth_mc_dropout.py
+Command: mmfer train poster_var/synth_mc_dropout
 """
 
 from mmengine.config import read_base

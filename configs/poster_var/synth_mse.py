@@ -4,7 +4,7 @@ Squared error between softmax and label.
 
 Expected: not measured for seven epochs; 81.80 % with seed 0 for four (docs/results/README.md).
 Labels: those of synth.py.
-Command: python tools/train.py configs/poster_var/synth_mse.py
+Command: mmfer train poster_var/synth_mse
 """
 
 from mmengine.config import read_base

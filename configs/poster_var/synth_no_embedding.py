@@ -4,7 +4,7 @@ The other rows: synth.py (all parts), synth_linear.py (another head), poster_pp/
 
 Expected: not measured for seven epochs; 82.27 % over three seeds for four (docs/results/README.md).
 Labels: those of synth.py.
-Command: python tools/train.py configs/poster_var/synth_no_embedding.py
+Command: mmfer train poster_var/synth_no_embedding
 """
 
 from mmengine.config import read_base

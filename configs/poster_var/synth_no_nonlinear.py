@@ -4,7 +4,7 @@ The other rows: synth.py (all parts), synth_linear.py (another head), poster_pp/
 
 Expected: not measured for seven epochs; 82.28 % over three seeds for four (docs/results/README.md).
 Labels: those of synth.py.
-Command: python tools/train.py configs/poster_var/synth_no_nonlinear.py
+Command: mmfer train poster_var/synth_no_nonlinear
 """
 
 from mmengine.config import read_base

@@ -2,11 +2,11 @@
 
 The protocol of SCN (https://arxiv.org/abs/2002.10392), RUL and EAC (https://arxiv.org/abs/2207.10299): the class that
 was there is never drawn, and the test labels are clean. Which labels are replaced follows from the seed of NoisyLabels,
-not from that of the training. tools/compare_heads.py --label-noise RATE does this to any config.
+not from that of the training. mmfer compare --label-noise RATE does this to any config.
 
 Expected: not measured yet.
 Labels: those of synth.py.
-Command: python tools/train.py configs/poster_var/synth_noise.py --cfg-options train_dataloader.dataset.rate=0.3
+Command: mmfer train poster_var/synth_noise --cfg-options train_dataloader.dataset.rate=0.3
 """
 
 from mmengine.config import read_base

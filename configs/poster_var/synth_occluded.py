@@ -2,11 +2,11 @@
 
 The block of a face follows from its name and the seed of Occlude: it is the same for every model. A part of the face
 instead: --cfg-options test_dataloader.dataset.pipeline.1.region=eyes test_dataloader.dataset.pipeline.1.share=None.
-tools/compare_heads.py --occlusion SHARE does this to the runs of a comparison.
+mmfer compare --occlusion SHARE does this to the runs of a comparison.
 
 Expected: not measured yet.
 Labels: those of synth.py.
-Command: python tools/test.py configs/poster_var/synth_occluded.py CHECKPOINT --out occluded.json
+Command: mmfer test poster_var/synth_occluded CHECKPOINT --out occluded.json
 """
 
 from mmengine.config import read_base

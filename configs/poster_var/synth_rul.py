@@ -4,7 +4,7 @@ RUL: features mixed by relative uncertainty. The last batch of an epoch must not
 
 Expected: not measured for seven epochs; 80.10 % with seed 0 for four (docs/results/README.md).
 Labels: those of synth.py.
-Command: python tools/train.py configs/poster_var/synth_rul.py
+Command: mmfer train poster_var/synth_rul
 """
 
 from mmengine.config import read_base

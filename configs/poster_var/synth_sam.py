@@ -2,7 +2,7 @@
 
 Expected: 84.52 +- 0.46 % accuracy over seeds 0, 1, 2, of which 0 has 84.25 % (README.md).
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
-Command: python tools/train.py configs/poster_var/synth_sam.py
+Command: mmfer train poster_var/synth_sam
 """
 
 from mmengine.config import read_base

@@ -4,7 +4,7 @@ SCN: importance weights and rank regularisation. For relabelling, which has to b
 
 Expected: not measured for seven epochs; 75.40 % with seed 0 for four (docs/results/README.md).
 Labels: those of synth.py.
-Command: python tools/train.py configs/poster_var/synth_scn.py
+Command: mmfer train poster_var/synth_scn
 """
 
 from mmengine.config import read_base

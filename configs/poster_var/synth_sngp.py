@@ -4,7 +4,7 @@ A Gaussian process over random features: unsure far from the training data.
 
 Expected: not measured for seven epochs; 79.80 % with seed 0 for four (docs/results/README.md).
 Labels: those of synth.py.
-Command: python tools/train.py configs/poster_var/synth_sngp.py
+Command: mmfer train poster_var/synth_sngp
 """
 
 from mmengine.config import read_base

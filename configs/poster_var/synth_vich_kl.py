@@ -4,7 +4,7 @@ The head of POSTER-Var with the KL term of variational inference, and prediction
 
 Expected: not measured for seven epochs; 82.78 % over three seeds for four (docs/results/README.md).
 Labels: those of synth.py.
-Command: python tools/train.py configs/poster_var/synth_vich_kl.py
+Command: mmfer train poster_var/synth_vich_kl
 """
 
 from mmengine.config import read_base

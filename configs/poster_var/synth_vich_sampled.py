@@ -4,7 +4,7 @@ The head of POSTER-Var without KL term, with ten samples a face and averaged pre
 
 Expected: not measured for seven epochs; 82.93 % over three seeds for four (docs/results/README.md).
 Labels: those of synth.py.
-Command: python tools/train.py configs/poster_var/synth_vich_sampled.py
+Command: mmfer train poster_var/synth_vich_sampled
 """
 
 from mmengine.config import read_base

@@ -5,7 +5,7 @@ Expected: not measured yet.
 Labels: AffectNet's own, 0..6 = neutral, happiness, sadness, surprise, fear, disgust, anger; the validation part is the
 test. Training draws 5,000 faces of each class an epoch.
 Needs: data/affectnet (docs/datasets.md), pretrained/resnet18_msceleb.pth (README.md).
-Command: python tools/train.py configs/resnet/affectnet7.py
+Command: mmfer train resnet/affectnet7
 """
 
 from mmengine.config import read_base

@@ -4,7 +4,7 @@ Paper of the network: https://arxiv.org/abs/1512.03385
 Expected: not measured yet.
 Labels: FER2013's own order, anger, disgust, fear, happiness, sadness, surprise, neutral.
 Needs: data/fer2013 (see README.md).
-Command: python tools/train.py configs/resnet/fer2013.py
+Command: mmfer train resnet/fer2013
 """
 
 from mmengine.config import read_base

@@ -4,7 +4,7 @@ Paper of the network: https://arxiv.org/abs/1512.03385
 Expected: not measured yet.
 Labels: RAF-DB's own list, 1..7 = surprise, fear, disgust, happiness, sadness, anger, neutral.
 Needs: data/raf_db (docs/datasets.md), pretrained/resnet18_msceleb.pth (README.md).
-Command: python tools/train.py configs/resnet/raf.py
+Command: mmfer train resnet/raf
 """
 
 from mmengine.config import read_base

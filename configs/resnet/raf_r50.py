@@ -4,7 +4,7 @@ Paper of the network: https://arxiv.org/abs/1512.03385
 Expected: not measured yet. EAC's paper has 88.75 % for a plain ResNet-50 with its own recipe.
 Labels: RAF-DB's own list, 1..7 = surprise, fear, disgust, happiness, sadness, anger, neutral.
 Needs: data/raf_db (docs/datasets.md), pretrained/resnet50_ft_weight.pkl (README.md).
-Command: python tools/train.py configs/resnet/raf_r50.py
+Command: mmfer train resnet/raf_r50
 """
 
 from mmengine.config import read_base

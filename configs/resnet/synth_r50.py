@@ -3,7 +3,7 @@
 Paper of the network: https://arxiv.org/abs/1512.03385
 Expected: not measured yet; a perfect observer 93.00 %.
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
-Command: python tools/train.py configs/resnet/synth_r50.py
+Command: mmfer train resnet/synth_r50
 """
 
 from mmengine.config import read_base

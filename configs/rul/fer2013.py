@@ -4,7 +4,7 @@ Paper: https://proceedings.neurips.cc/paper/2021/hash/9332c513ef44b682e9347822c2
 Expected: not measured yet.
 Labels: FER2013's own order, anger, disgust, fear, happiness, sadness, surprise, neutral.
 Needs: data/fer2013 (docs/datasets.md).
-Command: python tools/train.py configs/rul/fer2013.py
+Command: mmfer train rul/fer2013
 """
 
 from mmengine.config import read_base

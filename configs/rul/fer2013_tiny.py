@@ -4,7 +4,7 @@ Paper of the full network: https://proceedings.neurips.cc/paper/2021/hash/9332c5
 Expected: 50.11 +- 0.20 % accuracy over seeds 0, 1, 2 (docs/results/README.md).
 Labels: FER2013's own order, anger, disgust, fear, happiness, sadness, surprise, neutral.
 Needs: data/fer2013 (see README.md).
-Command: python tools/train.py configs/rul/fer2013_tiny.py
+Command: mmfer train rul/fer2013_tiny
 """
 
 from mmengine.config import read_base

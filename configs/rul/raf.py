@@ -6,7 +6,7 @@ Expected: 88.98 % accuracy, reported by the paper, whose batches, epochs, optimi
 noise and erasing are those of SCN (README.md).
 Labels: RAF-DB's own list, 1..7 = surprise, fear, disgust, happiness, sadness, anger, neutral.
 Needs: data/raf_db (docs/datasets.md), pretrained/resnet18_msceleb.pth (README.md).
-Command: python tools/train.py configs/rul/raf.py
+Command: mmfer train rul/raf
 """
 
 from mmcv.transforms import RandomApply, RandomChoice, RandomFlip

@@ -3,7 +3,7 @@
 Paper of the full network: https://proceedings.neurips.cc/paper/2021/hash/9332c513ef44b682e9347822c2e457ac-Abstract.html
 Expected: not measured yet; a perfect observer 93.00 %.
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
-Command: python tools/train.py configs/rul/synth.py
+Command: mmfer train rul/synth
 """
 
 from mmengine.config import read_base

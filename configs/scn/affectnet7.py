@@ -6,7 +6,7 @@ class drawn as often.
 Labels: AffectNet's own, 0..6 = neutral, happiness, sadness, surprise, fear, disgust, anger; the validation part is the
 test. Training draws every class as often.
 Needs: data/affectnet (docs/datasets.md), pretrained/resnet18_msceleb.pth (README.md).
-Command: python tools/train.py configs/scn/affectnet7.py
+Command: mmfer train scn/affectnet7
 """
 
 from mmcv.transforms import RandomApply, RandomChoice, RandomFlip

@@ -4,7 +4,7 @@ Paper: https://arxiv.org/abs/2002.10392; it has no results on FER2013.
 Expected: not measured yet.
 Labels: FER2013's own order, anger, disgust, fear, happiness, sadness, surprise, neutral.
 Needs: data/fer2013 (docs/datasets.md).
-Command: python tools/train.py configs/scn/fer2013.py
+Command: mmfer train scn/fer2013
 """
 
 from mmengine.config import read_base

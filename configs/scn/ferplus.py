@@ -5,7 +5,7 @@ Expected: 89.35 % accuracy, reported by the paper, whose rule for the lists is n
 Labels: FER+'s own order, neutral, happiness, surprise, sadness, anger, disgust, fear, contempt; the majority rule for
 training (25,060 faces) and test (3,153).
 Needs: data/ferplus (docs/datasets.md), pretrained/resnet18_msceleb.pth (README.md).
-Command: python tools/train.py configs/scn/ferplus.py
+Command: mmfer train scn/ferplus
 """
 
 from mmengine.config import read_base

@@ -6,7 +6,7 @@ Expected: 87.03 % accuracy, reported by the paper; 88.14 % with more training da
 recipe is that of the authors' code, whose margin of 0.15 their README replaces by 0.07 for batches of 64.
 Labels: RAF-DB's own list, 1..7 = surprise, fear, disgust, happiness, sadness, anger, neutral.
 Needs: data/raf_db (docs/datasets.md), pretrained/resnet18_msceleb.pth (README.md).
-Command: python tools/train.py configs/scn/raf.py
+Command: mmfer train scn/raf
 """
 
 from mmcv.transforms import RandomApply, RandomChoice, RandomFlip

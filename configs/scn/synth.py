@@ -3,7 +3,7 @@
 Paper of the full network: https://arxiv.org/abs/2002.10392
 Expected: not measured yet; a perfect observer 93.00 %.
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
-Command: python tools/train.py configs/scn/synth.py
+Command: mmfer train scn/synth
 """
 
 from mmengine.config import read_base

@@ -4,7 +4,7 @@ Paper of the network: https://arxiv.org/abs/2103.14030
 Expected: not measured yet.
 Labels: RAF-DB's own list, 1..7 = surprise, fear, disgust, happiness, sadness, anger, neutral.
 Needs: data/raf_db (docs/datasets.md), pretrained/swin_tiny.pth (README.md).
-Command: python tools/train.py configs/swin/raf.py
+Command: mmfer train swin/raf
 """
 
 from mmengine.config import read_base

@@ -3,7 +3,7 @@
 Paper of the network: https://arxiv.org/abs/2103.14030
 Expected: not measured yet; a perfect observer 93.00 %.
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
-Command: python tools/train.py configs/swin/synth.py
+Command: mmfer train swin/synth
 """
 
 from mmengine.config import read_base

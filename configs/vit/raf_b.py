@@ -4,7 +4,7 @@ Paper of the network: https://arxiv.org/abs/2010.11929
 Expected: not measured yet.
 Labels: RAF-DB's own list, 1..7 = surprise, fear, disgust, happiness, sadness, anger, neutral.
 Needs: data/raf_db (docs/datasets.md), pretrained/vit_base.pth (README.md).
-Command: python tools/train.py configs/vit/raf_b.py
+Command: mmfer train vit/raf_b
 """
 
 from mmengine.config import read_base

@@ -3,7 +3,7 @@
 Paper of the network: https://arxiv.org/abs/2010.11929
 Expected: not measured yet; a perfect observer 93.00 %.
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
-Command: python tools/train.py configs/vit/synth.py
+Command: mmfer train vit/synth
 """
 
 from mmengine.config import read_base

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """The command ``mmfer``.
 
 A verb is a module ``mmfer.cli.<verb>`` with ``add_arguments(parser)`` and ``run(args)``, which imports what it needs
@@ -42,6 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: Words of the command line after the name of the program; by default those of this process.
     """
+    if '_ARGCOMPLETE' in os.environ:  # set by a shell that asks how a command line goes on
+        from .completion import complete
+
+        complete()
     words = list(sys.argv[1:] if argv is None else argv)
     verb = next((name for name in (' '.join(words[:2]), *words[:1]) if name in VERBS), None)
     if verb is None:

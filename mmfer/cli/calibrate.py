@@ -1,7 +1,7 @@
 """Calibrate the probabilities of a checkpoint on a validation split, by temperature or vector scaling,
 and find the uncertainty above which it should not answer (--coverage or --max-error).
 
-The new checkpoint takes the place of the old one in tools/test.py, init_model and exports. By default the fit is on the
+The new checkpoint takes the place of the old one in mmfer test, init_model and exports. By default the fit is on the
 val_dataloader of CONFIG. Where that has the test images, use --holdout, which fits on a part of them and reports on the
 others, or --data.
 """

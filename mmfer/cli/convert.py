@@ -6,8 +6,8 @@ torchvision's names (MS-Celeb-1M, VGGFace2), MixedFeatureNet, IR-Nets (face.evoL
 The source is a file of torch.save, also of a whole network, safetensors, or a pickle of NumPy arrays. Nothing in it is
 run, so that it may come from anywhere:
 
-    mmfer convert poster_pp.pth converted.pth --config configs/poster_pp/raf.py
-    mmfer convert resnet50_ft_weight.pkl r50.pth --config configs/eac/raf.py
+    mmfer convert poster_pp.pth converted.pth --config poster_pp/raf
+    mmfer convert resnet50_ft_weight.pkl r50.pth --config eac/raf
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def write_folder(folder: Path, dataset, args: argparse.Namespace) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from mmfer.datasets.prepare.staging import new_folder, put_in_place
+    from mmfer.datasets.prepare.raw import new_folder, put_in_place
     from mmfer.datasets.synth.render import MIN_SIZE
     from mmfer.datasets.synth_fer import SynthFER
 

@@ -30,7 +30,7 @@ class OptionsAction(DictAction):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('config', help='config file, e.g. configs/poster_var/synth.py')
+    parser.add_argument('config', help='config file, or the name of a config of mmfer such as poster_var/synth')
     parser.add_argument('--work-dir', help='folder of logs and checkpoints [work_dirs/<folder>/<config>]')
     parser.add_argument(
         '--resume', nargs='?', const='', metavar='FILE', help='continue the newest checkpoint of the work dir, or FILE'

@@ -41,7 +41,7 @@ def check_lengths(schedulers: Any, runner: Runner) -> None:
     problems = [line for name, group in groups.items() for line in _misfits(name, group, runner)]
     if problems:
         raise ValueError(
-            f'the schedule does not fit the training: {"; ".join(problems)}. tools/train.py --epochs N (epochs=N in '
+            f'the schedule does not fit the training: {"; ".join(problems)}. mmfer train --epochs N (epochs=N in '
             'Python) sets both; or make train_cfg and param_scheduler agree.'
         )
 

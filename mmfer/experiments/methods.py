@@ -97,13 +97,15 @@ def plan_methods(
 def unique_names(sources: Sequence[str | Path]) -> list[str]:
     """Names of files (or heads) without folder and suffix; where these are equal, with their folder's name before it.
 
-    >>> unique_names(['configs/dan/raf.py', 'configs/dan/synth.py', 'configs/poster_var/synth.py'])
+    >>> unique_names(['configs/dan/raf.py', 'dan/synth', 'configs/poster_var/synth.py'])
     ['raf', 'dan_synth', 'poster_var_synth']
     """
     paths = [Path(source) for source in sources]
     stems = [path.stem if path.suffix == '.py' else path.name for path in paths]
-    twice = [stems.count(stem) > 1 for stem in stems]
-    return [f'{p.resolve().parent.name}_{stem}' if t and p.suffix else stem for p, stem, t in zip(paths, stems, twice)]
+    return [
+        f'{path.resolve().parent.name}_{stem}' if stems.count(stem) > 1 and len(path.parts) > 1 else stem
+        for path, stem in zip(paths, stems)
+    ]
 
 
 def text_settings(text: str) -> dict[str, Any]:

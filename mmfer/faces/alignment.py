@@ -220,7 +220,7 @@ def _visible(shape: tuple[int, ...], matrix: np.ndarray, size: tuple[int, int], 
 class AlignFace:
     """Turn, scale and cut out the face so that its landmarks lie where ArcFace has them.
 
-    It is :func:`align_face`, which ``tools/dataset_converters/align_faces.py`` uses as well.
+    It is :func:`align_face`, which ``mmfer data align`` uses as well.
 
     Used keys: ``img`` (uint8 (H, W, 3)), ``face_landmarks`` (5, 2): eyes, nose, corners of the mouth, (x, y) in pixels
     of ``img``, and ``face_box`` (x1, y1, x2, y2). Changed: ``img`` and ``img_shape`` (H, W). ``face_landmarks`` and

@@ -94,13 +94,14 @@ class VideoWriter:
         self.rate = rate
         self.part = self.path.with_name(f'.{os.getpid()}.part.mp4')
         self.writer: cv2.VideoWriter | None = None
-        self.size, self.frames, self.waiting = (0, 0), 0, None
+        self.size, self.frames = (0, 0), 0
+        self.waiting: np.ndarray | None = None
 
     def write(self, frame: np.ndarray, seconds: float) -> None:
         """Add a BGR frame (H, W, 3), to be shown from so many seconds on until the next one."""
         if self.writer is None:
             self.size = frame.shape[1], frame.shape[0]
-            self.writer = cv2.VideoWriter(str(self.part), cv2.VideoWriter_fourcc(*'mp4v'), self.rate, self.size)
+            self.writer = cv2.VideoWriter(str(self.part), cv2.VideoWriter.fourcc(*'mp4v'), self.rate, self.size)
             if not self.writer.isOpened():
                 self.close(keep=False)
                 raise ValueError(f'OpenCV cannot write {self.path} ({self.size[0]} x {self.size[1]}, mp4v)')
@@ -110,7 +111,7 @@ class VideoWriter:
 
     def _repeat_until(self, frames: int) -> None:
         """Write the frame that waits for the next one, until the video has so many frames."""
-        while self.waiting is not None and self.frames < frames:
+        while self.writer is not None and self.waiting is not None and self.frames < frames:
             self.writer.write(self.waiting)
             self.frames += 1
 

@@ -78,7 +78,7 @@ def heat_maps(
     done, taken = HeatMapFiles(), set()
     for source in open_images(images, 'Heat maps'):
         if source.image is None:
-            done.errors.append(source.error)
+            done.errors.append(str(source.error))
             continue
         try:
             seen = view(source.image, source.name)

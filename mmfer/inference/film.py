@@ -94,7 +94,7 @@ def _show_or_write(image: np.ndarray, result: ImageResult, video: VideoWriter | 
 
     drawn = draw_faces(image, result)
     if video is not None:
-        video.write(drawn, result.time)
+        video.write(drawn, result.time or 0.0)
     if not show:
         return True
     cv2.imshow(WINDOW, drawn)
@@ -126,10 +126,11 @@ class _Seen:
             self.failed += 1
             self.errors += [printable(result.error)] if len(self.errors) < 3 else []
             return
+        frame = result.frame or 0
         self.frames, self.faces = self.frames + 1, self.faces + len(result.faces)
         for face in result.faces:
-            person = self.people.setdefault(face.track, _Person(result.frame))
-            person.last, person.seen = result.frame, person.seen + 1
+            person = self.people.setdefault(face.track, _Person(frame))
+            person.last, person.seen = frame, person.seen + 1
             person.abstained += face.abstain
             person.uncertainty += face.uncertainty
             person.labels[face.label] += 1

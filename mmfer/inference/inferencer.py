@@ -44,7 +44,7 @@ class Classifier(Protocol):
     classes: tuple[str, ...]
     pipeline: list
     face_crop: Mapping | None
-    calibration: tuple[np.ndarray, np.ndarray] | None
+    calibration: tuple[np.ndarray, ...] | None
     abstention: Mapping | None
     source: str
 
@@ -73,7 +73,7 @@ def open_classifier(model: Any, checkpoint: str | Path | None = None, device: An
         return OnnxClassifier(model)
     if suffix in WEIGHTS:
         raise ValueError(f'{model} is a checkpoint: give its config first, then the checkpoint')
-    if suffix != '.py':
+    if suffix != '.py' and '/' not in str(model):
         from mmfer.utils.model_index import model_info
 
         info = model_info(str(model))
@@ -101,7 +101,7 @@ class ExpressionInferencer:
     """Finds the faces of images and videos and says, for each, which expression it shows and how sure that is.
 
     Faces are cut out and prepared by the transforms of the model's test data, so a prepared face gives the same
-    prediction here as in ``tools/test.py``. Files and PIL images say what they are; of arrays, ``channels`` must be
+    prediction here as in ``mmfer test``. Files and PIL images say what they are; of arrays, ``channels`` must be
     told, and a warning is given if the faces found in them are blue.
 
     Args:
@@ -116,7 +116,7 @@ class ExpressionInferencer:
             takes what the tests of the model do, else a crop with a margin of 0.1.
         batch_size: Faces that go through the model together.
         threshold: Uncertainty in nats above which a face's ``abstain`` is True. ``'auto'`` takes that of the checkpoint
-            (``tools/analysis/calibrate.py --coverage``), None never abstains.
+            (``mmfer calibrate --coverage``), None never abstains.
         interval: Level of ``score_low`` and ``score_high``; None leaves them out.
         half_life: Of what a face of a video showed, in frames that are looked at, see
             :class:`mmfer.inference.tracks.FaceTracks`; 0 numbers the faces and pools nothing, None does not number
@@ -243,7 +243,8 @@ class ExpressionInferencer:
         held = 0
         tracks: dict[str, Any] = {}
         for source in open_sources(inputs, channels, stride, self.max_pixels, max_frames):
-            faces, cut = [], []
+            faces: list[Face] = []
+            cut: list[np.ndarray] = []
             if source.image is not None:
                 try:
                     faces, cut = self._cut(source)
@@ -273,7 +274,7 @@ class ExpressionInferencer:
         return [self._judge(self._face(whole_image(image)[0], values)) for image, values in zip(images, fields)]
 
     def _cut(self, source: Source) -> tuple[list[Face], list[np.ndarray]]:
-        image = source.image
+        image: Any = source.image
         if self.detector is None:
             return whole_image(image), [self._view(image, name=source.name)]
         faces = list(self.detector(image))
@@ -333,11 +334,14 @@ class ExpressionInferencer:
             yield source.image, result
 
     def _face(self, face: Face, fields: Mapping[str, np.ndarray]) -> FaceResult:
+        known = [name for name in ('uncertainty', 'aleatoric', 'epistemic') if name in fields]
+        parts: dict[str, Any] = {name: float(fields[name]) for name in known}
         scores = fields['pred_score']
         if not np.isfinite(scores).all():
             raise ValueError(f'{self.classifier.source} answers {scores.tolist()}, which are no probabilities')
+        x1, y1, x2, y2 = map(float, face.box)
         return FaceResult(
-            box=tuple(float(value) for value in face.box),
+            box=(x1, y1, x2, y2),
             classes=self.classes,
             label=self.classes[int(scores.argmax())],
             scores=scores,
@@ -345,7 +349,7 @@ class ExpressionInferencer:
             landmarks=face.landmarks,
             mean=fields.get('pred_mean'),
             std=fields.get('pred_std'),
-            **{name: float(fields[name]) for name in ('uncertainty', 'aleatoric', 'epistemic') if name in fields},
+            **parts,
         )
 
     def _judge(self, face: FaceResult) -> FaceResult:

@@ -72,7 +72,7 @@ def draw_latents(
         raise ValueError(f'neither {checkpoint} nor the config names the classes')
     pair = None if compound is None else tuple(_class(name, classes) for name in compound)
     if pair is not None and len(set(pair)) != 2:
-        raise ValueError(f'compound={tuple(compound)}: two different expressions')
+        raise ValueError(f'compound={tuple(compound or ())}: two different expressions')
     notes: list[str] = []
     if images:
         shown, seen, names = _photos(config_view(config, detector), images)
@@ -85,9 +85,10 @@ def draw_latents(
     if pair is None:
         highest = np.argsort(-np.max([face.mean for face in faces], axis=0), kind='stable')[:2]
         pair = tuple(classes[k] for k in highest)
-    what = 'images' if images else f'a drawn face from {pair[0]} over both to {pair[1]}'
+    first, second = pair
+    what = 'images' if images else f'a drawn face from {first} over both to {second}'
     title = f'{run_name(config, checkpoint)}: {what}'
-    save_figure(draw_latent(faces, classes, pair, title, is_path=not images, level=LEVEL), out)
+    save_figure(draw_latent(faces, classes, (first, second), title, is_path=not images, level=LEVEL), out)
     return notes
 
 
@@ -135,7 +136,8 @@ def _class(name: str, classes: Sequence[str]) -> str:
 
 
 def _photos(view: Callable, images: Iterable[str | Path]) -> tuple[list, list, list]:
-    shown, names, problems = [], [], []
+    shown: list[np.ndarray] = []
+    names, problems = [], []
     for source in open_images(images, 'Reading'):
         if len(shown) == MOST:
             raise ValueError(f'more than {MOST} images do not fit into a picture')
@@ -172,7 +174,7 @@ def _synth(config: Config, classes: Sequence[str], pair: Sequence[str], notes: l
 
 
 def _way(
-    dataset: SynthFER, view: Callable, classes: Sequence[str], pair: tuple, steps: int, strength: float, person: Any
+    dataset: Any, view: Callable, classes: Sequence[str], pair: tuple, steps: int, strength: float, person: Any
 ) -> tuple[list, list, list, list]:
     """Faces, inputs, names and true label distributions from one expression over both to the other."""
     own = list(dataset.METAINFO['classes'])

@@ -14,11 +14,11 @@ import numpy as np
 KEY = 'mmfer'  # of the description among an ONNX file's metadata
 BATCH = 'batch'  # name of the size that varies
 FIELDS = dict(probs='pred_score', mean='pred_mean', std='pred_std')  # other outputs have the names of their fields
-REMEDY = 'expected a file written by tools/deploy/export_onnx.py CONFIG CHECKPOINT FILE.onnx'
+REMEDY = 'expected a file written by mmfer export CONFIG CHECKPOINT FILE.onnx'
 
 
 class OnnxClassifier:
-    """A model that ``tools/deploy/export_onnx.py`` wrote, run by onnxruntime.
+    """A model that ``mmfer export`` wrote, run by onnxruntime.
 
     Pickled and copied, it loads its file again.
 
@@ -32,7 +32,7 @@ class OnnxClassifier:
 
     Attributes:
         classes: Names of the K expressions, in label order.
-        pipeline, face_crop, calibration, abstention: See :class:`mmfer.inference.inferencer.Classifier`.
+        pipeline: Of :class:`mmfer.inference.inferencer.Classifier`, as ``face_crop``, ``calibration``, ``abstention``.
         metadata: All that the file says of itself, see :func:`mmfer.inference.export.describe.describe`.
         size: (H, W).
         source: The path.
@@ -81,7 +81,7 @@ class OnnxClassifier:
         self.metadata = metadata
         self.classes = tuple(map(str, metadata['classes']))
         self.pipeline = list(metadata['pipeline'])
-        self.face_crop = metadata['face_crop']
+        self.face_crop: Mapping | None = metadata['face_crop']
         check_steps([*self.pipeline, *([self.face_crop] if self.face_crop else [])])
         self.abstention = metadata['abstention']
         if self.abstention is not None and not math.isfinite(self.abstention['threshold']):

@@ -172,7 +172,7 @@ def _frames(source: int | str, stride: int, max_frames: int | None) -> Iterator[
     from .videos import read_video
 
     is_camera = isinstance(source, int)
-    name = f'camera {source}' if is_camera else source
+    name = f'camera {source}' if is_camera else str(source)
     for number, time, image, error in read_video(source, stride, max_frames):
         yield Source(name, image, error, number, time, is_camera)
 

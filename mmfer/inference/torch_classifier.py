@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class TorchClassifier:
 
     def __init__(self, config: Any, checkpoint: str | Path | None = None, device: Any = None) -> None:
         config = config if hasattr(config, 'merge_from_dict') else load_config(config)
+        self.face_crop: Mapping | None
         self.face_crop, self.pipeline = test_steps(config)
         self.model = init_model(config, checkpoint, find_device(device))
         self.source = str(checkpoint or config.filename)
@@ -53,6 +55,7 @@ class TorchClassifier:
             )
         self.classes = tuple(map(str, classes))
         own = head.calibration
+        self.calibration: tuple[np.ndarray, ...] | None
         self.calibration = None if own is None else (own.weight.cpu().numpy(), own.bias.cpu().numpy())
         self.abstention = self.model.abstention
 
@@ -94,7 +97,8 @@ def test_steps(config: Any) -> tuple[dict | None, list[dict]]:
     steps = shared_pipeline(loader.get('dataset') or {}, f'{config.filename}: test_dataloader')
     if not steps:
         raise ValueError(f'{config.filename} has no test_dataloader with a pipeline: how are images prepared?')
-    crop, found = None, []
+    crop: dict | None = None
+    found: list[dict] = []
     for step in steps:
         cls = TRANSFORMS.get(step['type']) if isinstance(step['type'], str) else step['type']
         if cls is None:
@@ -118,4 +122,4 @@ def test_steps(config: Any) -> tuple[dict | None, list[dict]]:
     return (None if crop is None else dict(crop)), found
 
 
-test_steps.__test__ = False
+test_steps.__test__ = False  # type: ignore[attr-defined]

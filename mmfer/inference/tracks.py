@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -91,7 +92,7 @@ class FaceTracks:
         return tuple(pooled)
 
     def _pool(self, track: _Track, face: FaceResult) -> FaceResult:
-        now = dict(scores=face.scores)
+        now: dict[str, Any] = dict(scores=face.scores)
         if face.mean is not None and face.std is not None:
             now.update(mean=face.mean, square=np.square(face.std) + np.square(face.mean))
         if face.aleatoric is not None:
@@ -102,7 +103,7 @@ class FaceTracks:
             track.state[name] = value if before is None else self.keep * before + (1 - self.keep) * value
         state = track.state
         scores = state['scores'] / state['scores'].sum()
-        changes = dict(scores=scores, label=face.classes[int(scores.argmax())])
+        changes: dict[str, Any] = dict(scores=scores, label=face.classes[int(scores.argmax())])
         changes['uncertainty'] = entropy(scores)
         if 'mean' in now:
             deviation = np.sqrt(np.maximum(state['square'] - np.square(state['mean']), 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from typing import Optional
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 DEFAULT_RATE = 25.0
 _MOST_MISSING = 500  # frames in a row that do not decode, after which a file is given up
 _MOST_DENSE = 120.0  # frames a second of a variable rate; time stamps that are closer are noise
-Frame = 'tuple[int | None, float | None, np.ndarray | None, str | None]'
+Frame = tuple[Optional[int], Optional[float], Optional[np.ndarray], Optional[str]]
 
 
 def frame_rate(source: str) -> float:
@@ -48,11 +49,11 @@ def read_video(source: int | str, stride: int = 1, max_frames: int | None = None
         one sentence. Seconds are those of the file's time stamps, which need not be even.
     """
     is_camera = isinstance(source, int)
-    name = f'camera {source}' if is_camera else source
-    if not is_camera and not is_text(source):  # OpenCV crashes
+    name = f'camera {source}' if is_camera else str(source)
+    if not is_camera and not is_text(name):  # OpenCV crashes
         yield None, None, None, f'cannot open {name}: its name is no text in UTF-8, rename it'
         return
-    capture = cv2.VideoCapture(source) if is_camera else open_video(source)
+    capture = cv2.VideoCapture(source) if isinstance(source, int) else open_video(source)
     try:
         if not capture.isOpened():
             hint = 'is it connected, and free?' if is_camera else 'damaged, or in a format that OpenCV lacks'
@@ -75,7 +76,7 @@ def read_video(source: int | str, stride: int = 1, max_frames: int | None = None
             given += 1
             if given == max_frames:
                 return
-        problem = 'it gives no more frames' if is_camera else frames.problem(source)
+        problem = 'it gives no more frames' if is_camera else frames.problem(name)
         if problem:
             yield None, None, None, f'{name}: {problem}'
     finally:
@@ -96,7 +97,8 @@ class _Grabbed:
         self.capture, self.announced = capture, announced
         self.rate = _rate(capture) or DEFAULT_RATE
         self.lost = self.missing = self.count = 0
-        self.last, self.seconds, self.first, self.end = -1, 0.0, None, 0.0
+        self.last, self.seconds, self.end = -1, 0.0, 0.0
+        self.first: float | None = None
 
     def __iter__(self) -> Iterator[tuple[int, float]]:
         number = 0

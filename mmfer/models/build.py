@@ -24,7 +24,7 @@ from .heads.calibration import adopt_calibration
 from .released.names import KINDS, detect_kind
 from .released.weights import PARTS, fill
 
-CONVERT = 'python tools/model_converters/convert_released.py RELEASED.pth OUT.pth --config'
+CONVERT = 'mmfer convert RELEASED.pth OUT.pth --config'
 
 
 def init_model(
@@ -36,7 +36,7 @@ def init_model(
 
     ``model(images, mode='tensor')`` takes normalised RGB images (B, 3, H, W) and returns logits (B, K);
     ``model(images, mode='predict')`` returns one DataSample an image; ``model.classes`` names the classes in label
-    order where the checkpoint knows them. The predictions of a calibrated checkpoint (tools/analysis/calibrate.py) are
+    order where the checkpoint knows them. The predictions of a calibrated checkpoint (mmfer calibrate) are
     calibrated, its logits are not; ``model.head.calibration = None`` takes that back. ``model.abstention`` is what the
     checkpoint says of that (``threshold`` in nats and how it was found), or None.
 
@@ -115,8 +115,8 @@ def _refuse_released(state: dict, checkpoint: str | Path, config: str | None) ->
         return
     if kind != 'mmfer':
         raise ValueError(
-            f'{checkpoint} holds {KINDS[kind]} under the names of its authors. Convert it first: python '
-            f'tools/model_converters/convert_released.py {checkpoint} OUT.pth --config {config or "CONFIG"}'
+            f'{checkpoint} holds {KINDS[kind]} under the names of its authors. Convert it first: '
+            f'mmfer convert {checkpoint} OUT.pth --config {config or "CONFIG"}'
         )
 
 
@@ -174,7 +174,7 @@ def _what_is_missing(info: Mapping[str, Any]) -> Iterator[str]:
     others = sorted(folder.glob('**/*.pth'))
     if others:
         yield f'  There are {", ".join(map(str, others[:5]))}: pass one of them as checkpoint.'
-    yield f'  Train it: python tools/train.py {config}'
+    yield f'  Train it: mmfer train {config}'
     settings = load_config(config)
     data = settings.get('train_dataloader', {}).get('dataset', {})
     for root in dict.fromkeys(each.get('data_root') for each in leaves(data)):

@@ -31,7 +31,7 @@ class ExpressionTTA(BaseTTAModel):
         ValueError: If ``views`` is another; in tests, if ``views`` is None and the pipeline makes none.
 
     Examples:
-        What ``tools/test.py --tta flip`` adds to a config:
+        What ``mmfer test --tta flip`` adds to a config:
 
         ``custom_hooks = [dict(type='PrepareTTAHook', tta_cfg=dict(type='ExpressionTTA', views='flip'))]``
     """

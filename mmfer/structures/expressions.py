@@ -107,7 +107,7 @@ def class_or_expression(name: object, classes: Sequence = ()) -> str:
         ValueError: It is neither.
     """
     found = find_class(name, classes)
-    return canonical_name(name) if found is None else found
+    return canonical_name(str(name)) if found is None else found
 
 
 def canonical_name(name: str) -> str:

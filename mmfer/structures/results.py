@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -158,7 +158,7 @@ class FaceResult:
         """Probability of the label."""
         return float(self.scores[self.classes.index(self.label)])
 
-    def _by_class(self, values: Sequence[float] | None) -> dict[str, float] | None:
+    def _by_class(self, values: np.ndarray | None) -> dict[str, float] | None:
         return None if values is None else dict(zip(self.classes, _plain(values)))
 
     def __repr__(self) -> str:

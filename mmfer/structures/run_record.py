@@ -147,7 +147,7 @@ def config_settings(config: Any) -> dict[str, Any]:
     Args:
         config: MMEngine's Config.
     """
-    flat = {}
+    flat: dict[str, Any] = {}
     _flatten('', config.to_dict(), flat)
     return {name: flat[name] for name in sorted(flat) if not _unimportant(name)}
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 # Packages that a base installation lacks -> the extra that brings them.
-EXTRAS = dict.fromkeys(('torch', 'torchvision', 'mmengine', 'mmcv', 'mmpretrain', 'safetensors', 'yaml'), 'train')
-EXTRAS.update(gradio='demo', onnx='deploy')
+TRAIN = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmpretrain', 'safetensors', 'yaml', 'matplotlib')
+EXTRAS = dict(dict.fromkeys(TRAIN, 'train'), gradio='demo', onnx='deploy')
 
 
 class TrainingError(RuntimeError):

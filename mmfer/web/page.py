@@ -34,7 +34,7 @@ CHOOSE = """element.addEventListener('click', (event) => {
 });"""
 GONE = 'The picture is no longer kept: choose it again.'
 GIVEN = 'It starts at {:.2f} nats, which was fitted on a validation split or chosen by whoever started this page.'
-NO_THRESHOLD = 'None was fitted for this model (`tools/analysis/calibrate.py --coverage`), so it starts at its maximum.'
+NO_THRESHOLD = 'None was fitted for this model (`mmfer calibrate --coverage`), so it starts at its maximum.'
 
 
 def build_page(inferencer: Any, examples: Sequence[Example] = (), max_waiting: int = 64) -> gr.Blocks:

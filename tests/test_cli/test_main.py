@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+from base_install import base_python
 from processes import python
 
 from mmfer.cli import VERBS, main
@@ -46,3 +47,20 @@ def test_as_a_module():
     result = python('-m', 'mmfer', '--help')
     assert result.returncode == 0
     assert result.stdout == python('-m', 'mmfer.cli', '--help').stdout
+
+
+def test_a_verb_whose_extra_is_missing_names_it(tmp_path):
+    lines = ['train c.py', 'test c.py x.pth', 'compare --from d', 'calibrate c.py x.pth', 'export c.py x.pth o.onnx']
+    lines += ['convert a b --config c.py', 'flops c.py', 'models', 'data verify c.py', 'data align a b']
+    lines += ['data prepare raf_db a b', 'plot curves d --out c.png', 'plot cam c.py x.pth a.png --out m']
+    lines += ['predict c.py x.pth a.png --detector none']
+    code = f'from mmfer.cli import main\nprint([main(line.split()) for line in {lines}])'
+    result = base_python(code, cwd=tmp_path)
+    assert result.stdout.strip() == str([1] * len(lines)), result.stderr
+    assert sum(line.endswith("pip install 'mmfer[train]'") for line in result.stderr.splitlines()) == len(lines)
+
+
+@pytest.mark.parametrize(('words', 'code'), [(['download', '--list'], 0), (['data', 'browse', 'no.py'], 2)])
+def test_exit_codes_reach_the_shell(words, code, tmp_path):
+    """Those of bad input and of Ctrl-C are tested above and with the trainings that they stop."""
+    assert python('-m', 'mmfer', *words, cwd=tmp_path).returncode == code

@@ -92,7 +92,7 @@ def test_wrong_images(model):
 
 def test_damaged_and_foreign_files(model, tmp_path):
     path = tmp_path / 'b.onnx'
-    with pytest.raises(FileNotFoundError, match=r'no such file: .*b\.onnx \(expected a file written by tools/deploy'):
+    with pytest.raises(FileNotFoundError, match=r'no such file: .*b\.onnx \(expected a file written by mmfer export'):
         OnnxClassifier(path)
     with pytest.raises(FileNotFoundError):
         OnnxClassifier(tmp_path)
@@ -159,7 +159,7 @@ def test_a_size_of_the_batch_that_never_changes(model):
 
 @pytest.mark.parametrize('tta', VIEWS)
 def test_views_are_merged_as_in_pytorch_and_in_tests(tta, model, tmp_path):
-    """A calibrated VICH: the exported file, the checkpoint, and tools/test.py on the same faces."""
+    """A calibrated VICH: the exported file, the checkpoint, and mmfer test on the same faces."""
     config, checkpoint, path = model
     out = tmp_path / 'out.json'
     evaluate(config, checkpoint, out=out, work_dir=tmp_path, tta=tta)

@@ -35,7 +35,7 @@ def test_full_model_does_not_need_the_pretrained_parts(config):
 
 def test_what_lies_beside_a_missing_checkpoint_is_named(tmp_path):
     (tmp_path / 'epoch_3.pth').touch()
-    with pytest.raises(FileNotFoundError, match=r'(?s)epoch_7.pth \(in .*: epoch_3.pth\).*train with tools/train.py'):
+    with pytest.raises(FileNotFoundError, match=r'(?s)epoch_7.pth \(in .*: epoch_3.pth\).*train with mmfer train'):
         init_model(CONFIG, tmp_path / 'epoch_7.pth')
     with pytest.raises(FileNotFoundError, match='is a folder, which holds epoch_3.pth: name one of them'):
         init_model(CONFIG, tmp_path)
@@ -44,7 +44,7 @@ def test_what_lies_beside_a_missing_checkpoint_is_named(tmp_path):
 def test_released_weights_are_told_from_own_ones(tmp_path):
     names = ('ir_back.body1.0.res_layer.1.weight', 'VIT.head_vae.fc_mu.weight')
     torch.save({'state_dict': {name: torch.zeros(2) for name in names}}, tmp_path / 'released.pth')
-    with pytest.raises(ValueError, match=r'POSTER-Var .* Convert it first: python tools/model_converters/convert_rel'):
+    with pytest.raises(ValueError, match=r'POSTER-Var .* Convert it first: mmfer convert '):
         init_model(CONFIG, tmp_path / 'released.pth')
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from mmfer.datasets.synth_fer import SynthFER
 
-TOOL = 'tools/dataset_converters/align_faces.py'
+TOOL = 'mmfer data align'
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def config(tmp_path):
 
 @pytest.fixture
 def tool():
-    return load_tool('tools/analysis/browse_dataset.py')
+    return load_tool('mmfer data browse')
 
 
 @pytest.fixture

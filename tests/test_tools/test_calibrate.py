@@ -1,7 +1,7 @@
 import pytest
 from trained_heads import config_with, train_head
 
-TOOL = 'tools/analysis/calibrate.py'
+TOOL = 'mmfer calibrate'
 
 
 @pytest.mark.slow

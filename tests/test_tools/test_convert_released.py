@@ -12,7 +12,7 @@ from safetensors import safe_open
 
 from mmfer.models import FaceResNet, IRNet
 
-TOOL = 'tools/model_converters/convert_released.py'
+TOOL = 'mmfer convert'
 CONFIG = """
 from mmpretrain.models import ClsDataPreprocessor, ImageClassifier
 from mmfer.datasets import RAFDB

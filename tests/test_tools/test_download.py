@@ -1,7 +1,7 @@
 import pytest
 from processes import ROOT
 
-TOOL = 'tools/download.py'
+TOOL = 'mmfer download'
 REAL = ROOT.parent / 'shared' / 'weights' / 'face_detection_yunet_2023mar.onnx'
 
 

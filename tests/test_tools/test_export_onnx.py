@@ -4,7 +4,7 @@ import exports
 import onnx
 import torch
 
-TOOL = 'tools/deploy/export_onnx.py'
+TOOL = 'mmfer export'
 
 
 def test_all_options(tmp_path, call_tool, monkeypatch):

@@ -1,6 +1,6 @@
 import json
 
-TOOL = 'tools/analysis/get_flops.py'
+TOOL = 'mmfer flops'
 CONFIG = 'configs/poster_var/synth.py'
 
 

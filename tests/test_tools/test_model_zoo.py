@@ -5,7 +5,7 @@ from processes import ROOT, load_tool
 
 from mmfer.utils.model_index import read_index
 
-TOOL = 'tools/analysis/model_zoo.py'
+TOOL = 'docs/write_model_zoo.py'
 ZOO = load_tool(TOOL)
 
 

@@ -3,7 +3,7 @@ import json
 import cv2
 from processes import ROOT
 
-TOOL = 'tools/analysis/plot_curves.py'
+TOOL = 'mmfer plot curves'
 
 
 def test_runs_seeds_and_published_logs(tmp_path, call_tool):

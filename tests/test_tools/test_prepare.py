@@ -25,7 +25,7 @@ def jaffe_zip(codes=CODES):
 
 @pytest.fixture
 def tool():
-    return load_tool('tools/dataset_converters/prepare.py')
+    return load_tool('mmfer data prepare')
 
 
 @pytest.fixture

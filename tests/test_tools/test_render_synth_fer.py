@@ -10,7 +10,7 @@ from mmfer.datasets import SynthFER
 
 @pytest.fixture
 def tool():
-    return load_tool('tools/dataset_converters/render_synth_fer.py')
+    return load_tool('mmfer data synth')
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-TOOL = 'tools/analysis/verify_dataset.py'
+TOOL = 'mmfer data verify'
 CONFIG = """
 from mmfer.datasets import FolderDataset
 

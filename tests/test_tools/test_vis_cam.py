@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from trained_heads import config_with, train_head
 
-TOOL = 'tools/analysis/vis_cam.py'
+TOOL = 'mmfer plot cam'
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 from trained_heads import config_with, train_head
 
-TOOL = 'tools/analysis/vis_latent.py'
+TOOL = 'mmfer plot latent'
 
 
 def test_drawn_faces_and_images(tmp_path, call_tool):

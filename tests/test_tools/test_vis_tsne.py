@@ -2,7 +2,7 @@ import cv2
 import pytest
 from trained_heads import config_with, train_head
 
-TOOL = 'tools/analysis/vis_tsne.py'
+TOOL = 'mmfer plot tsne'
 
 
 def test_picture_and_points_are_the_same_for_the_same_seed(tmp_path, call_tool):

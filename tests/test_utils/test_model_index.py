@@ -105,7 +105,7 @@ def test_what_is_missing_is_said(index):
         get_model('small')
     text = str(error.value)
     assert 'Looked for epoch_*.pth in work_dirs/mine/small' in text
-    assert 'python tools/train.py configs/mine/small.py' in text
+    assert 'mmfer train configs/mine/small.py' in text
     assert 'released (see https://example.org/paper)' in text
     (index / 'work_dirs/mine/small/seed_0').mkdir(parents=True)
     shutil.copy(index / 'epoch_1.pth', index / 'work_dirs/mine/small/seed_0')
@@ -121,7 +121,7 @@ def test_what_a_large_model_needs_is_said(tmp_path, monkeypatch):
     assert 'needs the data in data/raf_db, which is not there' in text
     assert 'starts from pretrained/ir50.pth, which is not there: IR-50 trained on' in text
     assert 'starts from pretrained/mobilefacenet_model_best.pth.tar, which is not there' in text
-    assert 'convert_released.py RELEASED.pth OUT.pth --config' in text
+    assert 'mmfer convert RELEASED.pth OUT.pth --config' in text
     (tmp_path / 'pretrained').mkdir()
     (tmp_path / 'pretrained/ir50.pth').touch()
     with pytest.raises(FileNotFoundError, match='starts from pretrained/ir50.pth, which is there'):

@@ -57,19 +57,11 @@ def test_validation_missed_before_a_stop_is_kept(tmp_path):
     assert read_scalars(tmp_path)['val/accuracy'] == {1: 1.0}
 
 
-def test_half_a_line_at_the_end_is_left_out(tmp_path):
-    log(tmp_path, train(10, loss=3.0), end='{"loss": 2.0, "ep')
+def test_what_is_left_out(tmp_path):
+    """Half a line at the end, an evaluation outside of a training, and what is no number."""
+    whole = train(10, loss=3.0, note='x', flag=True, table=[1, 2])
+    log(tmp_path, whole, val(0, accuracy=99.0), end='{"loss": 2.0, "ep')
     assert read_scalars(tmp_path) == {'train/loss': {10: 3.0}}
-
-
-def test_evaluation_outside_of_a_training_is_left_out(tmp_path):
-    log(tmp_path, train(10, loss=3.0), val(0, accuracy=99.0))
-    assert list(read_scalars(tmp_path)) == ['train/loss']
-
-
-def test_what_is_no_number_is_left_out(tmp_path):
-    log(tmp_path, train(10, loss=float('nan'), note='x', flag=True, table=[1, 2]))
-    assert list(read_scalars(tmp_path)) == ['train/loss']
 
 
 def test_a_file_of_other_content(tmp_path):

@@ -3,7 +3,7 @@
 As in the papers, the validation part (500 faces a class) is the test, as the test labels are not public. An epoch has
 5,000 faces of each class, drawn anew each time, with replacement where a class has fewer.
 Either layout is read: the 2017 lists over uncropped images, whose faces are cut out by their boxes, or the folders
-of 2021; or the lists that prepare.py wrote, which is fastest.
+of 2021; or the lists that mmfer data prepare wrote, which is fastest.
 """
 
 from mmcv.transforms import RandomFlip

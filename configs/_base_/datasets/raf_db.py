@@ -6,7 +6,7 @@ in the papers, the test part is evaluated after each epoch, so the best epoch is
 There is no face_crop here: the images come aligned by their authors, and the release does not say onto which places, so
 that AlignFace, which takes ArcFace's, would be another alignment. Faces of photos are cut out with a margin and not
 turned. For a model that sees photos as it saw its training, align the originals of the release
-(tools/dataset_converters/align_faces.py), train on these, and set the face_crop that the tool prints.
+(mmfer data align), train on these, and set the face_crop that the tool prints.
 """
 
 from mmcv.transforms import RandomFlip

@@ -18,7 +18,7 @@ class MapClasses(DatasetWrapper):
 
     Use it to train on several data sets whose classes differ (each mapped to the same ones, then ``ConcatDataset``,
     which by itself maps other orders and subsets), or to test on the classes that a model knows, as
-    ``tools/test.py --data`` does.
+    ``mmfer test --data`` does.
 
     Soft labels follow: classes that count as the same one are added, and what is left is scaled to the former sum; a
     sample whose soft label has nothing left in ``classes`` loses it. Other keys of an entry, such as ``votes``, stay.

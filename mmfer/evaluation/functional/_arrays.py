@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -9,7 +11,7 @@ from numpy.typing import ArrayLike
 FLOOR = float(np.finfo(np.float32).tiny)
 
 
-def _listed(bad: np.ndarray) -> str:
+def _listed(bad: Any) -> str:
     rows = np.flatnonzero(bad)
     return f'{len(rows)} of {len(bad)} rows (first: {", ".join(map(str, rows[:10]))})'
 
@@ -99,7 +101,7 @@ def divide(a: ArrayLike, b: ArrayLike, otherwise: float = np.nan) -> np.ndarray:
     return np.divide(a, b, out=np.full(a.shape, float(otherwise)), where=b > 0)
 
 
-def search(ascending: np.ndarray, values: np.ndarray, side: str) -> np.ndarray:
+def search(ascending: np.ndarray, values: np.ndarray, side: Literal['left', 'right']) -> np.ndarray:
     """NumPy's ``searchsorted`` row by row: (..., N) and (..., V) -> (..., V)."""
     found = np.empty(values.shape, np.int64)
     for row in np.ndindex(values.shape[:-1]):

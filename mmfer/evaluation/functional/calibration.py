@@ -82,7 +82,7 @@ class CalibrationBins(NamedTuple):
 
     lower: np.ndarray
     upper: np.ndarray
-    count: np.ndarray
+    count: np.ndarray  # type: ignore[assignment] # tuple.count
     confidence: np.ndarray
     accuracy: np.ndarray
 
@@ -197,4 +197,4 @@ def classwise_calibration_error(
         expected_calibration_error(calibration_bins(score, target == k, num_bins, adaptive, weights))
         for k, score in enumerate(scores.T)
     ]
-    return plain(np.mean(errors, axis=0))
+    return plain(np.mean(np.asarray(errors), axis=0))

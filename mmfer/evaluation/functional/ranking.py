@@ -134,4 +134,4 @@ def ood_auroc(inside: ArrayLike, outside: ArrayLike) -> float:
     >>> ood_auroc([0.1, 0.2], [0.3, 0.7, 0.9])
     1.0
     """
-    return auroc(ood_ranking(inside, outside))
+    return float(auroc(ood_ranking(inside, outside)))

@@ -144,7 +144,8 @@ def calibrate(
     content = load_checkpoint(checkpoint)
     out = _check_out(Path(checkpoint), None if out is None else Path(out))
     loader = choose_data(config, data, holdout is not None)
-    ids, notes = list_images(loader['dataset']), []
+    ids = list_images(loader['dataset'])
+    notes: list[str] = []
     refuse_training_images(config, ids, notes)
     if holdout is None:
         refuse_test_images(config, ids, allow_test, notes)
@@ -292,9 +293,9 @@ def _fit(method: str, scores: np.ndarray, target: np.ndarray, names: tuple, note
 def _figures(scores: np.ndarray, target: np.ndarray) -> dict[str, float]:
     bins = functional.calibration_bins(*functional.top_label(scores, target))
     return dict(
-        nll=functional.nll(scores, target),
-        brier=functional.brier(scores, target),
-        ece=100 * functional.expected_calibration_error(bins),
+        nll=float(functional.nll(scores, target)),
+        brier=float(functional.brier(scores, target)),
+        ece=100 * float(functional.expected_calibration_error(bins)),
         accuracy=100 * float((scores.argmax(1) == target).mean()),
     )
 
@@ -302,16 +303,16 @@ def _figures(scores: np.ndarray, target: np.ndarray) -> dict[str, float]:
 def _abstention(
     scores: np.ndarray, target: np.ndarray, fit: np.ndarray, coverage: float | None, max_error: float | None
 ) -> dict[str, Any] | None:
-    if coverage is None and max_error is None:
-        return None
     uncertainty = head_entropy(torch.from_numpy(scores)).numpy()
     right = scores.argmax(1) == target
     if coverage is not None:
         threshold = functional.threshold_at_coverage(uncertainty[fit], coverage)
         wanted = f'{100 * coverage:g} % of the images answered'
-    else:
+    elif max_error is not None:
         threshold = functional.threshold_at_risk(uncertainty[fit], ~right[fit], max_error)
         wanted = f'at most {100 * max_error:g} % of the answers wrong, with 95 % confidence'
+    else:
+        return None
 
     def figures(part: np.ndarray) -> dict[str, float]:
         answered = part & (uncertainty <= threshold)

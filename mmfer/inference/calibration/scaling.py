@@ -130,4 +130,5 @@ def fit_vector(scores: ArrayLike, target: ArrayLike, ridge: float = 1.0) -> tupl
         far = ridge / number * (point - centre)
         return value + 0.5 * far @ (point - centre), gradient + far, hessian + ridge / number * np.eye(2 * classes)
 
-    return tuple(np.split(_minimise(objective, centre), 2))
+    weight, bias = np.split(_minimise(objective, centre), 2)
+    return weight, bias

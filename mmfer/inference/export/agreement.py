@@ -114,7 +114,7 @@ def compare(
     Raises:
         ValueError: If the exported model does not run, gives other outputs, or differs by more than ``TOLERANCE``.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for batch in batches:
         expected = predictions(model, batch.images)
         size = len(batch.images)

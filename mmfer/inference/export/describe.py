@@ -113,7 +113,8 @@ def input_size(pipeline: Sequence[Mapping], config: Config) -> tuple[int, int]:
     Raises:
         ValueError: If it depends on the image, or they are no uint8 images any more.
     """
-    sizes, view = set(), NetworkView(pipeline)
+    sizes: set[tuple[int, int]] = set()
+    view = NetworkView(pipeline)
     for height, width in ((300, 400), (500, 330)):
         image = view(np.zeros((height, width, 3), np.uint8))
         if image.dtype != np.uint8 or image.ndim != 3:
@@ -121,7 +122,7 @@ def input_size(pipeline: Sequence[Mapping], config: Config) -> tuple[int, int]:
                 f'the test pipeline of {config.filename} gives {image.dtype} images of shape {image.shape}: leave '
                 'normalisation to the data preprocessor'
             )
-        sizes.add(tuple(map(int, image.shape[:2])))
+        sizes.add((int(image.shape[0]), int(image.shape[1])))
     if len(sizes) > 1:
         raise ValueError(
             f'the test pipeline of {config.filename} gives images of no fixed size: end it with '

@@ -74,4 +74,4 @@ def _prepare_head(head: BaseHead) -> None:
         whitening = torch.linalg.solve_triangular(factor, identity.expand_as(factor), upper=False)
         # Transposed here: onnxruntime before 1.20 would merge a transposition with the product, and cannot in double.
         head.register_buffer('whitening', whitening.mT.contiguous(), persistent=False)
-        head.variance = lambda phi: (phi @ head.whitening).square().sum(2).t()
+        head.variance = lambda phi: (phi @ head.whitening).square().sum(2).t()  # type: ignore[method-assign]

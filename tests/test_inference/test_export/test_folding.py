@@ -3,7 +3,7 @@ import torch
 from mmcv.cnn import ConvModule
 from torch import nn
 
-from mmfer.inference.export.folding import affine, fold_batch_norms, fold_shifts
+from mmfer.inference.export.folding import fold_batch_norms, fold_shifts
 from mmfer.models import IRNet
 
 
@@ -98,16 +98,3 @@ def test_a_shift_that_would_cost_digits_stays(weight):
 
 def test_shifts_need_folded_batch_normalisation():
     assert fold_shifts(ir_net()) == 0
-
-
-@pytest.mark.parametrize('learned', [True, False])
-def test_batch_normalisation_as_scale_and_shift(learned):
-    torch.manual_seed(0)
-    norm = nn.BatchNorm2d(4, affine=learned).eval()
-    if learned:
-        filled(norm)
-    norm.running_var.uniform_(0.5, 2)
-    x = torch.randn(2, 4, 3, 3)
-    scale, shift = affine(norm)
-    torch.testing.assert_close(x * scale + shift, norm(x))
-    assert not scale.requires_grad

@@ -15,14 +15,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-COMMAND = 'python tools/analysis/model_zoo.py'
+COMMAND = 'python docs/write_model_zoo.py'
 INTRODUCTION = f"""# Model zoo
 
 Every model of the index, with what it costs and what it reaches. mmfer ships no weights: a model is trained by its
 config, or converted from what its authors released ([how](inference.md#models-by-name)).
 
 - **parameters** and **GFLOPs** of one image of the input size are counted by
-  `python tools/analysis/get_flops.py CONFIG`: a multiply-add counts 2, attention is included, and parts of the original
+  `mmfer flops CONFIG`: a multiply-add counts 2, attention is included, and parts of the original
   that nothing reads are not there. A test compares them with the models.
 - **accuracy** is in %, on the test part of the data set. "reported by the paper" and "quoted in another paper" are
   figures of others; a link leads to the log or the report of a training with mmfer, and a test compares the figure with
