@@ -12,6 +12,7 @@ Without a model, the one that comes along answers. Of a video, each face is foll
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import sys
 import warnings
@@ -55,12 +56,18 @@ def split_words(words: Sequence[str]) -> tuple[str | None, str | None, list[str]
     if rest and (Path(rest[0]).suffix.lower() in ('.py', '.onnx') or _is_name(rest[0])):
         model = rest.pop(0)
     if rest and Path(rest[0]).suffix.lower() in WEIGHTS:
+        if model is None:
+            raise ValueError(f'{rest[0]} is a checkpoint: give its config first, then the checkpoint.')
         checkpoint = rest.pop(0)
     return model, checkpoint, rest
 
 
 def _is_name(word: str) -> bool:
-    """Whether a word is the name of a model, and neither a file, a folder nor the number of a camera."""
+    """Whether a word is the name of a model, and neither a file, a folder nor the number of a camera.
+
+    Raises:
+        ValueError: It is none of these.
+    """
     from mmfer.weights import DEFAULT
 
     if word == DEFAULT:
@@ -71,9 +78,14 @@ def _is_name(word: str) -> bool:
     from mmfer.utils.optional import MissingPackageError
 
     try:
-        return word.replace('/', '_') in list_models()
+        names = list_models()
     except (MissingPackageError, FileNotFoundError):
-        return False
+        names = [DEFAULT]
+    if word.replace('/', '_') not in names:
+        near = difflib.get_close_matches(word.replace('/', '_'), names, 1)
+        hint = f' The nearest model is {near[0]}.' if near else ''
+        raise ValueError(f'{word} is neither a file nor the name of a model.{hint}')
+    return True
 
 
 def open_inferencer(args: argparse.Namespace, model: str | None, checkpoint: str | None, **options: Any):
@@ -114,7 +126,7 @@ def _number(name: str, text: str, expected: str) -> float:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument(
-        'words',
+        'inputs',
         nargs='+',
         metavar='[MODEL [CHECKPOINT]] INPUT',
         help='exported .onnx file, config or name of a model [the one that comes along]; images, folders, or a video',
@@ -136,9 +148,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from mmfer.inference.sources import is_video
 
-    model, checkpoint, inputs = split_words(args.words)
+    model, checkpoint, inputs = split_words(args.inputs)
     if not inputs:
-        raise ValueError(f'{" ".join(args.words)} names a model, but no image. Add the images, folders or a video.')
+        raise ValueError(f'{" ".join(args.inputs)} names a model, but no image. Add the images, folders or a video.')
     films = [name for name in inputs if name.isdigit() or is_video(name)]
     drawn = args.draw is not None and args.draw.suffix.lower() == '.mp4'
     if (films or drawn or args.show) and len(inputs) == 1:

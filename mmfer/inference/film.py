@@ -53,7 +53,9 @@ def film(
         if not Path(source).is_file():
             raise FileNotFoundError(f'no such video file: {source}')
         if not is_video(source):
-            raise ValueError(f'{source} is no video by its name; for photos leave out --out and --show')
+            raise ValueError(
+                f'{source} is no video by its name; for photos leave out --show, and name a folder with --draw'
+            )
     if save is not None:
         check_output(save)
     video = None if out is None else VideoWriter(out)

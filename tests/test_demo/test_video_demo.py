@@ -114,15 +114,15 @@ def test_a_camera_ends_when_the_viewer_wants(model, tmp_path, call_tool, monkeyp
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (('{config}', '{checkpoint}'), 'which images?'),
+        (('{config}', '{checkpoint}'), 'names a model, but no image'),
         (('{config}', '{checkpoint}', '{video}', '{video}', '--draw', 'd.mp4'), 'one video at a time, not 2'),
         (('{config}', '{checkpoint}', 'none.mp4'), 'no such video file: none.mp4'),
         (
             ('{config}', '{checkpoint}', '{config}', '--draw', 'd.mp4'),
-            'is no video by its name; for photos leave out --out',
+            'is no video by its name; for photos leave out --show',
         ),
         (('{config}', '{checkpoint}', '{broken}', '--draw', 'd.mp4', '--out', 'r.csv'), 'cannot open'),
-        (('{config}', '{checkpoint}', '{video}', '--out', 'd.avi'), 'name a file that ends in .mp4'),
+        (('{config}', '{checkpoint}', '{video}', '--draw', 'd.avi'), 'name a file that ends in .mp4'),
         (('{config}', '{checkpoint}', '{video}', '--stride', '0'), 'stride=0'),
         (('{config}', '{checkpoint}', '99'), 'cannot open camera 99'),
     ],

@@ -1,4 +1,5 @@
 import shutil
+import threading
 import warnings
 
 import numpy as np
@@ -24,12 +25,47 @@ def test_haar_by_name():
 
 
 def test_without_yunets_file(empty_cache):
-    with pytest.warns(
-        UserWarning, match=r'Haar cascade.*misses many.*2023mar\.onnx is not there.*mmfer download yunet'
-    ):
+    with pytest.warns(UserWarning, match=r'MMFER_OFFLINE is set.*Haar cascade.*misses many.*mmfer download yunet'):
         assert isinstance(build_detector(), Haar)
     with pytest.raises(FileNotFoundError, match=r'mmfer download yunet'):
         build_detector('yunet')
+
+
+def test_yunet_is_fetched_once(empty_cache, yunet_file, monkeypatch, capsys):
+    monkeypatch.delenv('MMFER_OFFLINE')
+    asked = []
+
+    def fetch(file, patience):
+        asked.append(file.name)
+        shutil.copy(yunet_file, file.path)
+
+    monkeypatch.setattr('mmfer.utils.download.fetch', fetch)
+    for _ in range(2):
+        assert isinstance(build_detector('auto'), YuNet)
+    assert asked == ['yunet']
+    assert 'fetching the face detector YuNet once' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('problem', ['refused', 'slow'])
+def test_what_cannot_be_fetched_costs_little_and_is_not_tried_again_soon(problem, empty_cache, monkeypatch):
+    monkeypatch.delenv('MMFER_OFFLINE')
+    monkeypatch.setattr('mmfer.faces.detectors.PATIENCE', 0.05)
+    asked, never = [], threading.Event()
+
+    def fetch(file, patience):
+        asked.append(file.name)
+        if problem == 'slow':
+            never.wait(20)
+        raise OSError('cannot download it: no connection. Download it elsewhere')
+
+    monkeypatch.setattr('mmfer.utils.download.fetch', fetch)
+    reason = 'did not come within 0.05 seconds' if problem == 'slow' else 'no connection'
+    with pytest.warns(UserWarning, match=f'{reason}.*Haar cascade'):
+        assert isinstance(build_detector('auto'), Haar)
+    with pytest.warns(UserWarning, match='could not be fetched within the last hour'):
+        assert isinstance(build_detector('auto'), Haar)
+    never.set()
+    assert asked == ['yunet']
 
 
 def test_with_yunets_file(empty_cache, yunet_file):

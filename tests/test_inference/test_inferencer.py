@@ -240,7 +240,7 @@ def test_results_go_to_a_file(tmp_path):
     assert json.loads((tmp_path / 'r.jsonl').read_text()) == results[0].to_dict()
     infer(image, 'bgr', out=tmp_path / 'r.csv')
     assert len((tmp_path / 'r.csv').read_text().splitlines()) == 2
-    with pytest.raises(ValueError, match='ends in .jsonl or .csv'):
+    with pytest.raises(ValueError, match='ends in .jsonl, .csv or .parquet'):
         infer(image, 'bgr', out=tmp_path / 'r.txt')
     with pytest.raises(ValueError, match='needs their order'):
         infer([image], out=tmp_path / 's.csv')

@@ -67,7 +67,7 @@ def test_names_of_files_that_are_no_text(tmp_path):
 
 
 def test_names_that_are_not_taken(tmp_path):
-    with pytest.raises(ValueError, match='ends in .jsonl or .csv'):
+    with pytest.raises(ValueError, match='ends in .jsonl, .csv or .parquet'):
         check_output(tmp_path / 'a.json')
     with pytest.raises(FileNotFoundError, match='there is no folder'):
         check_output(tmp_path / 'nothing/a.csv')
