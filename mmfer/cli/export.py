@@ -11,6 +11,8 @@ agrees with PyTorch to 1e-4 on random numbers and on faces.
 from __future__ import annotations
 
 import argparse
+import json
+from pathlib import Path
 
 from mmfer.options import add_cfg_options
 
@@ -25,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--images', metavar='DIR', help='compare on these faces, cut out already, as well')
     parser.add_argument('--opset', type=int, default=17, help="version of ONNX's operators, 17 to 20 [17]")
     parser.add_argument('--no-fast', action='store_true', help='keep PReLU as one operation, which CPUs run slower')
+    parser.add_argument('--card', type=Path, metavar='FILE.json', help='model card that the file is to hold')
     parser.add_argument('--program', metavar='OUT.pt2', help='write a program of torch.export, too')
     add_cfg_options(parser)
 
@@ -34,7 +37,23 @@ def run(args: argparse.Namespace) -> None:
     from mmfer.inference.export.write import export_onnx, export_program
 
     config = load_config(args.config, args.cfg_options)
+    card = None if args.card is None else _read_card(args.card)
     common = dict(classes=args.classes, images=args.images)
-    print(export_onnx(config, args.checkpoint, args.out, opset=args.opset, fast=not args.no_fast, **common))
+    print(export_onnx(config, args.checkpoint, args.out, opset=args.opset, fast=not args.no_fast, card=card, **common))
     if args.program:
         print(export_program(config, args.checkpoint, args.program, **common))
+
+
+def _read_card(path: Path) -> dict:
+    """The object in a file of JSON.
+
+    Raises:
+        ValueError: It holds none.
+    """
+    try:
+        card = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ValueError(f'--card {path} is no JSON: {error}.') from None
+    if not isinstance(card, dict):
+        raise ValueError(f'--card {path} must hold an object of JSON, such as {{"licence": "Apache-2.0"}}.')
+    return card

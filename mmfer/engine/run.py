@@ -11,6 +11,7 @@ from mmfer.engine import FERRunner
 from mmfer.models import ExpressionTTA
 from mmfer.utils.config_options import load_config, set_options, type_name
 from mmfer.utils.views import check_views
+from mmfer.weights import shipped_file
 
 
 def default_work_dir(config: Config) -> Path:
@@ -36,7 +37,8 @@ def build_runner(
     Args:
         config: Config file or object.
         work_dir: Where logs and checkpoints go; ``work_dirs/<folder>/<name of the config>`` by default.
-        load_from: Checkpoint to test, to start from, or with ``resume`` to continue.
+        load_from: Checkpoint to test, to start from, or with ``resume`` to continue. Here and in the config it may be the
+            name of a model whose weights come with mmfer.
         resume: Continue ``load_from``, or if that is None the newest checkpoint in ``work_dir``; where there is none,
             the training starts.
         launcher: ``'none'``, ``'pytorch'`` (torchrun), ``'slurm'`` or ``'mpi'``.
@@ -59,6 +61,8 @@ def build_runner(
         config.resume = str(load_from)
     elif load_from is not None:
         config.load_from = str(load_from)
+    if config.get('load_from') and not Path(config.load_from).suffix:
+        config.load_from = str(shipped_file(config.load_from, '.safetensors') or config.load_from)
     if seed is not None:
         config.randomness = dict(config.get('randomness') or {}, seed=seed)
     return FERRunner.from_cfg(config)

@@ -9,6 +9,7 @@ Files of other origin are read by ``mmfer.utils.checkpoint_reader``.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import struct
 from collections.abc import Mapping
@@ -180,6 +181,8 @@ def _load_safetensors(path: Path) -> dict:
         meta = dict(file.metadata() or {})
     if 'dataset_meta' in meta:
         meta['dataset_meta'] = dict(classes=tuple(meta['dataset_meta'].split(',')))
+    if 'abstention' in meta:
+        meta['abstention'] = json.loads(meta['abstention'])
     return dict(state_dict=state, meta=meta)
 
 

@@ -56,8 +56,8 @@ def model_info(name: str) -> dict[str, Any]:
         - ``parameters``, ``flops`` (of one image, a multiply-add counts 2), ``input_size`` (H, W);
         - ``results``: for each data set ``dataset``, ``metrics`` (%), ``measured`` (with mmfer, or else reported by
           others) and ``source``: the log of the run, or who reported it;
-        - ``work_dir``: where the training of the config leaves its checkpoints, below the current folder. None are
-          shipped.
+        - ``work_dir``: where the training of the config leaves its checkpoints, below the current folder;
+        - ``weights`` and ``exported``: the files that come with mmfer, or None.
 
     Raises:
         FileNotFoundError: If there is no index, see :func:`configs_folder`.
@@ -106,6 +106,8 @@ def _read(path: Path, root: Path) -> Iterator[dict[str, Any]]:
                 input_size=tuple(int(side) for side in metadata['Input'].split('x')),
                 results=[_result(result) for result in entry.get('Results') or []],
                 work_dir=str(Path('work_dirs', config.parent.name, config.stem)),
+                weights=entry.get('Weights'),
+                exported=entry.get('Exported'),
             )
     except (AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
         raise ValueError(f'{path} cannot be read ({type(error).__name__}: {" ".join(str(error).split())})') from None

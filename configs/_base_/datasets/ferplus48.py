@@ -10,6 +10,7 @@ from mmcv.transforms import RandomFlip, Resize
 from mmengine.dataset import DefaultSampler
 
 from mmfer.datasets import (
+    CropFace,
     FERPlus,
     ImageRandomErasing,
     LoadImageFromFile,
@@ -18,7 +19,7 @@ from mmfer.datasets import (
     RandomCamera,
     stack_images,
 )
-from mmfer.evaluation import ExpressionMetric
+from mmfer.evaluation import CalibrationMetric, DistributionMetric, ExpressionMetric, SelectiveMetric
 
 train_pipeline = [
     dict(type=LoadImageFromFile),
@@ -75,4 +76,10 @@ test_dataloader = dict(
     ),
 )
 val_evaluator = dict(type=ExpressionMetric)
-test_evaluator = val_evaluator
+test_evaluator = [
+    dict(type=ExpressionMetric),
+    dict(type=CalibrationMetric, bootstrap=1000),
+    dict(type=SelectiveMetric, bootstrap=1000),
+    dict(type=DistributionMetric, bootstrap=1000),
+]
+face_crop = dict(type=CropFace, margin=0.0)  # the framing of FER+ around the boxes of YuNet and Haar, docs/model_card.md

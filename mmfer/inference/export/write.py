@@ -81,6 +81,7 @@ def export_onnx(
     opset: int = OPSETS[0],
     fast: bool = True,
     cfg_options: Mapping | None = None,
+    card: Mapping[str, Any] | None = None,
 ) -> ExportReport:
     """Write an ONNX file that :class:`OnnxClassifier` and any other runtime can use.
 
@@ -96,6 +97,7 @@ def export_onnx(
         opset: Version of ONNX's operators, 17 to 20.
         fast: Write PReLU in operations that onnxruntime computes faster on a CPU; the results are the same.
         cfg_options: Dotted names to values, set in the config.
+        card: What else the file is to say of itself, in JSON's values: licence, training data, figures, limits.
 
     Raises:
         ImportError: If onnx is not installed.
@@ -109,6 +111,8 @@ def export_onnx(
     model, description, batches = _prepare(config, checkpoint, classes, images, cfg_options)
     exported = ExportModel(model, tuple(description['input']['size']), fast)
     description['outputs'] = list(exported.output_names)
+    if card is not None:
+        description['card'] = dict(card)
     part = out.with_name(f'.{out.name}.{os.getpid()}.part')
 
     def run(batch: Batch) -> dict[str, np.ndarray]:
