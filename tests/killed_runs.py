@@ -14,6 +14,7 @@ is full at the n-th fsync.
 
 import errno
 import gc
+import hashlib
 import json
 import os
 import signal
@@ -171,9 +172,23 @@ def play(scenario):
 
 
 # ---- comparing -------------------------------------------------------------------------------------------------------
+def digest(value):
+    """A text that tells values apart, bit for bit."""
+    if isinstance(value, dict):
+        return repr({key: digest(item) for key, item in value.items()})
+    if isinstance(value, (list, tuple)):
+        return repr([digest(item) for item in value])
+    if not hasattr(value, 'numpy'):
+        return repr(value)
+    import torch
+
+    data = value.contiguous().reshape(-1).view(torch.uint8).numpy() if value.numel() else b''
+    return f'{value.dtype} {tuple(value.shape)} {hashlib.sha256(data).hexdigest()}'
+
+
 def outcome(work_dir, epochs):
     """Digests of all that a training computed, by name."""
-    from mmfer.utils.checkpoint import checksum, load_checkpoint
+    from mmfer.utils.checkpoint import load_checkpoint
 
     found = {}
     names = [f'epoch_{epochs}.pth', *(path.name for path in Path(work_dir).glob('best_*.pth'))]
@@ -182,15 +197,15 @@ def outcome(work_dir, epochs):
         hub = content.pop('message_hub')
         for key, value in content.items():
             if key == 'meta':
-                found[f'{name}: meta'] = checksum([value[key] for key in META])
+                found[f'{name}: meta'] = digest([value[key] for key in META])
             else:
                 for part, item in value.items() if isinstance(value, dict) else enumerate(value):
-                    found[f'{name}: {key}.{part}'] = checksum(item)
+                    found[f'{name}: {key}.{part}'] = digest(item)
         for key, value in hub['log_scalars'].items():
             if not key.endswith(LEFT_OUT):
-                found[f'{name}: {key}'] = checksum(value)
+                found[f'{name}: {key}'] = digest(value)
         for key in ('best_score', 'best_ckpt', 'iter', 'epoch'):
-            found[f'{name}: hub.{key}'] = checksum(hub['runtime_info'].get(key))
+            found[f'{name}: hub.{key}'] = digest(hub['runtime_info'].get(key))
     return found
 
 

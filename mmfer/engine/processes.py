@@ -20,17 +20,19 @@ def by_first(runner: Runner, action: Callable[[], Any]) -> Any:
     """What ``action`` returns in the first process, told to all; call it in all of them.
 
     Raises:
-        ValueError: In all processes, if the first one met an OSError or ValueError; a single process raises that.
+        Exception: In the first process, what ``action`` raised.
+        ValueError: In the others, with the text of that.
     """
-    told: list = [None, None]
+    result, failure = None, None
     if runner.rank == 0:
         try:
-            told[0] = action()
-        except (OSError, ValueError) as error:
-            if runner.world_size == 1:
-                raise
-            told[1] = str(error)
+            result = action()
+        except Exception as error:
+            failure = error
+    told = [result, None if failure is None else str(failure)]
     broadcast_object_list(told)
+    if failure is not None:
+        raise failure
     if told[1] is not None:
-        raise ValueError(told[1])
+        raise ValueError(f'the first process stopped: {told[1]}')
     return told[0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -19,13 +18,6 @@ def source_digest(folder: str | Path) -> str:
     for path in sorted(Path(folder).glob('*.py')):
         digest.update(path.name.encode() + b'\0' + path.read_bytes() + b'\0')
     return digest.hexdigest()
-
-
-def write_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Write a file whole or not at all, and its folder; of two processes the later one wins."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as part, open(part, 'wb') as file:
-        write(file)
 
 
 def cached_array(name: str, shape: tuple[int, ...], make: Callable[[np.ndarray], None]) -> tuple[np.ndarray, str]:
@@ -47,7 +39,9 @@ def cached_array(name: str, shape: tuple[int, ...], make: Callable[[np.ndarray],
     array = np.empty(shape, np.uint8)
     make(array)
     try:
-        write_file(path, lambda file: np.save(file, array, allow_pickle=False))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as part, open(part, 'wb') as file:
+            np.save(file, array, allow_pickle=False)
     except OSError as error:
         return array, f'{path} could not be written ({error.strerror or error})'
     stored = _read(path, shape)  # frees the memory

@@ -1,17 +1,16 @@
 """Writing and reading mmfer's own checkpoints: tensors, numbers and strings, never code.
 
 A file is written under a temporary name, flushed to the disk and then renamed, so a file with the name of a checkpoint
-is a whole one. It carries a checksum of its content, which is compared whenever it is read.
+is a whole one. When it is read, the checksums of the zip format are compared, which PyTorch leaves alone.
 
 Files of other origin are read by ``mmfer.utils.checkpoint_reader``.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-import struct
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,7 +22,6 @@ from safetensors import safe_open
 
 from .files import whole_file
 
-CHECKSUM = 'blake2b-v1:'
 # The end of an epoch, a place within an epoch (both numbers count what is done), an iteration of a run without epochs.
 NAME = re.compile(r'(?:epoch_(\d+)(?:_iter_(\d+))?|iter_(\d+))\.pth')
 
@@ -57,36 +55,6 @@ def to_plain(obj: Any) -> Any:
     return re.sub(r' at 0x[0-9a-f]+', '', str(obj))
 
 
-# ---- the checksum ----------------------------------------------------------------------------------------------------
-def checksum(content: Any) -> str:
-    """Digest of everything in ``content``, which :func:`to_plain` returned."""
-    digest = hashlib.blake2b(digest_size=16)
-    _digest(content, digest)
-    return CHECKSUM + digest.hexdigest()
-
-
-def _digest(obj: Any, digest: Any) -> None:
-    # Every item is preceded by its kind and size, so that no two contents give the same bytes.
-    if isinstance(obj, torch.Tensor):
-        digest.update(f'T{obj.dtype}{tuple(obj.shape)}:'.encode())
-        if obj.numel():
-            digest.update(obj.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    elif isinstance(obj, Mapping):
-        digest.update(f'D{len(obj)}:'.encode())
-        for key, value in obj.items():
-            _digest(key, digest)
-            _digest(value, digest)
-    elif isinstance(obj, (list, tuple)):
-        digest.update(f'{"L" if isinstance(obj, list) else "U"}{len(obj)}:'.encode())
-        for item in obj:
-            _digest(item, digest)
-    elif isinstance(obj, float):
-        digest.update(b'F' + struct.pack('<d', obj))
-    else:
-        text = str(obj).encode('utf-8', 'surrogatepass')
-        digest.update(f'{type(obj).__name__}{len(text)}:'.encode() + text)
-
-
 # ---- writing ---------------------------------------------------------------------------------------------------------
 class _Sink:
     """A file for torch.save, which can crash the process where a write fails: keeps the error for later."""
@@ -108,13 +76,12 @@ class _Sink:
 
 
 def write_checkpoint(content: Mapping, path: str | Path) -> None:
-    """Write ``content``, made plain and with its checksum, as a whole file or not at all.
+    """Write ``content``, made plain, as a whole file or not at all.
 
     Raises:
         OSError: If it cannot be written, for example on a full disk. What was at ``path`` is still there.
     """
     plain = to_plain(content)
-    plain['checksum'] = checksum(plain)
     with whole_file(path) as part, open(part, 'wb') as file:
         sink = _Sink(file)
         torch.save(plain, sink)
@@ -146,13 +113,13 @@ def load_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict:
         raise ValueError(_why_unreadable(path, error)) from None
     if not isinstance(content, dict):
         raise ValueError(f'{path} cannot be loaded: it holds a {type(content).__name__}, not a dict of weights')
-    written = content.get('checksum')
-    if isinstance(written, str) and written.startswith(CHECKSUM):
-        del content['checksum']
-        if checksum(content) != written:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged:
             raise ValueError(
-                f'{path} cannot be loaded: it is damaged: its content does not match its checksum, so it changed after '
-                'it was written (by the disk, or while it was copied). Take another copy or an older checkpoint.'
+                f'{path} cannot be loaded: it is damaged, its part {damaged} does not match its checksum: it changed '
+                'after it was written (by the disk, or while it was copied). Take another copy or an older checkpoint.'
             )
     return content
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmfer.utils.checkpoint import age, checksum, list_checkpoints, load_checkpoint, to_plain, write_checkpoint
+from mmfer.utils.checkpoint import age, list_checkpoints, load_checkpoint, to_plain, write_checkpoint
 from mmfer.utils.files import replace_synced
 
 
@@ -73,7 +73,6 @@ def test_what_is_written_is_read(tmp_path):
     assert back.keys() == content.keys()
     assert all(torch.equal(back['state_dict'][name], value) for name, value in content['state_dict'].items())
     assert back['strange'] == {1: (2.5, [True, None]), 'x': 3.0}
-    assert 'checksum' not in content
     assert [path.name for path in tmp_path.iterdir()] == ['c.pth']
 
 
@@ -88,49 +87,10 @@ def test_a_flipped_bit_is_found(tmp_path):
         load_checkpoint(tmp_path / 'c.pth')
 
 
-def test_every_part_counts_for_the_checksum():
-    contents = [
-        {},
-        [],
-        (),
-        None,
-        0,
-        0.0,
-        False,
-        '',
-        '0',
-        [0],
-        (0,),
-        [[], 0],
-        [[0], []],
-        {'a': 1, 'b': 2},
-        {'b': 2, 'a': 1},
-        {1: 1},
-        {'1': 1},
-        torch.zeros(0),
-        torch.zeros(0, 2),
-        torch.zeros(2),
-        torch.zeros(1, 2),
-        torch.zeros(2, dtype=torch.int32),
-        torch.zeros(2, dtype=torch.bfloat16),
-        torch.zeros(4, dtype=torch.int16),
-        torch.tensor(0.0),
-        torch.tensor([0.0, -0.0]),
-    ]
-    assert len({checksum(content) for content in contents}) == len(contents)
-
-
-def test_checksum_does_not_depend_on_the_memory_layout(tmp_path):
-    image = torch.randn(2, 3, 4, 4)
-    last = image.contiguous(memory_format=torch.channels_last)
-    assert checksum(image) == checksum(last) == checksum(image.expand(1, 2, 3, 4, 4)[0])
+def test_the_memory_layout_is_kept(tmp_path):
+    last = torch.randn(2, 3, 4, 4).contiguous(memory_format=torch.channels_last)
     write_checkpoint(dict(last=last), tmp_path / 'c.pth')
     assert load_checkpoint(tmp_path / 'c.pth')['last'].stride() == last.stride()
-
-
-def test_files_without_checksum_and_foreign_ones_load(tmp_path):
-    torch.save(dict(state(), checksum='of another kind'), tmp_path / 'c.pth')
-    assert load_checkpoint(tmp_path / 'c.pth')['checksum'] == 'of another kind'
 
 
 @pytest.mark.parametrize('limit', [0, 100, 10_000])

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 import mmengine
-from mmengine.dist import broadcast_object_list, master_only
+from mmengine.dist import master_only
 from mmengine.hooks import EarlyStoppingHook, EMAHook
 from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
@@ -163,29 +163,20 @@ class ResumableRunner(Runner):
             The path.
 
         Raises:
-            TrainingError: In all processes, if it cannot be written. Older checkpoints are as they were.
+            TrainingError: If it cannot be written. Older checkpoints are as they were.
         """
         states = rank_states(self) if options.get('save_optimizer', True) else None
-        failure = None
-        try:
-            self.save_checkpoint(self.work_dir, filename, meta=meta, states=states, **options)
-        except Exception as error:
-            failure = error
-        told = [str(failure) if failure is not None else None]
-        broadcast_object_list(told)
         path = Path(self.work_dir, filename)
-        if told[0] is None:
-            return path
-        if failure is None:
-            raise TrainingError(f'the first process could not save {path.name}: {told[0]}')
-        if not isinstance(failure, OSError):
-            raise failure
-        last = next(iter(list_checkpoints(self.work_dir)), None)
-        safe = f'The last good checkpoint, {last}, is as it was' if last else 'There is no earlier checkpoint'
-        raise TrainingError(
-            f'{path} could not be written ({failure.strerror or failure}), and nothing of it is left. {safe}. Make '
-            'room, or whatever the disk lacks, and continue with --resume.'
-        ) from failure
+        try:
+            by_first(self, lambda: self.save_checkpoint(self.work_dir, filename, meta=meta, states=states, **options))
+        except OSError as error:
+            last = next(iter(list_checkpoints(self.work_dir)), None)
+            safe = f'The last good checkpoint, {last}, is as it was' if last else 'There is no earlier checkpoint'
+            raise TrainingError(
+                f'{path} could not be written ({error.strerror or error}), and nothing of it is left. {safe}. Make '
+                'room, or whatever the disk lacks, and continue with --resume.'
+            ) from error
+        return path
 
     def save_interrupted(self) -> Path:
         """Save where the training is, so that it continues exactly there. Call it in all processes.
@@ -201,9 +192,7 @@ class ResumableRunner(Runner):
         if not hasattr(loop, 'steps'):
             self.logger.warning(f'{type(loop).__name__} cannot continue within an epoch: nothing more is saved')
             return next(iter(list_checkpoints(self.work_dir)), whole)
-        told = [loop.batch == 0 and whole.is_file()]
-        broadcast_object_list(told)
-        if told[0]:
+        if by_first(self, lambda: loop.batch == 0 and whole.is_file()):
             return whole
         epoch, done = loop.epoch, loop.steps
         hooks = [hook for hook in self.hooks if isinstance(hook, EMAHook)] if self._in_evaluation else []
