@@ -18,8 +18,8 @@ from typing import Any
 COMMAND = 'python docs/write_model_zoo.py'
 INTRODUCTION = f"""# Model zoo
 
-Every model of the index, with what it costs and what it reaches. mmfer ships no weights: a model is trained by its
-config, or converted from what its authors released ([how](inference.md#models-by-name)).
+Every model of the index, with what it costs and what it reaches. Weights come along with
+`poster_var_ferplus_small`; any other model is trained by its config, or converted from what its authors released ([how](inference.md#models-by-name)).
 
 - **parameters** and **GFLOPs** of one image of the input size are counted by
   `mmfer flops CONFIG`: a multiply-add counts 2, attention is included, and parts of the original

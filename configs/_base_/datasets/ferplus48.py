@@ -82,4 +82,4 @@ test_evaluator = [
     dict(type=SelectiveMetric, bootstrap=1000),
     dict(type=DistributionMetric, bootstrap=1000),
 ]
-face_crop = dict(type=CropFace, margin=0.0)  # the framing of FER+ around the boxes of YuNet and Haar, docs/model_card.md
+face_crop = dict(type=CropFace, margin=0.0)  # the framing of FER+ around the boxes of the detectors
