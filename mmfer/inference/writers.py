@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 from mmfer.structures.results import ImageResult, columns
 from mmfer.utils.files import whole_file
@@ -70,7 +70,8 @@ class ParquetWriter:
         self.arrow = require('pyarrow', 'mmfer[tables]', 'Parquet files are written by pyarrow')
         parquet = require('pyarrow.parquet', 'mmfer[tables]', 'Parquet files are written by pyarrow')
         self.schema = self.arrow.schema([(name, self._kind(name)) for name in columns(classes)])
-        self.file, self.rows = parquet.ParquetWriter(path, self.schema), []
+        self.file = parquet.ParquetWriter(path, self.schema)
+        self.rows: list[dict[str, Any]] = []
 
     def _kind(self, name: str) -> Any:
         if name in self.TEXT:
@@ -95,7 +96,8 @@ class ParquetWriter:
         self.file.close()
 
 
-WRITERS = {'.jsonl': JSONLinesWriter, '.csv': CSVWriter, '.parquet': ParquetWriter}
+Writer = Union[JSONLinesWriter, CSVWriter, ParquetWriter]
+WRITERS: dict[str, type] = {'.jsonl': JSONLinesWriter, '.csv': CSVWriter, '.parquet': ParquetWriter}
 
 
 def check_output(path: str | Path) -> Path:
@@ -117,14 +119,14 @@ def check_output(path: str | Path) -> Path:
 
 
 @contextmanager
-def open_writer(path: str | Path, classes: Sequence[str]) -> Iterator[JSONLinesWriter | CSVWriter | ParquetWriter]:
+def open_writer(path: str | Path, classes: Sequence[str]) -> Iterator[Writer]:
     """A writer of results, by the ending of ``path``: .jsonl, .csv or .parquet.
 
     The file takes its place when all is written. If something goes wrong, there is none, and an older one stays.
     """
     path = check_output(path)
     with whole_file(path) as part:
-        writer = WRITERS[path.suffix.lower()](part, classes)
+        writer: Writer = WRITERS[path.suffix.lower()](part, classes)
         try:
             yield writer
         finally:
