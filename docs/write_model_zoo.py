@@ -19,7 +19,8 @@ COMMAND = 'python docs/write_model_zoo.py'
 INTRODUCTION = f"""# Model zoo
 
 Every model of the index, with what it costs and what it reaches. Weights come along with
-`poster_var_ferplus_small`; any other model is trained by its config, or converted from what its authors released ([how](inference.md#models-by-name)).
+`poster_var_ferplus_small`; any other model is trained by its config, or converted from what its authors released
+([how](inference.md#models-by-name)).
 
 - **parameters** and **GFLOPs** of one image of the input size are counted by
   `mmfer flops CONFIG`: a multiply-add counts 2, attention is included, and parts of the original

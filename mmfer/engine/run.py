@@ -37,8 +37,8 @@ def build_runner(
     Args:
         config: Config file or object.
         work_dir: Where logs and checkpoints go; ``work_dirs/<folder>/<name of the config>`` by default.
-        load_from: Checkpoint to test, to start from, or with ``resume`` to continue; here and in the config also the name
-            of a model whose weights come with mmfer.
+        load_from: Checkpoint to test, to start from, or with ``resume`` to continue; here and in the config also
+            the name of a model whose weights come with mmfer.
         resume: Continue ``load_from``, or if that is None the newest checkpoint in ``work_dir``; where there is none,
             the training starts.
         launcher: ``'none'``, ``'pytorch'`` (torchrun), ``'slurm'`` or ``'mpi'``.
