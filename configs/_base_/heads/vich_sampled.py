@@ -2,4 +2,4 @@
 
 from mmfer.models import VICHead
 
-head = dict(type=VICHead, num_samples=10, test_samples=100)
+head = dict(type=VICHead, num_samples=10, integrate=True)
