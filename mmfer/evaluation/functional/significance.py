@@ -80,6 +80,38 @@ def sign_test(differences: ArrayLike) -> SignTest:
     return SignTest(first, second, _fair_coin(first, second))
 
 
+def sign_flip(differences: ArrayLike, seeds: int = 1) -> SignTest:
+    r"""Exact test of the mean of paired differences (N,): how often are random signs as far from 0?
+
+    For the answers of one seed, where differences are -1, 0 or 1, this is McNemar's test; for the mean over several
+    seeds it weighs an image by how many of them differ. The distribution of :math:`\sum_i \pm |d_i|` comes from its
+    characteristic function, in one Fourier transform. Fisher, The design of experiments, 1935; Pitman,
+    https://doi.org/10.2307/2984124.
+
+    Args:
+        differences: Whole multiples of ``1 / seeds``.
+        seeds: The number of seeds that each is the mean of.
+
+    >>> first, second, p_value = sign_flip([1, 1, 1, 1, 1, 1, 0])
+    >>> first, second, round(p_value, 5)
+    (6, 0, 0.03125)
+    """
+    steps = as_values(differences, 'differences') * seeds
+    whole = np.rint(steps)
+    if np.abs(steps - whole).max(initial=0) > 1e-6:
+        raise ValueError(f'differences are no multiples of 1 / {seeds}: they are of another number of seeds')
+    first, second = int((whole > 0).sum()), int((whole < 0).sum())
+    counts = np.bincount(np.abs(whole).astype(int))
+    total = int(counts @ np.arange(len(counts)))
+    if whole.sum() == 0:
+        return SignTest(first, second, 1.0)
+    angle = -2j * np.pi * np.arange(total + 1) / (total + 1)
+    powers = (((1 + np.exp(size * angle)) / 2) ** number for size, number in enumerate(counts) if size and number)
+    ways = np.fft.ifft(np.prod(list(powers), axis=0)).real
+    extreme = np.abs(2 * np.arange(total + 1) - total) >= abs(whole.sum())
+    return SignTest(first, second, float(np.clip(ways[extreme].sum(), 2.0**-52, 1)))
+
+
 def wilcoxon(differences: ArrayLike) -> WilcoxonTest:
     """Wilcoxon's signed-rank test of paired differences (N,), first minus second; zeros are left out.
 
