@@ -177,7 +177,13 @@ def grid(quick: bool) -> list[Cell]:
     cells = [
         Cell(n, s, std, r, a, over, m)
         for n, s, std, r, a, over, m in itertools.product(
-            (100, 300, 2000, 7000), (1, 3, 5), (0.0, 0.5, 1.0, 1.5), (0.0, 0.8), (0.6, 0.85, 0.97), (False, True), (2, 8)
+            (100, 300, 2000, 7000),
+            (1, 3, 5),
+            (0.0, 0.5, 1.0, 1.5),
+            (0.0, 0.8),
+            (0.6, 0.85, 0.97),
+            (False, True),
+            (2, 8),
         )
     ]
     power = [
@@ -198,7 +204,9 @@ def main() -> None:
     parser.add_argument('--jobs', type=int, default=1, help='processes [1]')
     parser.add_argument('--quick', action='store_true', help='four cells of the grid')
     parser.add_argument('--part', default='0/1', metavar='I/N', help='only every N-th cell, from the I-th [0/1]')
-    parser.add_argument('--most', type=int, default=10**9, help='least repetitions fall with images times runs above this')
+    parser.add_argument(
+        '--most', type=int, default=10**9, metavar='N', help='answers of a cell, fewer repetitions beyond'
+    )
     parser.add_argument('--out', metavar='DIR', help='error_rates.json is written there after each cell')
     args = parser.parse_args()
     start, step = map(int, args.part.split('/'))

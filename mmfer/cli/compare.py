@@ -80,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--primary',
         default='accuracy',
         metavar='FIGURE',
-        help='the figure that decides, chosen before looking: accuracy, nll, skce, aurc, kl; or all, with Holm\'s '
+        help="the figure that decides, chosen before looking: accuracy, nll, skce, aurc, kl; or all, with Holm's "
         'correction over all of them [accuracy]',
     )
     parser.add_argument(
@@ -89,8 +89,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--plan',
         action='store_true',
-        help='train nothing: how many points the comparison could tell apart on the test images of CONFIG, by the number '
-        'of seeds; with --from by what the runs there show',
+        help='train nothing: how many points the comparison could tell apart on the test images of CONFIG, by the '
+        'number of seeds; with --from by what the runs there show',
     )
     parser.add_argument('--level', type=float, default=0.95, help='of the intervals [0.95]')
     parser.add_argument(

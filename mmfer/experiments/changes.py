@@ -30,7 +30,8 @@ class Changes:
         shares: Condition -> how much of it, a fraction; None where it has no measure. The first is the baseline.
         comparisons: Condition -> figures and tests of the methods under it.
         means: Condition -> method -> one of ``MEANS`` -> :class:`Summary`.
-        changes: Of each method, condition and mean, from the baseline, all exploratory; Holm's correction is over those of a mean.
+        changes: Of each method, condition and mean, from the baseline, all exploratory; Holm's correction is over those
+            of a mean.
         margins: Changes in accuracy less that of the reference, for the other methods.
     """
 

@@ -28,7 +28,8 @@ class OODTest:
         images: How many other images.
         by_seed: Seed -> AUROC.
         mean: Over the seeds; chance is 50.
-        low: Lower end of its interval (DeLong et al., on the logits) over the images of both sets; ``high`` the upper one.
+        low: Lower end of its interval over the images of both sets (DeLong et al., on the logits); ``high`` the
+            upper one.
         fpr95: Share (%) of the test's images that are refused where 95 % of the others are, mean over seeds.
     """
 

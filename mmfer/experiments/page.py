@@ -63,15 +63,15 @@ OOD = (
     'is surer of them than of its own. FPR95: own images that are refused where 95 % of the others are.'
 )
 NOTES = """\
-- *mean ± sd* is over the seeds (sample standard deviation); the range in brackets is the {level} % interval of the mean
-  with other test images, the models as they are: Clopper and Pearson's for the accuracy, else a t interval corrected for
-  skewness, from the influence of each image on the figure.
+- *mean ± sd* is over the seeds (sample standard deviation); the range in brackets is the {level} % interval of the
+  mean with other test images, the models as they are: Clopper and Pearson's for the accuracy, else a t interval
+  corrected for skewness, from the influence of each image on the figure.
 - Two statements are tested. *Trained models*: the images are drawn by chance, the models are these. For accuracies the
-  test is the exact one of random signs, with one seed McNemar's. *Methods*: seeds and images are drawn by chance, t with
-  Satterthwaite's degrees of freedom; it takes two seeds.
-- *Holm* is p after Holm's correction over the pairs of a figure, or over all figures where all are primary; *better* and
-  *worse* are said where it is at most {alpha}. Figures that are not primary are exploratory: take them for what to test
-  next. A change under a condition is **bold** where it is shown for these trained models.
+  test is the exact one of random signs, with one seed McNemar's. *Methods*: seeds and images are drawn by chance, t
+  with Satterthwaite's degrees of freedom; it takes two seeds.
+- *Holm* is p after Holm's correction over the pairs of a figure, or over all figures where all are primary; *better*
+  and *worse* are said where it is at most {alpha}. Figures that are not primary are exploratory: take them for what to
+  test next. A change under a condition is **bold** where it is shown for these trained models.
 - The ECE grows with chance, and more for unsure models: it is described and never tested. The SKCE has no such bias.
 - The *uncertainty* is the entropy of the prediction, or what the method gives for it. The *latent deviation* of an
   image is the mean of `pred_std` over the classes. The *true ambiguity* is the entropy of the image's true label
@@ -150,7 +150,8 @@ def terminal_table(result: Comparison, changes: Sequence[Changes] = ()) -> str:
     """The tables for a terminal: figures of each method, and its accuracy under each condition."""
     names, methods = _there(result, SHORT), by_accuracy(result)
     against = result.reference or methods[0]
-    header = ['method', 'seeds', *(SHORT[name] for name in names), *[f'models against {against}', 'methods'] * bool(result.pairs)]
+    header = ['method', 'seeds', *(SHORT[name] for name in names)]
+    header += [f'models against {against}', 'methods'] * bool(result.pairs)
     rows = []
     for method in methods:
         own, test = result.summaries[method], result.test('accuracy', method, against)

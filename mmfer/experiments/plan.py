@@ -1,9 +1,9 @@
 """How much a comparison can show, before it is trained: power by the number of seeds and images.
 
-The accuracy of two methods differs by ``d`` points. An image is answered right by one alone with variance
-``v = 2 a (1 - a) (1 - r)``, a the accuracy and r the correlation of right answers; ``shared`` is the part of it that all
-seeds of a method have. The tests are those of ``functional.crossed`` and, for trained models, a normal approximation to
-``functional.sign_flip``. Cohen, Statistical power analysis for the behavioral sciences, 1988.
+Of two methods with accuracy a, whose right answers have the correlation r, the difference of an image has the variance
+``2 a (1 - a) (1 - r)``; ``shared`` is the part of it that all seeds of a method have. The tests are those of
+``functional.crossed`` and, for trained models, a normal approximation to ``functional.sign_flip``. Cohen, Statistical
+power analysis for the behavioral sciences, 1988.
 """
 
 from __future__ import annotations
@@ -139,7 +139,10 @@ def measured(runs: Sequence[Run], tests: int, level: float) -> Plan:
     What is not known from them (the spread over seeds of a single one) is as in :class:`Plan`.
     """
     runs, _ = common_seeds(runs)
-    right = {m: np.array([F.top_label(r.scores, r.labels)[1] for r in own], float) for m, own in methods_of(runs).items()}
+    right = {
+        method: np.array([F.top_label(run.scores, run.labels)[1] for run in own], float)
+        for method, own in methods_of(runs).items()
+    }
     accuracy = float(np.mean([values.mean() for values in right.values()]))
     known: dict[str, list[float]] = dict(correlation=[], shared=[], seed_std=[])
     for first, second in combinations(right.values(), 2):

@@ -219,7 +219,7 @@ def compare(
     )
     for name in tested if pairs else ():
         result.tests[name] = [pair_test(name, *pair, made, level, bool(few)) for pair in pairs]
-    for group in (result.tests.values() if primary != ALL else [sum(result.tests.values(), [])]):
+    for group in result.tests.values() if primary != ALL else [sum(result.tests.values(), [])]:
         adjust(group)
     result.ambiguity = _ambiguity(seeds, made, level)
     if {(method, 'deviation') for method in FIXED_PAIR} <= {(test.first, test.what) for test in result.ambiguity}:

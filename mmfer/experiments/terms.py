@@ -55,7 +55,7 @@ def _tested(runs: Sequence[Run]) -> list[str]:
         few, many = sorted(best.values(), key=len)
         kind = 'best' if few is best[True] else 'last'
         shown = ', '.join(dict.fromkeys(few))
-        return [f'WARNING: checkpoints are mixed: the {kind} of {shown}, the other of the rest. The best one is {text}.']
+        return [f'WARNING: mixed checkpoints: the {kind} of {shown}, the other of the rest. The best one is {text}.']
     if True in best:
         return [f'Tested: the best checkpoint of each training, {text}.']
     return ['Tested: the last checkpoint of each training.'] if best and all(run.checkpoint for run in runs) else []

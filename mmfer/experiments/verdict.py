@@ -93,7 +93,8 @@ def _tested(result: Comparison) -> str:
         return f'{text}.'
     if result.primary == ALL:
         return f"{text}. Every figure is tested, with Holm's correction over all figures and pairs."
-    return f'{text}. The primary figure is the {FIGURES[result.primary].title.rstrip(" %")}; all others are exploratory.'
+    primary = FIGURES[result.primary].title.rstrip(' %')
+    return f'{text}. The primary figure is the {primary}; all others are exploratory.'
 
 
 def _left_out(result: Comparison) -> list[str]:
@@ -149,7 +150,8 @@ def _seeds(result: Comparison) -> list[str]:
         number = seeds_for(test, result.images, result.alpha)
         name = f'{test.first} - {test.second} ({test.methods.value:+.2f} points)'
         told.append(f'{name}: {f"{number} seeds" if number else "more test images, no number of seeds suffices"}')
-    return [f'To show such a difference of methods in 80 of 100 comparisons takes about: {"; ".join(told)}.'] * bool(told)
+    text = f'To show such a difference of methods in 80 of 100 comparisons takes about: {"; ".join(told)}.'
+    return [text] * bool(told)
 
 
 def _deviation(result: Comparison) -> list[str]:

@@ -104,3 +104,17 @@ def test_bad_input():
             test([np.nan])
         with pytest.raises(ValueError, match='finite'):
             test([np.inf])
+
+
+def test_sign_flips_are_mcnemar_for_one_seed_and_every_sign_for_several():
+    rng = np.random.default_rng(0)
+    first, second = rng.random((2, 60)) < 0.7
+    assert F.sign_flip(first.astype(float) - second) == pytest.approx(F.mcnemar(first, second))
+    differences = rng.integers(-3, 4, 12) / 3
+    signs = np.array(list(itertools.product((-1, 1), repeat=12)))
+    expected = np.mean(np.abs(signs @ np.abs(differences)) >= abs(differences.sum()) - 1e-9)
+    assert F.sign_flip(differences, seeds=3).p_value == pytest.approx(expected)
+    assert F.sign_flip(np.zeros(5)) == (0, 0, 1)
+    assert F.sign_flip(np.ones(3000)).p_value < 1e-12
+    with pytest.raises(ValueError, match='no multiples of 1 / 2'):
+        F.sign_flip([1 / 3, 0.5], seeds=2)

@@ -3,9 +3,9 @@
 A replicate is a row of counts: how often each of the N samples was drawn. Functions of this package take such rows as
 ``weights`` and compute many replicates at once.
 
-The intervals show how much a figure depends on which images were tested. They are Efron's, bias-corrected and accelerated:
-a figure that is biased in small samples, such as the calibration error, is more so in its replicates, which the plain
-percentiles of these would show as the interval.
+The intervals show how much a figure depends on which images were tested. They are Efron's, bias-corrected and
+accelerated: a figure that is biased in small samples, such as the calibration error, is more so in its replicates, which
+the plain percentiles of these would show as the interval.
 """
 
 from __future__ import annotations
@@ -125,7 +125,8 @@ def bootstrap_intervals(
             chunks.setdefault(name, []).append(np.broadcast_to(values, len(weights)))
     whole, parts = statistics(np.ones((1, size))), min(size, GROUPS)
     left_out = statistics((np.arange(size) % parts != np.arange(parts)[:, None]).astype(np.float64))
-    return {
-        name: bca_interval(float(np.squeeze(whole[name])), np.concatenate(values), np.broadcast_to(left_out[name], parts), level)
-        for name, values in chunks.items()
-    }
+    found = {}
+    for name, values in chunks.items():
+        without = np.broadcast_to(left_out[name], parts)
+        found[name] = bca_interval(float(np.squeeze(whole[name])), np.concatenate(values), without, level)
+    return found

@@ -1,7 +1,7 @@
 r"""Figures with their influence values: how much each image moves the figure.
 
-A figure of N images is nearly the mean of N numbers: with the influence :math:`\psi_i` of image i, the standard error is
-that of the mean of :math:`\psi`. The influence of a mean over seeds is the mean of theirs, that of a difference the
+A figure of N images is nearly the mean of N numbers: with the influence :math:`\psi_i` of image i, the standard error
+is that of the mean of :math:`\psi`. The influence of a mean over seeds is the mean of theirs, that of a difference the
 difference. So means, ranks and pairs of images are all tested like a mean (``functional.studentised``), and no images
 are drawn again. Hampel, The influence curve and its role in robust estimation, https://doi.org/10.2307/2285666.
 

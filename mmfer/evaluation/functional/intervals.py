@@ -36,8 +36,8 @@ def check_level(level: float) -> None:
 def studentised(value: float, influence: ArrayLike, level: float = 0.95) -> Difference:
     r"""Interval and test of a figure over N images from its influence values (N,).
 
-    Student's t of value and standard error, after a transformation that takes the skewness g of the influence values out
-    of it: with :math:`a = g / (3 \sqrt N)`,
+    Student's t of value and standard error, after a transformation that takes the skewness g of the influence values
+    out of it: with :math:`a = g / (3 \sqrt N)`,
 
     .. math::
         T' = T + a T^2 + \tfrac{1}{3} a^2 T^3 + \tfrac{1}{2} a

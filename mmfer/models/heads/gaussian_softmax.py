@@ -12,7 +12,7 @@ LEFT, RIGHT = 3.0, 16.0  # how far the levels go beyond these: the tails of a Gu
 
 
 def gaussian_softmax(mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
-    r"""Expected probabilities (B, K) and expected entropy (B,), nats, of the softmax of :math:`z \sim N(\mu, \sigma^2)`.
+    r"""Expected softmax (B, K) and its expected entropy (B,), nats, of logits :math:`z \sim N(\mu, \sigma^2)`.
 
     A softmax is the chance that its class is the largest after independent Gumbel variables :math:`g_k` were added to
     the logits (Yellott, https://doi.org/10.1016/0022-2496(77)90026-8). As the logits are independent, too, the

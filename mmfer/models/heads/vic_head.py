@@ -28,8 +28,9 @@ class VICHead(GaussianHead):
     Predictions carry ``pred_mean`` :math:`\mu` (K,), ``pred_std`` :math:`\sigma` (K,), ``uncertainty`` (entropy of
     ``pred_score``, nats), ``aleatoric`` (expected entropy under the Gaussian) and ``epistemic``, what the former
     exceeds the latter by: the mutual information of expression and latent. The head has no distribution over its
-    weights, so this is how far the latent of this face is undecided, not what more training data would tell. As published,
-    the latent is taken at its mean: ``aleatoric`` is all, ``epistemic`` 0; ``integrate=True`` takes the expectation.
+    weights, so this is how far the latent of this face is undecided, not what more training data would tell. As
+    published, the latent is taken at its mean: ``aleatoric`` is all, ``epistemic`` 0; ``integrate=True`` takes the
+    expectation.
 
     Args:
         num_classes: K.

@@ -120,9 +120,7 @@ def test_processes_add_their_parts_of_the_batch(tmp_path, root):
         assert torch.allclose(part, head.information, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    'wrong', [dict(num_features=0), dict(length_scale=0.0), dict(amplitude=-1.0), dict(memory=0)]
-)
+@pytest.mark.parametrize('wrong', [dict(num_features=0), dict(length_scale=0.0), dict(amplitude=-1.0), dict(memory=0)])
 def test_wrong_arguments_are_named(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         build(**wrong)
