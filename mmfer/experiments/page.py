@@ -52,7 +52,7 @@ CONDITIONS = {
 }
 CONDITION_TABLES = dict(
     accuracy='accuracy (%)',
-    ece='calibration error (ECE, %)',
+    skce='calibration error (SKCE, %²)',
     aurc='selective prediction (AURC, %)',
     uncertainty='mean uncertainty (nats)',
     deviation='mean latent deviation (units of the logits)',

@@ -163,14 +163,13 @@ def _split(runs: Sequence[Run]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _points(result: Changes) -> dict[str, dict[str, list[tuple]]]:
-    """Figure -> method -> mean and interval under each condition; the calibration error has none."""
+    """Figure -> method -> mean and interval under each condition."""
     points: dict[str, dict[str, list[tuple]]] = {}
-    for name in ('accuracy', 'ece', 'aurc', 'uncertainty'):
+    for name in ('accuracy', 'skce', 'aurc', 'uncertainty'):
         for method in result.methods:
             found = [result.summary(name, method, condition) for condition in result.conditions]
             points.setdefault(CONDITION_TABLES[name], {})[method] = [
-                (math.nan,) * 3 if s is None else (s.mean, *((math.nan,) * 2 if name == 'ece' else (s.low, s.high)))
-                for s in found
+                (math.nan,) * 3 if s is None else (s.mean, s.low, s.high) for s in found
             ]
     return points
 

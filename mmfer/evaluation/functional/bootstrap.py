@@ -4,8 +4,8 @@ A replicate is a row of counts: how often each of the N samples was drawn. Funct
 ``weights`` and compute many replicates at once.
 
 The intervals show how much a figure depends on which images were tested. They are Efron's, bias-corrected and
-accelerated: a figure that is biased in small samples, such as the calibration error, is more so in its replicates, which
-the plain percentiles of these would show as the interval.
+accelerated: a figure that is biased in small samples, such as the calibration error, is more so in its replicates, and
+their plain percentiles would lie beside it.
 """
 
 from __future__ import annotations

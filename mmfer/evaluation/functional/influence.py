@@ -66,7 +66,7 @@ def aurc_influence(uncertainty: ArrayLike, wrong: ArrayLike) -> tuple[float, np.
 
     >>> value, influence = aurc_influence([0.1, 0.4, 0.3, 0.2], [0, 1, 0, 0])
     >>> round(value, 4), influence.round(3).tolist()
-    (0.0625, [-0.062, 0.125, -0.062, 0.0])
+    (0.0625, [-0.062, 0.188, -0.062, -0.062])
     """
     uncertainty = as_values(uncertainty, 'uncertainty')
     wrong = as_flags(wrong, 'wrong', len(uncertainty))
