@@ -29,6 +29,7 @@ from scipy import special
 
 from mmfer.evaluation import functional as F
 from mmfer.experiments.estimates import FEW, answered, difference, estimates, mean_interval
+from mmfer.experiments.page import markdown_table
 from mmfer.experiments.plan import Plan
 from mmfer.experiments.results import Run
 from mmfer.experiments.statistics import PairedTest, adjust, pair_test
@@ -195,6 +196,54 @@ def grid(quick: bool) -> list[Cell]:
     return cells + power
 
 
+def tables(results: dict) -> str:
+    """Markdown tables of what was simulated: means over the cells that a row stands for, weighted by repetitions."""
+    cells = results['cells']
+    null, power = ([cell for cell in cells if bool(cell['gain']) == with_gain] for with_gain in (False, True))
+
+    def mean(own: list[dict], part: str, name: str) -> str:
+        own = [cell for cell in own if name in cell[part]]
+        number = sum(cell['repetitions'] for cell in own)
+        if not number:
+            return '-'
+        share = sum(cell[part][name] * cell['repetitions'] for cell in own) / number
+        return f'{share:.1f} ± {np.sqrt(max(share * (100 - share), 100) / number):.1f}'
+
+    def rows(own: list[dict], keys: tuple[str, ...], part: str, end: str = '') -> str:
+        found = sorted({tuple(cell[key] for key in keys) for cell in own})
+        body = []
+        for values in found:
+            group = [cell for cell in own if tuple(cell[key] for key in keys) == values]
+            body.append([*values, *(mean(group, part, name + end) for name in FIGURES)])
+        return markdown_table([*(key.replace('_', ' ') for key in keys), *FIGURES], body)
+
+    several = [cell for cell in null if cell['seeds'] > 1]
+    equal = [cell for cell in null if not cell['seed_std']]
+    parts = ['False claims of trained models, %', rows(equal, ('methods', 'images'), 'claimed', ' images')]
+    parts += ['False claims of methods, %', rows(several, ('methods', 'seed_std', 'seeds'), 'claimed', ' methods')]
+    parts += ['Intervals that hold the truth, %', rows(equal, ('accuracy', 'images'), 'held')]
+    body = [
+        [cell['images'], cell['seeds'], name, *(f'{number:.1f}' for number in told.values()), cell['repetitions']]
+        for cell in results['calibrated']
+        for name, told in cell['claimed'].items()
+    ]
+    header = ['images', 'seeds', 'confidences', 'trained models', 'methods', 'repetitions']
+    parts += ['False claims on the calibration of two calibrated models, %', markdown_table(header, body)]
+    body = []
+    for cell in sorted(power, key=lambda c: (c['images'], c['gain'], c['seed_std'], c['seeds'])):
+        own = [f'{cell["claimed"][f"accuracy {k}"]:.0f} ({cell["planned"][k]:.0f})' for k in ('images', 'methods')]
+        body.append([cell['images'], f'{cell["gain"]:g}', cell['seed_std'], cell['seeds'], *own])
+    header = ['images', 'points', 'seed SD', 'seeds', 'trained models told apart, % (planned)', 'methods, % (planned)']
+    parts += ['Power', markdown_table(header, body)]
+    return '\n\n'.join(parts)
+
+
+def merged(files: list[str]) -> dict:
+    """The results of several parts of the grid."""
+    found = [json.loads(Path(file).read_text()) for file in files]
+    return {key: [each for part in found for each in part[key]] for key in ('calibrated', 'cells')}
+
+
 def _work(cell: Cell, repetitions: int) -> dict:
     start = time.process_time()
     return dict(simulate(cell, repetitions), seconds=time.process_time() - start)
@@ -210,12 +259,20 @@ def main() -> None:
         '--most', type=int, default=10**9, metavar='N', help='answers of a cell, fewer repetitions beyond'
     )
     parser.add_argument('--out', metavar='DIR', help='error_rates.json is written there after each cell')
+    parser.add_argument('--tables', nargs='+', metavar='FILE', help='join these results and print tables')
     args = parser.parse_args()
+    if args.tables:
+        results = merged(args.tables)
+        if args.out:
+            write_json(Path(args.out, 'error_rates.json'), results)
+        print(tables(results))
+        return
     start, step = map(int, args.part.split('/'))
     cells = grid(args.quick)[start::step]
     numbers = [max(20, min(args.repetitions, args.most // (c.images * c.seeds * c.methods))) for c in cells]
     repetitions = 100 if args.quick else args.repetitions
-    pairs = [calibrated_pairs(n, s, repetitions) for n in ((300,) if args.quick else (100, 300, 2000)) for s in (1, 3)]
+    sizes = () if start else (300,) if args.quick else (100, 300, 2000)
+    pairs = [calibrated_pairs(n, s, repetitions) for n in sizes for s in (1, 3)]
     results: list[dict] = []
     if args.jobs > 1:
         with ProcessPoolExecutor(args.jobs) as pool:

@@ -28,7 +28,12 @@ UNKNOWN = Difference(*[float('nan')] * 4)
 
 
 def check_level(level: float) -> None:
-    """Refuse a level that is no share."""
+    """Refuse a level that is no share.
+
+    >>> check_level(95)
+    Traceback (most recent call last):
+    ValueError: level=95: must be between 0 and 1
+    """
     if not 0 < level < 1:
         raise ValueError(f'level={level}: must be between 0 and 1')
 
