@@ -55,7 +55,7 @@ def test_one_sample_is_vich():
 def test_prediction_is_the_expectation():
     head = build()
     out = predict(head, X)
-    probs = sampled(head, torch.randn(20_000, 1, 3, generator=torch.Generator().manual_seed(0)))
+    probs = sampled(head, torch.randn(60_000, 1, 3, generator=torch.Generator().manual_seed(0)))
     np.testing.assert_allclose(double(out['pred_score']), probs.mean(0), atol=0.01)
     aleatoric = -(probs * np.log(probs)).sum(-1).mean(0)
     np.testing.assert_allclose(double(out['aleatoric']), aleatoric, atol=0.01)
