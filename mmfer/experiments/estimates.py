@@ -81,6 +81,6 @@ def difference(
         images = F.paired_proportions((influence + value) / 100, len(by_seed), level)
         images = Difference(value, 100 * images.low, 100 * images.high, images.p_value)
     else:
-        images = F.studentised(value, influence, level)
+        images = F.studentised(value, influence, level, skewed=False)
     seeds = by_seed if np.isfinite(by_seed).all() else ()
     return images, F.crossed(seeds, influence if len(seeds) else np.zeros(2), level)._replace(value=value)

@@ -65,7 +65,7 @@ OOD = (
 NOTES = """\
 - *mean ± sd* is over the seeds (sample standard deviation); the range in brackets is the {level} % interval of the
   mean with other test images, the models as they are: Clopper and Pearson's for the accuracy, else a t interval
-  corrected for skewness, from the influence of each image on the figure.
+  corrected for skewness, from the influence of each image on the figure. Those of differences are plain t intervals.
 - Two statements are tested. *Trained models*: the images are drawn by chance, the models are these. For accuracies the
   test is the exact one of random signs, with one seed McNemar's. *Methods*: seeds and images are drawn by chance, t
   with Satterthwaite's degrees of freedom; it takes two seeds.

@@ -38,7 +38,7 @@ def check_level(level: float) -> None:
         raise ValueError(f'level={level}: must be between 0 and 1')
 
 
-def studentised(value: float, influence: ArrayLike, level: float = 0.95) -> Difference:
+def studentised(value: float, influence: ArrayLike, level: float = 0.95, skewed: bool = True) -> Difference:
     r"""Interval and test of a figure over N images from its influence values (N,).
 
     Student's t of value and standard error, after a transformation that takes the skewness g of the influence values
@@ -50,6 +50,13 @@ def studentised(value: float, influence: ArrayLike, level: float = 0.95) -> Diff
     Hall, On the removal of skewness by transformation, https://doi.org/10.1111/j.2517-6161.1992.tb01876.x. So the ends
     of a likelihood, which a few images dominate, lie where they should from 100 images on. Without any spread the
     interval is the value itself, and p is 1 for a value of 0, else 0.
+
+    Args:
+        value: The figure.
+        influence: (N,).
+        level: Of the interval.
+        skewed: Whether the skewness is taken out. That of the difference of two models is by chance, where both are
+            equal, and the correction of it would claim too often.
 
     >>> np.round(studentised(0.5, np.arange(-10, 11) / 10), 3).tolist()
     [0.5, 0.218, 0.782, 0.001]
@@ -63,7 +70,7 @@ def studentised(value: float, influence: ArrayLike, level: float = 0.95) -> Diff
     if deviation < 1e-12:
         return Difference(value, value, value, float(abs(value) < 1e-12))
     error = deviation / np.sqrt(size)
-    a = float(np.mean(((influence - influence.mean()) / deviation) ** 3)) / (3 * np.sqrt(size))
+    a = float(np.mean(((influence - influence.mean()) / deviation) ** 3)) / (3 * np.sqrt(size)) if skewed else 0.0
     t = value / error
     shifted = t + a * t**2 + a**2 * t**3 / 3 + a / 2
     quantile = special.stdtrit(size - 1, (1 + level) / 2)
