@@ -29,8 +29,8 @@ def gaussian_softmax(mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
     exponentially for such functions (Trefethen & Weideman, https://doi.org/10.1137/130932132). The result treats all
     classes alike, needs no random numbers, and is the same in every batch.
 
-    For K up to 11 and standard deviations up to 4 both are right to 1e-5, up to 9 to 0.004. Wider logits are brought into
-    reach of the nodes, so that classes of small deviation beside one of a large come out too alike.
+    For K up to 11 and standard deviations up to 4 both are right to 1e-5, up to 9 to 0.004. Wider logits are brought
+    into reach of the nodes, so that classes of small deviation beside one of a large come out too alike.
 
     Args:
         mean: (B, K).
