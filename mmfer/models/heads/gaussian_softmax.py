@@ -46,10 +46,10 @@ def gaussian_softmax(mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
     u = low + step * torch.arange(LEVELS, dtype=mean.dtype, device=mean.device)  # (B, U)
     log_t = (mean.unsqueeze(-1) - u.unsqueeze(1)).unsqueeze(-1) + std[..., None, None] * x  # (B, K, U, X)
     t = log_t.clamp(max=80).exp()
-    below = torch.exp(-t)
+    below = torch.exp(-t) * weight  # no matrix products, which autocast would round
     density = t * below
-    log_below = (below @ weight).clamp(min=torch.finfo(mean.dtype).tiny).log()
+    log_below = below.sum(-1).clamp(min=torch.finfo(mean.dtype).tiny).log()
     others = (log_below.sum(1, keepdim=True) - log_below).exp()
-    score = ((density @ weight) * others).sum(-1)
-    entropy = -step.squeeze(-1) * (((density * log_t) @ weight) * others).sum((1, 2)) - EULER
+    score = (density.sum(-1) * others).sum(-1)
+    entropy = -step.squeeze(-1) * ((density * log_t).sum(-1) * others).sum((1, 2)) - EULER
     return score / score.sum(-1, keepdim=True), entropy / scale.squeeze(-1)
