@@ -34,7 +34,7 @@ MOVED = {'better': 'rises', 'worse': 'falls', 'not shown': 'no change shown'}
 RANKED = {'better': 'yes', 'worse': 'no, it falls', 'not shown': 'not shown', 'not tested': 'no, it is constant'}
 LIMITS = (
     'That no difference was shown does not mean that there is none: the intervals of the differences say how large it '
-    'may be. How often such statements are false was simulated: docs/error_rates.md of mmfer.'
+    'may be. How often such statements are false: docs/error_rates.md of mmfer.'
 )
 
 
@@ -91,10 +91,16 @@ def _tested(result: Comparison) -> str:
         text = f'{result.images:,} test images; no seed is common to all, each pair is tested on the seeds of both'
     if not result.pairs:
         return f'{text}.'
-    if result.primary == ALL:
-        return f"{text}. Every figure is tested, with Holm's correction over all figures and pairs."
-    primary = FIGURES[result.primary].title.rstrip(' %')
-    return f'{text}. The primary figure is the {primary}; all others are exploratory.'
+    name = next(iter(result.tests)) if result.primary == ALL else result.primary
+    how = f'{_holm(result.tests[name][0].tests, result.alpha)} for each'
+    primary = FIGURES[name].title.rstrip(' %')
+    text += (
+        '. No figure is primary' if result.primary == ALL else f'. Primary is the {primary}, the rest is exploratory'
+    )
+    return (
+        f'{text}. Trained models are compared with images drawn by chance, methods with seeds and images drawn by chance '
+        f'({how}).'
+    )
 
 
 def _left_out(result: Comparison) -> list[str]:
@@ -132,13 +138,11 @@ def _topic(result: Comparison, name: str) -> list[str]:
         return [f'{text}.']
     text += '' if against in best else ', a rank that is not tested itself'
     models = grouped(tests, result.alpha, COMPARED, better)
-    lines = [f'{text}. These trained models against {against}, images drawn by chance: {models}']
     if max(len(test.seeds) for test in tests) < 2:
         methods = 'not tested, which takes two seeds or more'
     else:
         methods = grouped(tests, result.alpha, COMPARED, better, 'methods')
-    lines.append(f'The methods against {against}, seeds and images drawn by chance: {methods}')
-    return [f'{". ".join(lines)} ({_holm(tests[0].tests, result.alpha)} for each).']
+    return [f'{text}. These trained models against {against}: {models}. The methods: {methods}.']
 
 
 def _seeds(result: Comparison) -> list[str]:
@@ -149,7 +153,7 @@ def _seeds(result: Comparison) -> list[str]:
     for test in sorted(open_tests, key=lambda t: -abs(t.methods.value))[:3]:
         number = seeds_for(test, result.images, result.alpha)
         name = f'{test.first} - {test.second} ({test.methods.value:+.2f} points)'
-        told.append(f'{name}: {f"{number} seeds" if number else "more test images, no number of seeds suffices"}')
+        told.append(f'{name}: {f"{number} seeds" if number else "more test images, as no number of seeds suffices"}')
     text = f'To show such a difference of methods in 80 of 100 comparisons takes about: {"; ".join(told)}.'
     return [text] * bool(told)
 
