@@ -92,14 +92,11 @@ def _tested(result: Comparison) -> str:
     if not result.pairs:
         return f'{text}.'
     name = next(iter(result.tests)) if result.primary == ALL else result.primary
-    how = f'{_holm(result.tests[name][0].tests, result.alpha)} for each'
-    primary = FIGURES[name].title.rstrip(' %')
-    text += (
-        '. No figure is primary' if result.primary == ALL else f'. Primary is the {primary}, the rest is exploratory'
-    )
+    primary = f'Primary is the {FIGURES[name].title.rstrip(" %")}, the rest is exploratory'
     return (
-        f'{text}. Trained models are compared with images drawn by chance, methods with seeds and images drawn by chance '
-        f'({how}).'
+        f'{text}. {"No figure is primary" if result.primary == ALL else primary}. Trained models are compared with images '
+        f'drawn by chance, methods with seeds and images drawn by chance '
+        f'({_holm(result.tests[name][0].tests, result.alpha)} for each).'
     )
 
 
