@@ -93,10 +93,10 @@ def _tested(result: Comparison) -> str:
         return f'{text}.'
     name = next(iter(result.tests)) if result.primary == ALL else result.primary
     primary = f'Primary is the {FIGURES[name].title.rstrip(" %")}, the rest is exploratory'
+    how = _holm(result.tests[name][0].tests, result.alpha)
     return (
-        f'{text}. {"No figure is primary" if result.primary == ALL else primary}. Trained models are compared with images '
-        f'drawn by chance, methods with seeds and images drawn by chance '
-        f'({_holm(result.tests[name][0].tests, result.alpha)} for each).'
+        f'{text}. {"No figure is primary" if result.primary == ALL else primary}. Trained models are compared with '
+        f'images drawn by chance, methods with seeds and images drawn by chance ({how} for each).'
     )
 
 
