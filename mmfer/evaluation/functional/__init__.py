@@ -27,7 +27,7 @@ from .influence import aurc_influence, auroc_influence, mean_influence, skce, sp
 from .intervals import crossed, paired_proportions, proportion_interval, studentised
 from .ranking import auroc, average_precision, fpr_at_tpr, ood_auroc, ood_ranking, rank_samples, swap
 from .selective import accuracy_at_coverage, aurc, best_aurc, excess_aurc, risk_coverage
-from .significance import holm, mcnemar, sign_flip, sign_test, wilcoxon
+from .significance import holm, mcnemar, sign_flip
 
 __all__ = [
     'accuracy',
@@ -79,7 +79,6 @@ __all__ = [
     'resamples',
     'risk_coverage',
     'sign_flip',
-    'sign_test',
     'skce',
     'spearman_influence',
     'studentised',
@@ -88,5 +87,4 @@ __all__ = [
     'threshold_at_risk',
     'top_label',
     'weighted_f1',
-    'wilcoxon',
 ]
