@@ -68,11 +68,12 @@ def write_report(
     Raises:
         ValueError: See :func:`compare` and :func:`assess`.
     """
-    runs, _ = common_seeds(next(iter(table.values())))
+    baseline = next(iter(table.values()))
+    runs, _ = common_seeds(baseline)
     kinds = [kind for kind in CONDITIONS if any(condition.kind == kind for condition in list(table)[1:])]
     if kinds and reference is None:
         reference = default_reference(list(methods_of(runs)))
-    result = compare(runs, level, reference, primary)
+    result = compare(baseline, level, reference, primary)
     changes = [assess(table, kind, result) for kind in kinds]
     ood = tell_apart(runs, {each.name: own for each, own in table.items() if each.kind == 'ood'}, level)
     lines = [*verdict(result, changes, ood), *(line for line in terms if line.startswith('WARNING'))]
