@@ -79,9 +79,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--primary',
         default='accuracy',
-        metavar='FIGURE',
-        help="the figure that decides, chosen before looking: accuracy, nll, skce, aurc, kl; or all, with Holm's "
-        'correction over all of them [accuracy]',
+        choices=['accuracy', 'nll', 'skce', 'aurc', 'kl', 'all'],
+        help='the figure that decides, chosen before looking; all: one correction for all of them [accuracy]',
     )
     parser.add_argument(
         '--strict', action='store_true', help='refuse to report where the terms have a warning, e.g. mixed checkpoints'
@@ -139,8 +138,14 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f'--ood names one config twice: {", ".join(args.ood)}')
     tests = wanted_conditions(args.occlusion, args.regions, args.occlusion_seed, data)
     out = Path(args.work_dir or args.finished[0])
-    output = experiments.Output(out, args.level, args.reference, shlex.join(['mmfer', *args.words]))
-    output.primary, output.strict = args.primary, args.strict
+    output = experiments.Output(
+        out,
+        args.level,
+        args.reference,
+        shlex.join(['mmfer', *args.words]),
+        primary=args.primary,
+        strict=args.strict,
+    )
     if args.finished:
         return experiments.report_finished(args.finished, output, tests, args.methods, args.jobs)
     noises = [LabelNoise(rate, args.noise_seed if rate else 0) for rate in args.label_noise]
@@ -170,7 +175,7 @@ def _plan(args: argparse.Namespace) -> int:
         found = plan.measured(runs, plan.pairs_of(len({run.method for run in runs})), args.level)
         where = 'As these runs show: '
     else:
-        images = plan.test_images(load_config(args.configs[0], args.cfg_options))
+        images = plan.count_test_images(load_config(args.configs[0], args.cfg_options))
         number = max(2, len(args.heads or args.configs))
         found = plan.Plan(images, tests=plan.pairs_of(number), level=args.level)
         where = 'Assumed, for want of finished runs (--from DIR --plan takes theirs): '

@@ -165,7 +165,7 @@ def pairs_of(methods: int) -> int:
     return methods * (methods - 1) // 2 if methods <= 8 else methods - 1
 
 
-def test_images(config: Mapping) -> int:
+def count_test_images(config: Mapping) -> int:
     """Number of test images of a config."""
     from mmengine.registry import DefaultScope
 
