@@ -77,13 +77,13 @@ class Plan:
         rows = []
         for points in POINTS:
             cells = (f'{100 * self.models(points, s):.0f} / {100 * self.methods(points, s):.0f}' for s in SEEDS)
-            rows.append([f'{points:g} points', *cells])
+            rows.append([_points(points), *cells])
         header = ['models / methods told apart, %', *(f'{seeds} seed{"s" * (seeds > 1)}' for seeds in SEEDS)]
         lines = [render_table(header, rows).rstrip('\n')]
         for points in POINTS:
             number = next((seeds for seeds in range(2, MOST) if self.methods(points, seeds) >= POWER), None)
             need = f'{number} seeds' if number else 'more test images: no number of seeds suffices'
-            lines.append(f'To show that methods differ by {points:g} points in 80 of 100 comparisons you need {need}.')
+            lines.append(f'To show in 80 of 100 comparisons that methods differ by {_points(points)} you need {need}.')
         return '\n'.join(lines)
 
     def describe(self) -> str:
@@ -94,6 +94,10 @@ class Plan:
             f'{100 * self.shared:.0f} % is common to all seeds; {self.tests} pair{"s" * (self.tests != 1)}, level '
             f'{100 * self.level:g} %.'
         )
+
+
+def _points(number: float) -> str:
+    return f'{number:g} point{"s" * (number != 1)}'
 
 
 def methods_power(

@@ -1,4 +1,4 @@
-"""The head of POSTER-Var with the KL term of variational inference, and predictions averaged over samples."""
+"""The head of POSTER-Var with the KL term of variational inference, and expected predictions."""
 
 from mmfer.models import VICHead
 

@@ -1,4 +1,4 @@
-"""The head of POSTER-Var without KL term, with ten samples a face and averaged predictions."""
+"""The head of POSTER-Var without KL term, with ten samples a face and expected predictions."""
 
 from mmfer.models import VICHead
 
