@@ -39,6 +39,7 @@ FIGURES = ('accuracy', 'nll', 'skce', 'aurc')
 CLASSES = 7
 TAU = 0.5  # of what methods do not share, the part that all seeds of a method have
 SHARPER = 1.5
+FEWEST = 20  # repetitions of a cell
 LARGE = 200_000  # images that the true figures are taken from
 
 
@@ -256,7 +257,7 @@ def main() -> None:
     parser.add_argument('--quick', action='store_true', help='four cells of the grid')
     parser.add_argument('--part', default='0/1', metavar='I/N', help='only every N-th cell, from the I-th [0/1]')
     parser.add_argument(
-        '--most', type=int, default=10**9, metavar='N', help='answers of a cell, fewer repetitions beyond'
+        '--most', type=int, default=10**9, metavar='N', help='answers of a cell; fewer repetitions beyond, at least 20'
     )
     parser.add_argument('--out', metavar='DIR', help='error_rates.json is written there after each cell')
     parser.add_argument('--tables', nargs='+', metavar='FILE', help='join these results and print tables')
@@ -269,7 +270,8 @@ def main() -> None:
         return
     start, step = map(int, args.part.split('/'))
     cells = grid(args.quick)[start::step]
-    numbers = [max(20, min(args.repetitions, args.most // (c.images * c.seeds * c.methods))) for c in cells]
+    numbers = [min(args.repetitions, args.most // (c.images * c.seeds * c.methods)) for c in cells]
+    cells, numbers = zip(*((cell, number) for cell, number in zip(cells, numbers) if number >= FEWEST))
     repetitions = 100 if args.quick else args.repetitions
     sizes = () if start else (300,) if args.quick else (100, 300, 2000)
     pairs = [calibrated_pairs(n, s, repetitions) for n in sizes for s in (1, 3)]

@@ -56,11 +56,11 @@ def percentile_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, 
     """
     if not 0 < level < 1:
         raise ValueError(f'level={level}: must be between 0 and 1')
-    values = np.asarray(values, np.float64)
-    values = values[~np.isnan(values)]
-    if not len(values):
+    drawn = np.asarray(values, np.float64)
+    drawn = drawn[~np.isnan(drawn)]
+    if not len(drawn):
         return float('nan'), float('nan')
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
@@ -80,17 +80,17 @@ def bca_interval(value: float, values: ArrayLike, left_out: ArrayLike, level: fl
     >>> round(low, 1), round(high, 1)
     (-47.5, 47.5)
     """
-    values = np.asarray(values, np.float64)
-    values = values[~np.isnan(values)]
-    below = float(np.mean(values < value) + np.mean(values == value) / 2) if len(values) else 0.0
+    drawn = np.asarray(values, np.float64)
+    drawn = drawn[~np.isnan(drawn)]
+    below = float(np.mean(drawn < value) + np.mean(drawn == value) / 2) if len(drawn) else 0.0
     if not 0 < below < 1:
-        return percentile_interval(values, level)
+        return percentile_interval(drawn, level)
     spread = np.nanmean(left_out) - np.asarray(left_out, np.float64)
     squares = np.nansum(spread**2)
     acceleration = np.nansum(spread**3) / (6 * squares**1.5) if squares > 0 else 0.0
     bias = special.ndtri(below)
     ends = bias + special.ndtri([(1 - level) / 2, (1 + level) / 2])
-    low, high = np.quantile(values, special.ndtr(bias + ends / (1 - acceleration * ends)))
+    low, high = np.quantile(drawn, special.ndtr(bias + ends / (1 - acceleration * ends)))
     return float(low), float(high)
 
 
@@ -126,7 +126,7 @@ def bootstrap_intervals(
     whole, parts = statistics(np.ones((1, size))), min(size, GROUPS)
     left_out = statistics((np.arange(size) % parts != np.arange(parts)[:, None]).astype(np.float64))
     found = {}
-    for name, values in chunks.items():
+    for name, drawn in chunks.items():
         without = np.broadcast_to(left_out[name], parts)
-        found[name] = bca_interval(float(np.squeeze(whole[name])), np.concatenate(values), without, level)
+        found[name] = bca_interval(float(np.squeeze(whole[name])), np.concatenate(drawn), without, level)
     return found
