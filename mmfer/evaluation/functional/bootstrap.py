@@ -68,7 +68,8 @@ def bca_interval(value: float, values: ArrayLike, left_out: ArrayLike, level: fl
     """Bias-corrected and accelerated interval of a figure; undefined replicates (NaN) are left out.
 
     Efron, Better bootstrap confidence intervals, https://doi.org/10.1080/01621459.1987.10478410. Where all replicates
-    lie on one side of the figure no correction is known, and the percentiles are given.
+    lie on one side of the figure no correction is known, and the percentiles are given. Where all are equal, as with
+    only right answers, they do not say how far off the figure may be, and NaN results.
 
     Args:
         value: The figure of all samples.
@@ -82,7 +83,9 @@ def bca_interval(value: float, values: ArrayLike, left_out: ArrayLike, level: fl
     """
     drawn = np.asarray(values, np.float64)
     drawn = drawn[~np.isnan(drawn)]
-    below = float(np.mean(drawn < value) + np.mean(drawn == value) / 2) if len(drawn) else 0.0
+    if not len(drawn) or np.ptp(drawn) < 1e-12:
+        return float('nan'), float('nan')
+    below = float(np.mean(drawn < value) + np.mean(drawn == value) / 2)
     if not 0 < below < 1:
         return percentile_interval(drawn, level)
     spread = np.nanmean(left_out) - np.asarray(left_out, np.float64)
