@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from mmengine.registry import DefaultScope
 from scipy import special
 
 from mmfer.evaluation import functional as F
+from mmfer.registry import DATASETS
 from mmfer.utils.tables import render_table
 
 from .results import Run, methods_of
@@ -171,9 +173,5 @@ def pairs_of(methods: int) -> int:
 
 def count_test_images(config: Mapping) -> int:
     """Number of test images of a config."""
-    from mmengine.registry import DefaultScope
-
-    from mmfer.registry import DATASETS
-
     with DefaultScope.overwrite_default_scope('mmfer'):
         return len(DATASETS.build(config['test_dataloader']['dataset']))
