@@ -152,7 +152,8 @@ def measured(runs: Sequence[Run], tests: int, level: float) -> Plan:
     accuracy = float(np.mean([values.mean() for values in right.values()]))
     known: dict[str, list[float]] = dict(correlation=[], shared=[], seed_std=[])
     for first, second in combinations(right.values(), 2):
-        gaps = first - second  # (S, N)
+        seeds = min(len(first), len(second))
+        gaps = first[:seeds] - second[:seeds]  # (S, N)
         known['correlation'] += [float(np.corrcoef(a, b)[0, 1]) for a, b in zip(first, second) if a.std() * b.std()]
         if len(gaps) > 1:
             whole, mean = gaps.var(axis=1, ddof=1).mean(), gaps.mean(0).var(ddof=1)
@@ -160,7 +161,7 @@ def measured(runs: Sequence[Run], tests: int, level: float) -> Plan:
             known['shared'].append(float(np.clip(share, 0, 1)))
     for values in right.values():
         if len(values) > 1:
-            noise = (values - values.mean(0)).var(axis=1, ddof=1).mean() / values.shape[1]
+            noise = values.var(axis=0, ddof=1).mean() / values.shape[1]  # that other images alone would make
             known['seed_std'].append(100 * math.sqrt(max(0.0, values.mean(1).var(ddof=1) - noise)))
     found = {name: float(np.mean(own)) for name, own in known.items() if own}
     return Plan(len(runs[0].labels), accuracy, tests=max(1, tests), level=level, **found)
