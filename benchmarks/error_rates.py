@@ -215,8 +215,9 @@ def tables(results: dict) -> str:
         body = []
         for values in found:
             group = [cell for cell in own if tuple(cell[key] for key in keys) == values]
-            body.append([*values, *(mean(group, part, name + end) for name in FIGURES)])
-        return markdown_table([*(key.replace('_', ' ') for key in keys), *FIGURES], body)
+            number = sum(cell['repetitions'] for cell in group)
+            body.append([*values, *(mean(group, part, name + end) for name in FIGURES), number])
+        return markdown_table([*(key.replace('_', ' ') for key in keys), *FIGURES, 'comparisons'], body)
 
     several = [cell for cell in null if cell['seeds'] > 1]
     equal = [cell for cell in null if not cell['seed_std']]
@@ -233,8 +234,9 @@ def tables(results: dict) -> str:
     body = []
     for cell in sorted(power, key=lambda c: (c['images'], c['gain'], c['seed_std'], c['seeds'])):
         own = [f'{cell["claimed"][f"accuracy {k}"]:.0f} ({cell["planned"][k]:.0f})' for k in ('images', 'methods')]
-        body.append([cell['images'], f'{cell["gain"]:g}', cell['seed_std'], cell['seeds'], *own])
+        body.append([cell['images'], f'{cell["gain"]:g}', cell['seed_std'], cell['seeds'], *own, cell['repetitions']])
     header = ['images', 'points', 'seed SD', 'seeds', 'trained models told apart, % (planned)', 'methods, % (planned)']
+    header.append('comparisons')
     parts += ['Power', markdown_table(header, body)]
     return '\n\n'.join(parts)
 
