@@ -13,7 +13,7 @@ from mmfer.datasets import SynthFER
 from mmfer.utils.checkpoint import write_checkpoint
 
 HEADS = {
-    'vich': dict(type='VICHead', test_samples=10),
+    'vich': dict(type='VICHead', integrate=True),
     'linear': dict(type='LinearHead'),
     'evidential': dict(type='EvidentialHead'),
     'mc_dropout': dict(type='MCDropoutHead', test_samples=10),

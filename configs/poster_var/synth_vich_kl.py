@@ -1,6 +1,6 @@
 """synth.py with the head of _base_/heads/vich_kl.py.
 
-The head of POSTER-Var with the KL term of variational inference, and predictions averaged over samples.
+The head of POSTER-Var with the KL term of variational inference, and expected predictions.
 
 Expected: not measured for seven epochs; 82.78 % over three seeds for four (docs/results/README.md).
 Labels: those of synth.py.

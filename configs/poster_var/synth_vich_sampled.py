@@ -1,6 +1,6 @@
 """synth.py with the head of _base_/heads/vich_sampled.py.
 
-The head of POSTER-Var without KL term, with ten samples a face and averaged predictions.
+The head of POSTER-Var without KL term, with ten samples a face and expected predictions.
 
 Expected: not measured for seven epochs; 82.93 % over three seeds for four (docs/results/README.md).
 Labels: those of synth.py.

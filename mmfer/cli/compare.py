@@ -4,6 +4,7 @@
     mmfer compare A.py B.py C.py --seeds 0 1 2 --work-dir DIR
     mmfer compare CONFIG --heads vich linear --label-noise 0 0.1 0.2 --occlusion 0.2 --regions eyes --work-dir DIR
     mmfer compare --from DIR... --occlusion 0.1 0.2 0.3
+    mmfer compare CONFIG --heads vich linear --plan
 
 The config of each method is written to DIR/METHOD/config.py, its runs to DIR/METHOD/seed_S (train.log, checkpoints,
 predictions.json), those with label noise to DIR/noise_20/METHOD/seed_S, and the report to DIR (report.md, report.json,
@@ -75,6 +76,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='also test on the test images of these configs: does the uncertainty tell that they are other data?',
     )
     parser.add_argument('--reference', metavar='METHOD', help='test the others against this method, not every pair')
+    parser.add_argument(
+        '--primary',
+        default='accuracy',
+        choices=['accuracy', 'nll', 'skce', 'aurc', 'kl', 'all'],
+        help='the figure that decides, chosen before looking; all: one correction for all of them [accuracy]',
+    )
+    parser.add_argument(
+        '--strict', action='store_true', help='refuse to report where the terms have a warning, e.g. mixed checkpoints'
+    )
+    parser.add_argument(
+        '--plan',
+        action='store_true',
+        help='train nothing: how many points the comparison could tell apart on the test images of CONFIG, by the '
+        'number of seeds; with --from by what the runs there show',
+    )
     parser.add_argument('--level', type=float, default=0.95, help='of the intervals [0.95]')
     parser.add_argument(
         '--from',
@@ -100,7 +116,7 @@ def _check(args: argparse.Namespace) -> None:
             args.refuse(f'--label-noise {rate:g}: expected a share from 0 to below 1, e.g. 0.2 for 20 %')
     if not args.finished and not args.configs:
         args.refuse('which CONFIG? (or --from DIR, or --list-heads)')
-    if not args.finished and not args.work_dir:
+    if not args.finished and not args.work_dir and not args.plan:
         args.refuse('--work-dir DIR is needed')
     if not 0.5 <= args.level < 1:
         args.refuse(f'--level {args.level}: expected a number from 0.5 to below 1, e.g. 0.95')
@@ -110,6 +126,8 @@ def run(args: argparse.Namespace) -> int:
     if args.list_heads:
         return _list_heads()
     _check(args)
+    if args.plan:
+        return _plan(args)
     from mmfer.experiments import run as experiments
     from mmfer.experiments.conditions import wanted_conditions
     from mmfer.experiments.label_noise import LabelNoise
@@ -120,7 +138,14 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f'--ood names one config twice: {", ".join(args.ood)}')
     tests = wanted_conditions(args.occlusion, args.regions, args.occlusion_seed, data)
     out = Path(args.work_dir or args.finished[0])
-    output = experiments.Output(out, args.level, args.reference, shlex.join(['mmfer', *args.words]))
+    output = experiments.Output(
+        out,
+        args.level,
+        args.reference,
+        shlex.join(['mmfer', *args.words]),
+        primary=args.primary,
+        strict=args.strict,
+    )
     if args.finished:
         return experiments.report_finished(args.finished, output, tests, args.methods, args.jobs)
     noises = [LabelNoise(rate, args.noise_seed if rate else 0) for rate in args.label_noise]
@@ -138,6 +163,24 @@ def run(args: argparse.Namespace) -> int:
         processes=args.processes,
         checkpoint=args.checkpoint,
     )
+
+
+def _plan(args: argparse.Namespace) -> int:
+    from mmfer.experiments import plan
+    from mmfer.experiments.results import load_table
+    from mmfer.utils.config_options import load_config
+
+    if args.finished:
+        runs = next(iter(load_table(args.finished, args.methods).values()))
+        found = plan.measured(runs, plan.pairs_of(len({run.method for run in runs})), args.level)
+        where = 'As these runs show: '
+    else:
+        images = plan.count_test_images(load_config(args.configs[0], args.cfg_options))
+        number = max(2, len(args.heads or args.configs))
+        found = plan.Plan(images, tests=plan.pairs_of(number), level=args.level)
+        where = 'Assumed, for want of finished runs (--from DIR --plan takes theirs): '
+    print(f'{where}{found.describe()}\n\n{found.table()}')
+    return 0
 
 
 def _list_heads() -> int:

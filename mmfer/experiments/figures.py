@@ -35,8 +35,9 @@ FIGURES = dict(
     macro_f1=Figure('macro F1 %', 1, 2, 'mean F1 of the classes'),
     nll=Figure('NLL', -1, 4, 'mean negative log-likelihood of the labels, nats'),
     brier=Figure('Brier', -1, 4, 'mean squared error of the probabilities, 0 to 2'),
-    ece=Figure('ECE %', -1, 2, f'expected calibration error, {BINS} uniform bins of the confidence'),
+    ece=Figure('ECE %', -1, 2, f'expected calibration error, {BINS} uniform bins; above 0 by chance, so never tested'),
     adaptive_ece=Figure('adaptive ECE %', -1, 2, f'expected calibration error, {BINS} bins of equal mass'),
+    skce=Figure('SKCE', -1, 2, 'squared kernel calibration error, %²; unbiased: about 0 if calibrated, or below'),
     overconfidence=Figure('confidence - accuracy %', 0, 2, 'above 0 the model claims more than it keeps'),
     error_auroc=Figure('error AUROC %', 1, 2, 'whether the uncertainty tells wrong from right answers; chance is 50'),
     error_aupr=Figure('error AUPR %', 1, 2, 'precision over recall of the wrong answers; chance is their share'),
@@ -95,6 +96,7 @@ def run_figures(run: Run) -> dict[str, float]:
     )
     figures = {name: 100 * float(value) for name, value in percent.items()}
     figures.update(nll=F.nll(run.scores, run.labels), brier=F.brier(run.scores, run.labels))
+    figures['skce'] = 1e4 * F.skce(confidence, correct)[0]
     if run.deviation is not None:
         figures['deviation'] = float(run.deviation.mean())
     if run.gt_distribution is not None:

@@ -17,11 +17,11 @@ from .changes import Changes
 from .figures import COVERAGES, FIGURES
 from .ood import OODTest
 from .results import Run
-from .statistics import Comparison, PairedTest, Summary
+from .statistics import STATEMENTS, Comparison, PairedTest, Summary
 
 GROUPS = {
     'Right answers': ('accuracy', 'mean_class_accuracy', 'macro_f1', 'share_of_observer'),
-    'Probabilities': ('nll', 'brier', 'ece', 'adaptive_ece', 'overconfidence'),
+    'Probabilities': ('nll', 'brier', 'skce', 'ece', 'adaptive_ece', 'overconfidence'),
     'Ranking the answers by uncertainty': ('error_auroc', 'error_aupr', 'fpr95', 'aurc', 'e_aurc'),
     'Answering only the most certain images': tuple(f'accuracy_at_{percent}' for percent in COVERAGES),
     'Distance from the true label distributions': ('kl', 'js'),
@@ -31,7 +31,7 @@ GROUPS = {
     ),
 }
 """Tables of the report: title and figures."""
-SHORT = dict(accuracy='accuracy %', mean_class_accuracy='UAR %', nll='NLL', ece='ECE %', aurc='AURC %')
+SHORT = dict(accuracy='accuracy %', mean_class_accuracy='UAR %', nll='NLL', skce='SKCE', ece='ECE %', aurc='AURC %')
 SHORT.update(error_auroc='AUROC %', kl='KL', deviation_spearman='dev. ρ')
 """Columns of the table for a terminal."""
 PLOTS = {
@@ -52,7 +52,7 @@ CONDITIONS = {
 }
 CONDITION_TABLES = dict(
     accuracy='accuracy (%)',
-    ece='calibration error (ECE, %)',
+    skce='calibration error (SKCE, %²)',
     aurc='selective prediction (AURC, %)',
     uncertainty='mean uncertainty (nats)',
     deviation='mean latent deviation (units of the logits)',
@@ -63,14 +63,16 @@ OOD = (
     'is surer of them than of its own. FPR95: own images that are refused where 95 % of the others are.'
 )
 NOTES = """\
-- *mean ± sd* is over the seeds (sample standard deviation); the range in brackets is the {level} % bootstrap interval
-  of the mean over resampled test images ({replicates:,} replicates, the models as they are). The calibration error is
-  biased upwards in small samples and more so in replicates, so its interval can lie above it.
-- *p* is of the paired bootstrap, which draws the same images for both sides and averages over their common seeds;
-  *Holm* is p after Holm's correction over the pairs of a figure, or over methods and conditions. A method is called
-  better or worse, and a change is **bold**, where Holm's p is at most {alpha} and the difference has one sign in all
-  common seeds; *up* counts those where it is above 0. Sign and Wilcoxon test the differences of the seeds, where there
-  are the {seeds} that any outcome needs to be significant after Holm's correction.
+- *mean ± sd* is over the seeds (sample standard deviation); the range in brackets is the {level} % interval of the
+  mean with other test images, the models as they are: Clopper and Pearson's for the accuracy, else a t interval
+  corrected for skewness, from the influence of each image on the figure. Those of differences are plain t intervals.
+- Two statements are tested. *Trained models*: the images are drawn by chance, the models are these. For accuracies the
+  test is the exact one of random signs, with one seed McNemar's. *Methods*: seeds and images are drawn by chance, t
+  with Satterthwaite's degrees of freedom; it takes two seeds.
+- *Holm* is p after Holm's correction over the pairs of a figure, or over all figures where all are primary; *better*
+  and *worse* are said where it is at most {alpha}. Figures that are not primary are exploratory: take them for what to
+  test next. A change under a condition is **bold** where it is shown for these trained models.
+- The ECE grows with chance, and more for unsure models: it is described and never tested. The SKCE has no such bias.
 - The *uncertainty* is the entropy of the prediction, or what the method gives for it. The *latent deviation* of an
   image is the mean of `pred_std` over the classes. The *true ambiguity* is the entropy of the image's true label
   distribution (of the votes, where people voted).
@@ -97,10 +99,10 @@ def _cell(name: str, summary: Summary | None, short: bool = False) -> str:
 
 
 def _difference(test: PairedTest | None, alpha: float) -> str:
-    """A difference with its interval, in bold where it is significant and steady."""
-    if test is None or math.isnan(test.difference.value):
+    """A difference with its interval, in bold where it is shown for these trained models."""
+    if test is None or math.isnan(test.images.value):
         return '-'
-    value, low, high = (_number(test.what, number, '+') for number in test.difference[:3])
+    value, low, high = (_number(test.what, number, '+') for number in test.images[:3])
     bold = '**' * (test.standing(alpha) in ('better', 'worse'))
     return f'{bold}{value}{bold} [{low}, {high}]'
 
@@ -148,12 +150,14 @@ def terminal_table(result: Comparison, changes: Sequence[Changes] = ()) -> str:
     """The tables for a terminal: figures of each method, and its accuracy under each condition."""
     names, methods = _there(result, SHORT), by_accuracy(result)
     against = result.reference or methods[0]
-    header = ['method', 'seeds', *(SHORT[name] for name in names), *[f'against {against}'] * bool(result.pairs)]
+    header = ['method', 'seeds', *(SHORT[name] for name in names)]
+    header += [f'models against {against}', 'methods'] * bool(result.pairs)
     rows = []
     for method in methods:
         own, test = result.summaries[method], result.test('accuracy', method, against)
         row = [method, len(result.seeds[method]), *(_cell(n, own.get(n), n != 'accuracy') for n in names)]
-        rows.append(row + ['' if test is None else test.standing(result.alpha)] * bool(result.pairs))
+        told = [] if test is None else [test.standing(result.alpha, statement=each) for each in STATEMENTS]
+        rows.append(row + (told or ['', '']) * bool(result.pairs))
     tables = [render_table(header, rows)]
     for each in changes:
         rows = [
@@ -204,8 +208,8 @@ def page(
         parts += _section('Out-of-distribution images', OOD, markdown_table(header, map(_ood_row, ood)))
     parts += _section('Tests', *_tests(result)) if result.pairs else []
     parts += _section('Terms of the comparison', _listed(terms)) if terms else []
-    values = dict(level=f'{100 * result.level:g}', alpha=f'{result.alpha:g}', seeds=result.seeds_needed)
-    parts += _section('How to read it', NOTES.format(replicates=result.replicates, **values).rstrip())
+    values = dict(level=f'{100 * result.level:g}', alpha=f'{result.alpha:g}')
+    parts += _section('How to read it', NOTES.format(**values).rstrip())
     parts += _section('How each row came about', *_origins(runs))
     return '\n\n'.join(parts) + '\n'
 
@@ -251,36 +255,25 @@ def _ood_row(test: OODTest) -> list[str]:
 
 
 def _tests(result: Comparison) -> list[str]:
-    """The pairs, by figure, and McNemar's test of each seed."""
+    """The pairs, by figure."""
     against = f'Each method is tested against `{result.reference}`' if result.reference else 'Every pair is tested'
     text = f'{against}: {len(result.pairs)} pair{"s" * (len(result.pairs) > 1)}. Differences are the first minus the '
+    text += 'second method; *only* counts the images that one of both gets right more often.'
     rows = []
     for name, tests in result.tests.items():
         for test in tests:
-            value, low, high = (_number(name, number, '+') for number in test.difference[:3])
-            told = test.standing(result.alpha, FIGURES[name].better).replace('unsteady', 'not in every seed')
-            over = [math.nan if each is None else each.p_value for each in (test.sign, test.wilcoxon)]
-            rows.append(
-                [_title(name), f'{test.first} - {test.second}', value, f'{low} to {high}']
-                + [_p(test.difference.p_value), _p(test.adjusted)]
-                + [f'{len(test.seeds)} ({sum(each > 0 for each in test.by_seed)} up)', *map(_p, over)]
-                + [_p(test.wilcoxon_adjusted), told]
-            )
-    header = ['figure', 'pair', 'difference', f'{100 * result.level:g} % interval', 'p', 'Holm', 'common seeds']
-    header += ['sign p', 'Wilcoxon p', 'Wilcoxon Holm', 'the first is']
-    parts = [f'{text}second method.', markdown_table(header, rows)]
-    if result.mcnemar:
-        rows = [
-            [f'{t.first} - {t.second}', t.seed, *t.result[:2], _p(t.result.p_value), _p(t.adjusted)]
-            for t in result.mcnemar
-        ]
-        header = ['pair', 'seed', 'only the first right', 'only the second right', 'p', 'Holm']
-        number = f'{len(rows)} test{"s" * (len(rows) > 1)}'
-        parts += [
-            f"Right answers of each seed, McNemar's exact test, Holm over {number}:",
-            markdown_table(header, rows),
-        ]
-    return parts
+            row = [_title(name), f'{test.first} - {test.second}', _number(name, test.images.value, '+')]
+            row += ['-' if test.discordant is None else '{} : {}'.format(*test.discordant)]
+            for statement in STATEMENTS:
+                own, adjusted = getattr(test, statement), getattr(test, f'{statement}_adjusted')
+                low, high = (_number(name, end, '+') for end in own[1:3])
+                told = test.standing(result.alpha, FIGURES[name].better, statement)
+                row += [f'{low} to {high}' if low != '-' else '-', _p(own.p_value), _p(adjusted), told]
+            rows.append(row)
+    header = ['figure', 'pair', 'difference', 'only']
+    for kind in ('trained models', 'methods'):
+        header += [f'{kind}: {100 * result.level:g} % interval', 'p', 'Holm', 'the first is']
+    return [text, markdown_table(header, rows)]
 
 
 def _origins(runs: Sequence[Run]) -> list[str]:

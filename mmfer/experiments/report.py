@@ -21,7 +21,7 @@ from .figures import BINS, FIGURES
 from .ood import OODTest, tell_apart
 from .page import CONDITION_TABLES, CONDITIONS, by_accuracy, page, shown_path, terminal_table
 from .results import Run, methods_of
-from .statistics import Comparison, compare, default_reference
+from .statistics import Comparison, common_seeds, compare, default_reference
 from .verdict import verdict
 
 AXES = {'label noise': 'wrong training labels (%)', 'occlusion': 'share of the face that is covered (%)'}
@@ -54,6 +54,7 @@ def write_report(
     level: float = 0.95,
     reference: str | None = None,
     terms: Sequence[str] = (),
+    primary: str = 'accuracy',
 ) -> Report:
     """Compare runs and write ``report.md``, ``report.json`` and the plots.
 
@@ -61,20 +62,21 @@ def write_report(
         table: Of :func:`load_table`.
         out_dir: Folder of the report; made if it is not there. Files of an earlier report are replaced.
         level: Of the intervals; tests are at ``1 - level``.
-        reference: See :func:`compare`. With several conditions there always is one.
-        terms: Sentences on what the methods had in common in their trainings.
+        reference: As ``primary``: see :func:`compare`. With several conditions there always is a reference.
+        terms: Sentences on what the methods had in common in their trainings; warnings also stand in the verdict.
 
     Raises:
         ValueError: See :func:`compare` and :func:`assess`.
     """
-    runs = list(next(iter(table.values())))
+    baseline = next(iter(table.values()))
+    runs, _ = common_seeds(baseline)
     kinds = [kind for kind in CONDITIONS if any(condition.kind == kind for condition in list(table)[1:])]
     if kinds and reference is None:
         reference = default_reference(list(methods_of(runs)))
-    result = compare(runs, level, reference)
+    result = compare(baseline, level, reference, primary)
     changes = [assess(table, kind, result) for kind in kinds]
     ood = tell_apart(runs, {each.name: own for each, own in table.items() if each.kind == 'ood'}, level)
-    lines = verdict(result, changes, ood)
+    lines = [*verdict(result, changes, ood), *(line for line in terms if line.startswith('WARNING'))]
     report = Report(terminal_table(result, changes), lines, result, changes, ood)
     trained = [run for each, own in table.items() if each.kind == 'label noise' for run in own]
     markdown = page(trained, result, lines, terms, changes, ood)
@@ -162,14 +164,13 @@ def _split(runs: Sequence[Run]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _points(result: Changes) -> dict[str, dict[str, list[tuple]]]:
-    """Figure -> method -> mean and interval under each condition; the calibration error has none."""
+    """Figure -> method -> mean and interval under each condition."""
     points: dict[str, dict[str, list[tuple]]] = {}
-    for name in ('accuracy', 'ece', 'aurc', 'uncertainty'):
+    for name in ('accuracy', 'skce', 'aurc', 'uncertainty'):
         for method in result.methods:
             found = [result.summary(name, method, condition) for condition in result.conditions]
             points.setdefault(CONDITION_TABLES[name], {})[method] = [
-                (math.nan,) * 3 if s is None else (s.mean, *((math.nan,) * 2 if name == 'ece' else (s.low, s.high)))
-                for s in found
+                (math.nan,) * 3 if s is None else (s.mean, s.low, s.high) for s in found
             ]
     return points
 

@@ -34,6 +34,8 @@ class Output:
         level: Of its intervals.
         reference: See :func:`mmfer.experiments.write_report`.
         called: The command that the user called.
+        primary: See :func:`mmfer.experiments.statistics.compare`.
+        strict: Refuse a comparison whose terms have a warning, such as mixed checkpoints.
         say: Prints a line.
     """
 
@@ -42,6 +44,8 @@ class Output:
     reference: str | None = None
     called: str = ''
     say: Say = say_now
+    primary: str = 'accuracy'
+    strict: bool = False
 
 
 def compare_methods(
@@ -191,14 +195,17 @@ def _finish(
         known = {run.method for run in next(iter(table.values()))}
         reference = output.reference if output.reference in known or not missing else None
         notes = terms_of({c.name: runs for c, runs in table.items() if c.kind == 'label noise'})
+        warnings = [note for note in notes if note.startswith('WARNING')]
+        if output.strict and warnings:
+            raise ValueError('--strict refuses this comparison:\n' + '\n'.join(warnings))
         commands = dict.fromkeys(_commands(dirs))
         notes += [f'Trained and tested by `{line}`.' for line in commands if line]
         notes += [f'Reported by `{output.called}`.'] if output.called and output.called not in commands else []
         if missing:
             notes.append(f'MISSING, so not in this report: {", ".join(task.name for task in missing)}.')
-        report = write_report(table, output.folder, output.level, reference, notes)
+        report = write_report(table, output.folder, output.level, reference, notes, output.primary)
         output.say(f'\n{report.table}\n')
-        for line in [*report.verdict, *notes]:
+        for line in dict.fromkeys([*report.verdict, *notes]):
             output.say(f'- {line}')
         output.say(f'\n{shown_path(output.folder)}: {", ".join(report.files)}')
     if missing:

@@ -44,12 +44,21 @@ def terms_of(groups: Mapping[str, Sequence[Run]]) -> list[str]:
 
 
 def _tested(runs: Sequence[Run]) -> list[str]:
-    names = [Path(run.checkpoint).name for run in runs]
-    best = [name.startswith('best_') for name in names]
-    if not any(best):
-        return ['Tested: the last checkpoint of each training.'] if all(names) else []
-    text = 'It was chosen by validation, which flatters it where the validation images are the test images.'
-    return [f'Tested: the best checkpoint of {"each training" if all(best) else "some trainings"}. {text}']
+    """Which checkpoints were tested; a warning where some were chosen by validation and some not."""
+    best: dict[bool, list[str]] = {}
+    for run in runs:
+        name = Path(run.checkpoint).name
+        if name:
+            best.setdefault(name.startswith('best_'), []).append(run.name)
+    text = 'chosen by validation, which flatters it where the validation images are the test images'
+    if len(best) > 1:
+        few, many = sorted(best.values(), key=len)
+        kind = 'best' if few is best[True] else 'last'
+        shown = ', '.join(dict.fromkeys(few))
+        return [f'WARNING: mixed checkpoints: the {kind} of {shown}, the other of the rest. The best one is {text}.']
+    if True in best:
+        return [f'Tested: the best checkpoint of each training, {text}.']
+    return ['Tested: the last checkpoint of each training.'] if best and all(run.checkpoint for run in runs) else []
 
 
 def run_facts(finished: Mapping[str, Any]) -> dict[str, str]:

@@ -93,9 +93,23 @@ def test_everything_reaches_the_comparison(monkeypatch):
     assert noises == [(0.0, 0), (0.2, 5)]
     expected = dict(cfg_options={'x.y': [1, 2]}, amp='bfloat16', epochs=6, jobs=2, processes=4, checkpoint='best')
     assert options == expected
-    assert main(['compare', '--from', 'd', 'e', '--methods', 'vich']) == 0
+    assert (output.primary, output.strict) == ('accuracy', False)
+    assert main(['compare', '--from', 'd', 'e', '--methods', 'vich', '--primary', 'all', '--strict']) == 0
     (dirs, output, tests, methods, jobs), _ = told.pop()
     assert (dirs, str(output.folder), tests, methods, jobs) == (['d', 'e'], 'd', [], ['vich'], 1)
+    assert (output.primary, output.strict) == ('all', True)
+
+
+def test_a_plan_before_any_training(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr('mmfer.experiments.plan.count_test_images', lambda config: 500)
+    assert main(['compare', CONFIG, '--heads', 'vich', 'linear', 'arcface', '--plan']) == 0
+    out = capsys.readouterr().out
+    assert 'Assumed, for want of finished runs' in out
+    assert '500 test images, accuracy 85.0 %' in out
+    assert '3 pairs, level 95 %' in out
+    root = write_methods(tmp_path, dict(vich={}, linear={}), num=40)
+    assert main(['compare', '--from', str(root), '--plan']) == 0
+    assert 'As these runs show: 40 test images' in capsys.readouterr().out
 
 
 def test_finished_runs_are_reported(tmp_path, capsys, monkeypatch):

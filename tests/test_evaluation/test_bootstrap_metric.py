@@ -94,7 +94,7 @@ def test_two_processes_equal_one(tmp_path):
     first, second = (json.loads((tmp_path / f'{rank}.json').read_text()) for rank in range(2))
     assert first == second
     alone = evaluate(make_samples(), SIZE)
-    assert first == pytest.approx(alone, abs=1e-12)
+    assert first == pytest.approx(alone, abs=1e-12, nan_ok=True)
     assert {'accuracy_low', 'ece_high', 'mass/adaptive_ece', 'std/aurc_low', 'kl_high'} <= set(first)
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import MMLogger
+from scipy import stats
 
 from mmfer.evaluation import ExpressionMetric
 
@@ -37,8 +38,8 @@ def test_share_of_the_perfect_observer():
 
 def test_intervals():
     _, result = evaluate(dict(classes=('a', 'b', 'c'), observer_accuracy=0.8), bootstrap=500)
-    low, high = np.percentile(100 * np.random.default_rng(0).binomial(4, 0.75, 20000) / 4, [2.5, 97.5])
-    assert (result['accuracy_low'], result['accuracy_high']) == (low, high)
+    ends = 100 * np.array(stats.binomtest(3, 4).proportion_ci(0.95, 'exact'))
+    assert (result['accuracy_low'], result['accuracy_high']) == pytest.approx(tuple(ends))
     assert result['macro_f1_low'] <= result['macro_f1'] <= result['macro_f1_high']
     assert 'share_of_observer_low' not in result
     with pytest.raises(ValueError, match='bootstrap=-1'):

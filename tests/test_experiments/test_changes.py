@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from comparison_runs import make_images, make_predictions, runs_in, write_run
 
-from mmfer.evaluation.functional.bootstrap import paired_bootstrap
+from mmfer.evaluation import functional as F
 from mmfer.experiments import compare
 from mmfer.experiments.changes import assess
 from mmfer.experiments.conditions import label_noise
@@ -47,17 +47,12 @@ def test_changes_are_paired_over_images(table, result):
     assert list(changes) == [(method, name) for name in NAMES[1:] for method in ('linear', 'vich')]
     for (method, name), change in changes.items():
         before, after = (accuracy(table, each, method) for each in ('clean', name))
-        assert change.difference.value == pytest.approx(100 * (after - before).mean())
-        expected = paired_bootstrap(
-            lambda w, v=after: 100 * w @ v / len(v),
-            lambda w, v=before: 100 * w @ v / len(v),
-            300,
-            result.replicates,
-        )
-        assert change.difference == pytest.approx(expected)
+        expected = F.paired_proportions(after - before, seeds=2)
+        assert change.images[:3] == pytest.approx([100 * value for value in expected[:3]])
+        assert change.images.p_value == pytest.approx(expected.p_value)
         assert change.seeds == (0, 1)
-        assert np.mean(change.by_seed) == pytest.approx(change.difference.value)
-        assert change.adjusted >= change.difference.p_value
+        assert np.mean(change.by_seed) == pytest.approx(change.images.value)
+        assert change.images_adjusted >= change.images.p_value
     assert changes['linear', 'noise 30 %'].standing(0.05) == 'worse'
 
 
@@ -65,10 +60,10 @@ def test_margins_are_differences_of_changes(result):
     margins = {c.condition: c for c in result.margins}
     assert list(margins) == NAMES[1:]
     assert {(c.first, c.second) for c in result.margins} == {('linear', 'vich')}
-    changes = {(c.first, c.condition): c.difference.value for c in result.changes if c.what == 'accuracy'}
+    changes = {(c.first, c.condition): c.images.value for c in result.changes if c.what == 'accuracy'}
     for name, margin in margins.items():
-        assert margin.difference.value == pytest.approx(changes['linear', name] - changes['vich', name])
-        assert margin.difference.low < margin.difference.value < margin.difference.high
+        assert margin.images.value == pytest.approx(changes['linear', name] - changes['vich', name])
+        assert margin.images.low < margin.images.value < margin.images.high
 
 
 def test_uncertainty_and_deviation(table, result):
@@ -80,7 +75,7 @@ def test_uncertainty_and_deviation(table, result):
             assert summary.low < summary.mean < summary.high
     for change in (c for c in result.changes if c.what == 'uncertainty'):
         before, after = (result.summary('uncertainty', change.first, name).mean for name in ('clean', change.condition))
-        assert change.difference.value == pytest.approx(after - before)
+        assert change.images.value == pytest.approx(after - before)
         assert change.standing(0.05) == 'better'
     assert {c.first for c in result.changes if c.what == 'deviation'} == {'vich'}
     assert result.summary('deviation', 'linear', 'clean') is None
@@ -90,7 +85,7 @@ def test_figures_within_a_condition_are_those_of_a_comparison(table, result):
     assert list(result.comparisons) == NAMES
     expected = compare(list(table.values())[2], reference='vich').test('aurc', 'linear', 'vich')
     found = result.comparisons['noise 30 %'].test('aurc', 'linear', 'vich')
-    assert (found.difference, found.adjusted) == (expected.difference, expected.adjusted)
+    assert (found.images, found.images_adjusted) == (expected.images, expected.images_adjusted)
     assert result.shares == {'clean': 0, 'noise 10 %': 0.1, 'noise 30 %': 0.3}
 
 

@@ -40,6 +40,9 @@ def test_against_other_libraries(run):
         deviation=run.pred_std.mean(),
         share_of_observer=100 * (~wrong).mean() / np.mean(run.gt_distribution.argmax(1) == run.labels),
     )
+    gap, confidence = ~wrong - run.scores.max(1), run.scores.max(1)
+    pairs = np.outer(gap, gap) * np.exp(-np.abs(np.subtract.outer(confidence, confidence)) / 0.1)
+    expected['skce'] = 1e4 * (pairs.sum() - np.trace(pairs)) / (300 * 299)
     ambiguity = stats.entropy(run.gt_distribution, axis=1)
     for name, values in (
         ('uncertainty', run.uncertainty),

@@ -3,7 +3,7 @@ import pytest
 from comparison_runs import make_images, make_predictions, runs_in, write_methods, write_run
 from sklearn.metrics import roc_auc_score
 
-from mmfer.experiments.ood import auroc_replicates, tell_apart
+from mmfer.experiments.ood import tell_apart
 
 METHODS = dict(vich=dict(deviation='good'), linear={})
 
@@ -45,12 +45,3 @@ def test_all_seeds_are_needed_and_other_images(runs, others):
     assert {test.method for test in tell_apart(runs, dict(masks=others[1:]), 0.95)} == {'vich'}
     with pytest.raises(ValueError, match='masks has the images of the test itself'):
         tell_apart(runs, dict(masks=runs), 0.95)
-
-
-def test_replicates_draw_each_set_on_its_own():
-    rng = np.random.default_rng(0)
-    inside, outside = rng.normal(size=80), rng.normal(1, 1, 40)
-    replicates = auroc_replicates(inside, outside, 400)
-    plain = [(rng.choice(inside, (80, 1)) < rng.choice(outside, 40)).mean() for _ in range(400)]
-    assert replicates.mean() == pytest.approx(np.mean(plain), abs=0.01)
-    assert replicates.std() == pytest.approx(np.std(plain), rel=0.15)

@@ -50,7 +50,7 @@ def setup(tmp_path, monkeypatch):
 def short_report(monkeypatch):
     """A report without tests and plots, which take seconds."""
 
-    def write(table, out_dir, level, reference, terms):
+    def write(table, out_dir, level, reference, terms, primary):
         out_dir.mkdir(exist_ok=True)
         counts = {condition.name: len(runs) for condition, runs in table.items()}
         (out_dir / 'report.md').write_text('\n'.join([f'# {counts}, level {level}, reference {reference}', *terms]))
@@ -159,3 +159,11 @@ def test_where_there_is_nothing_to_report_on(tmp_path):
         report_finished([tmp_path / 'nothing'], Output(tmp_path / 'out'))
     with pytest.raises(FileNotFoundError, match='no predictions.json in or below'):
         report_finished([tmp_path], Output(tmp_path / 'out'))
+
+
+def test_strict_refuses_unequal_terms(setup, tmp_path, short_report):
+    setup(['mine', 'vich'])
+    output = Output(tmp_path / 'strict', strict=True, say=lambda line: None)
+    with pytest.raises(ValueError, match='--strict refuses this comparison:\nWARNING: seeds 0, 1: the initial neck'):
+        report_finished([tmp_path / 'work'], output, ())
+    assert not (tmp_path / 'strict').exists()

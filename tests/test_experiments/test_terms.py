@@ -80,7 +80,9 @@ def test_sentences_of_each_condition_of_training():
         f'noise 20 %: {every}',
     ]
     assert lines[3].startswith('WARNING: noise 20 %: how linear began is unknown')
-    assert lines[4].startswith('Tested: the best checkpoint of some trainings. It was chosen by validation')
+    assert lines[4].startswith('WARNING: mixed checkpoints: the last of vich, linear, vich_kl, the other of the rest.')
+    same = terms_of({'clean': runs('work/best_accuracy_epoch_2.pth')})
+    assert same[-1].startswith('Tested: the best checkpoint of each training, chosen by validation')
 
 
 def test_settings_beside_the_head():

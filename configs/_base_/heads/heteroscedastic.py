@@ -2,4 +2,4 @@
 
 from mmfer.models import HeteroscedasticHead
 
-head = dict(type=HeteroscedasticHead, num_samples=10, test_samples=100)
+head = dict(type=HeteroscedasticHead, num_samples=10)

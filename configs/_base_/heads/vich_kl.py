@@ -1,5 +1,5 @@
-"""The head of POSTER-Var with the KL term of variational inference, and predictions averaged over samples."""
+"""The head of POSTER-Var with the KL term of variational inference, and expected predictions."""
 
 from mmfer.models import VICHead
 
-head = dict(type=VICHead, kl_weight=0.01, num_samples=10, test_samples=100)
+head = dict(type=VICHead, kl_weight=0.01, num_samples=10, integrate=True)

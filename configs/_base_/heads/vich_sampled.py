@@ -1,5 +1,5 @@
-"""The head of POSTER-Var without KL term, with ten samples a face and averaged predictions."""
+"""The head of POSTER-Var without KL term, with ten samples a face and expected predictions."""
 
 from mmfer.models import VICHead
 
-head = dict(type=VICHead, num_samples=10, test_samples=100)
+head = dict(type=VICHead, num_samples=10, integrate=True)

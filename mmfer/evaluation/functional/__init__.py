@@ -1,7 +1,7 @@
 """The mathematics of the metrics: pure functions on arrays."""
 
 from .abstention import error_bound, threshold_at_coverage, threshold_at_risk
-from .bootstrap import bootstrap_intervals, paired_bootstrap, percentile_interval, resamples
+from .bootstrap import bca_interval, bootstrap_intervals, percentile_interval, resamples
 from .calibration import (
     brier,
     calibration_bins,
@@ -23,16 +23,21 @@ from .classification import (
 )
 from .correlation import entropy, midranks, pearson, rank_correlation
 from .divergence import canberra, chebyshev, clark, cosine, intersection, jensen_shannon, kl_divergence
+from .influence import aurc_influence, auroc_influence, mean_influence, skce, spearman_influence
+from .intervals import crossed, paired_proportions, proportion_interval, studentised
 from .ranking import auroc, average_precision, fpr_at_tpr, ood_auroc, ood_ranking, rank_samples, swap
 from .selective import accuracy_at_coverage, aurc, best_aurc, excess_aurc, risk_coverage
-from .significance import holm, mcnemar, sign_test, wilcoxon
+from .significance import holm, mcnemar, sign_flip
 
 __all__ = [
     'accuracy',
     'accuracy_at_coverage',
     'aurc',
+    'aurc_influence',
     'auroc',
+    'auroc_influence',
     'average_precision',
+    'bca_interval',
     'best_aurc',
     'bootstrap_intervals',
     'brier',
@@ -45,6 +50,7 @@ __all__ = [
     'classwise_calibration_error',
     'confusion_matrix',
     'cosine',
+    'crossed',
     'entropy',
     'error_bound',
     'excess_aurc',
@@ -58,23 +64,27 @@ __all__ = [
     'maximum_calibration_error',
     'mcnemar',
     'mean_class_accuracy',
+    'mean_influence',
     'midranks',
     'nll',
     'ood_auroc',
     'ood_ranking',
     'overconfidence',
-    'paired_bootstrap',
+    'paired_proportions',
     'pearson',
     'percentile_interval',
+    'proportion_interval',
     'rank_correlation',
     'rank_samples',
     'resamples',
     'risk_coverage',
-    'sign_test',
+    'sign_flip',
+    'skce',
+    'spearman_influence',
+    'studentised',
     'swap',
     'threshold_at_coverage',
     'threshold_at_risk',
     'top_label',
     'weighted_f1',
-    'wilcoxon',
 ]

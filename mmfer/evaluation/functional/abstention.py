@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import special
 
 from ._arrays import as_flags, as_values
 
@@ -41,16 +42,7 @@ def error_bound(wrong: int, answered: int, delta: float) -> float:
     >>> round(error_bound(0, 10, 0.05), 4)
     0.2589
     """
-    if wrong >= answered:
-        return 1.0
-    j = np.arange(wrong + 1)
-    log_choose = np.array([math.lgamma(answered + 1) - math.lgamma(i + 1) - math.lgamma(answered - i + 1) for i in j])
-    low, high = wrong / answered, 1.0
-    for _ in range(60):
-        rate = (low + high) / 2
-        terms = log_choose + j * math.log(rate) + (answered - j) * math.log1p(-rate)
-        low, high = (rate, high) if np.exp(terms).sum() > delta else (low, rate)
-    return high
+    return float(special.betaincinv(wrong + 1, answered - wrong, 1 - delta)) if wrong < answered else 1.0
 
 
 def threshold_at_risk(uncertainty: ArrayLike, wrong: ArrayLike, risk: float, delta: float = 0.05) -> float:

@@ -34,7 +34,7 @@ class BootstrapMetric(BaseMetric):
     A subclass implements ``process`` and ``statistics``, and describes its figures in ``UNITS``.
 
     Args:
-        bootstrap: Replicates for 95 % percentile intervals; adds ``<name>_low`` and ``<name>_high``. 0 is none.
+        bootstrap: Replicates for 95 % bootstrap intervals; adds ``<name>_low`` and ``<name>_high``. 0 is none.
         seed: Seed of the replicates; metrics with the same seed and samples see the same ones.
         table: Whether the table goes to the log.
         collect_device: Where results of several processes are gathered, ``'cpu'`` or ``'gpu'``.

@@ -27,7 +27,7 @@ class CalibrationMetric(BootstrapMetric):
     Args:
         num_bins: Number of bins of the calibration errors.
         adaptive: Whether bins hold equally many samples, not equal ranges of confidence.
-        bootstrap: Replicates for 95 % percentile intervals; adds ``<name>_low`` and ``<name>_high``. 0 is none.
+        bootstrap: Replicates for 95 % bootstrap intervals; adds ``<name>_low`` and ``<name>_high``. 0 is none.
         seed: Seed of the replicates.
         table: Whether the tables go to the log.
         collect_device: Where results of several processes are gathered, ``'cpu'`` or ``'gpu'``.

@@ -42,7 +42,7 @@ class DistributionMetric(BootstrapMetric):
     Args:
         fields: Fields of the predictions that should grow with the ambiguity; by default ``uncertainty`` and
             ``pred_std``, where the predictions have them. Of a field with one value a class the mean is taken.
-        bootstrap: Replicates for 95 % percentile intervals; adds ``<name>_low`` and ``<name>_high``. 0 is none.
+        bootstrap: Replicates for 95 % bootstrap intervals; adds ``<name>_low`` and ``<name>_high``. 0 is none.
         seed: Seed of the replicates.
         table: Whether the table goes to the log.
         collect_device: Where results of several processes are gathered, ``'cpu'`` or ``'gpu'``.

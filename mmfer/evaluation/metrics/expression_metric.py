@@ -33,7 +33,7 @@ class ExpressionMetric(BaseMetric):
         collect_device: Where results of several processes are gathered, ``'cpu'`` or ``'gpu'``.
         prefix: Prefix of the names of the results.
         table: Whether the table goes to the log.
-        bootstrap: Replicates for 95 % percentile intervals; adds ``<name>_low`` and ``<name>_high``. 0 is none.
+        bootstrap: Replicates for 95 % bootstrap intervals; adds ``<name>_low`` and ``<name>_high``. 0 is none.
         seed: Seed of the replicates.
     """
 
@@ -73,6 +73,7 @@ class ExpressionMetric(BaseMetric):
 
             for name, ends in bootstrap_intervals(figures, len(pred), self.bootstrap, self.seed).items():
                 metrics[f'{name}_low'], metrics[f'{name}_high'] = ends
+            metrics['accuracy_low'], metrics['accuracy_high'] = functional.proportion_interval(pred == target)
         observer = (self.dataset_meta or {}).get('observer_accuracy')
         if observer:
             metrics.update(observer_accuracy=observer, share_of_observer=metrics['accuracy'] / observer)

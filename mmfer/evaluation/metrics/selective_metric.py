@@ -31,7 +31,7 @@ class SelectiveMetric(BootstrapMetric):
         score: What ranks the answers: ``'uncertainty'``, ``'confidence'`` (the highest of ``pred_score``; the lowest is
             the most uncertain), ``'pred_std'``, or any other field where higher is less certain. Of a field with one
             value a class the mean is taken.
-        bootstrap: Replicates for 95 % percentile intervals; adds ``<name>_low`` and ``<name>_high``. 0 is none.
+        bootstrap: Replicates for 95 % bootstrap intervals; adds ``<name>_low`` and ``<name>_high``. 0 is none.
             Replicates where a figure is undefined are left out of its interval.
         seed: Seed of the replicates.
         table: Whether the table goes to the log.

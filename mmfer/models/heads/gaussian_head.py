@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ..losses.functional import at_least_single
-from .base_head import BaseHead
-from .sampled import fixed_noise, gaussian_mixture
+from .base_head import BaseHead, entropy
+from .sampled import gaussian_mixture, split
 
 
 class GaussianHead(BaseHead):
@@ -19,13 +19,14 @@ class GaussianHead(BaseHead):
         num_classes: K.
         in_channels: C.
         num_samples: S, samples a face while training.
-        test_samples: Samples of the Monte-Carlo predictive at test; 0 uses the mean. The noise is drawn once, from a
-            fixed seed, so predictions are reproducible and do not depend on the batch.
+        integrate: Whether predictions are expectations under the Gaussian
+            (:func:`~mmfer.models.heads.gaussian_softmax.gaussian_softmax`) or those of its mean, where all uncertainty
+            is aleatoric.
         loss: Loss of the logits; cross entropy by default.
         init_cfg: Initialisation.
 
     Raises:
-        ValueError: If ``num_samples`` or ``test_samples`` is out of range.
+        ValueError: If ``num_samples`` is out of range.
     """
 
     max_logvar = 20.0  # a standard deviation of 22,000: beyond lies only overflow
@@ -35,19 +36,17 @@ class GaussianHead(BaseHead):
         num_classes: int,
         in_channels: int,
         num_samples: int,
-        test_samples: int,
+        integrate: bool,
         loss: dict | nn.Module | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(num_classes, in_channels, loss=loss, init_cfg=init_cfg)
         if num_samples < 1:
             raise ValueError(f'num_samples={num_samples}: training needs at least one sample')
-        if test_samples < 0:
-            raise ValueError(f'test_samples={test_samples}: 0 (the mean) or the number of samples')
         self.num_samples = num_samples
+        self.integrate = integrate
         self.fc_mean = nn.Linear(in_channels, num_classes)
         self.fc_logvar = nn.Linear(in_channels, num_classes)
-        self.register_buffer('test_noise', fixed_noise(test_samples, num_classes), persistent=False)
 
     def forward(self, feats: Sequence[Tensor] | Tensor) -> Tensor:
         """The mean of the latent, which serves as logits: ``(..., (B, C)) -> (B, K)``."""
@@ -65,4 +64,8 @@ class GaussianHead(BaseHead):
 
     def predictive(self, x: Tensor) -> dict[str, Tensor]:
         mean, logvar = self.latent(x)
-        return gaussian_mixture(mean, torch.exp(0.5 * logvar), self.test_noise)
+        std = torch.exp(0.5 * logvar)
+        if self.integrate:
+            return gaussian_mixture(mean, std)
+        score = mean.softmax(-1)
+        return dict(split(score, entropy(score)), pred_mean=mean, pred_std=std)

@@ -25,8 +25,8 @@ class HeteroscedasticHead(GaussianHead):
     large variance, which the mean of the cross entropies punishes. With a soft label the loss is the cross entropy
     between it and the mean of the samples' probabilities.
 
-    Predictions are the mean over ``test_samples`` samples, with ``pred_mean`` :math:`\mu`, ``pred_std``
-    :math:`\sigma`, ``uncertainty``, ``aleatoric`` (mean entropy of the samples) and ``epistemic``, the rest: the
+    Predictions are expectations under the Gaussian, with ``pred_mean`` :math:`\mu`, ``pred_std`` :math:`\sigma`,
+    ``uncertainty``, ``aleatoric`` (expected entropy) and ``epistemic``, the rest: the
     mutual information of expression and logits. The paper calls this whole distribution aleatoric, for it is noise of
     the image and not of the weights; the split says how much of it is in :math:`\sigma`.
 
@@ -34,12 +34,14 @@ class HeteroscedasticHead(GaussianHead):
         num_classes: K.
         in_channels: C.
         num_samples: S, samples a face while training.
-        test_samples: Samples of the predictive at test, along noise of a fixed seed; 0 uses the mean.
+        integrate: Whether predictions are expectations under the Gaussian
+            (:func:`~mmfer.models.heads.gaussian_softmax.gaussian_softmax`) or those of its mean, where all uncertainty
+            is aleatoric.
         loss: Loss of the log mean probabilities, which serve as logits; cross entropy by default.
         init_cfg: Initialisation.
 
     Raises:
-        ValueError: If ``num_samples`` or ``test_samples`` is out of range.
+        ValueError: If ``num_samples`` is out of range.
 
     Examples:
         ``model.head = dict(type=HeteroscedasticHead, num_classes=7, in_channels=768, num_samples=10)``
@@ -50,11 +52,11 @@ class HeteroscedasticHead(GaussianHead):
         num_classes: int,
         in_channels: int,
         num_samples: int = 10,
-        test_samples: int = 100,
+        integrate: bool = True,
         loss: dict | nn.Module | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(num_classes, in_channels, num_samples, test_samples, loss=loss, init_cfg=init_cfg)
+        super().__init__(num_classes, in_channels, num_samples, integrate, loss=loss, init_cfg=init_cfg)
 
     def losses(self, x: Tensor, target: Tensor) -> dict[str, Tensor]:
         log_probs = self.sample(*self.latent(x)).log_softmax(-1)

@@ -22,7 +22,9 @@ class MCDropoutHead(LinearHead):
         p = \frac{1}{S} \sum_s softmax(z_s)
 
     Training uses one new mask a face and the loss of :math:`z`. The test masks are drawn once, from a fixed seed, so
-    predictions are reproducible and do not depend on the batch. Only the last layer is random, while the paper drops
+    predictions are reproducible and do not depend on the batch. Every channel is kept in equally many of them, so that
+    the mean of the sampled logits is that of all masks and none of the classes is favoured; a probability may be off by
+    some hundredths, as of any 50 masks. Only the last layer is random, while the paper drops
     out in front of every layer.
 
     Predictions carry ``pred_mean`` and ``pred_std`` of the sampled logits and the parts of ``uncertainty``:
@@ -33,7 +35,7 @@ class MCDropoutHead(LinearHead):
         num_classes: K.
         in_channels: C.
         drop_rate: r, share of the channels set to 0.
-        test_samples: S, masks at test.
+        test_samples: S, masks at test; r is rounded to a multiple of 1 / S.
         loss: Loss of the logits; cross entropy by default.
         init_cfg: Initialisation.
 
@@ -60,7 +62,9 @@ class MCDropoutHead(LinearHead):
             raise ValueError(f'test_samples={test_samples}: the prediction needs at least one')
         self.drop_rate = drop_rate
         draw = torch.rand(test_samples, in_channels, generator=torch.Generator().manual_seed(0))
-        self.register_buffer('test_masks', (draw >= drop_rate) / (1 - drop_rate), persistent=False)
+        kept = min(max(1, round(test_samples * (1 - drop_rate))), test_samples)
+        masks = draw.argsort(0).argsort(0) < kept  # the ranks of a channel's draws are 0, 1, ...
+        self.register_buffer('test_masks', masks * (test_samples / kept), persistent=False)
 
     def losses(self, x: Tensor, target: Tensor) -> dict[str, Tensor]:
         return super().losses(F.dropout(x, self.drop_rate, self.training), target)

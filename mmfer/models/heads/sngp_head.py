@@ -12,7 +12,7 @@ from mmfer.registry import MODELS
 
 from ..losses.functional import at_least_single
 from .base_head import BaseHead, entropy
-from .sampled import fixed_noise, gaussian_mixture
+from .sampled import gaussian_mixture
 
 
 @MODELS.register_module()
@@ -37,9 +37,9 @@ class SNGPHead(BaseHead):
     exactly; the processes of a distributed run add their parts of the batch. SAM shows each batch twice, so with SAM
     ``memory`` spans half as many.
 
-    Predictions are samples of :math:`N(z, \sigma^2)` along fixed noise with ``pred_mean``, ``pred_std``,
-    ``aleatoric`` and ``epistemic`` (mutual information of expression and weights). With ``test_samples=0`` they are
-    the mean-field approximation :math:`softmax(z / \sqrt{1 + \pi \sigma^2 / 8})`, which has no such parts.
+    Predictions are expectations under :math:`N(z, \sigma^2)`, with ``pred_mean``, ``pred_std``, ``aleatoric`` and
+    ``epistemic`` (mutual information of expression and weights). With ``integrate=False`` they are the mean-field
+    approximation :math:`softmax(z / \sqrt{1 + \pi \sigma^2 / 8})`, which has no such parts.
 
     The paper also bounds the spectral norm of the network's layers, so that distances survive them; a head cannot.
 
@@ -51,7 +51,7 @@ class SNGPHead(BaseHead):
             features of about unit variance.
         amplitude: a, standard deviation of a logit far from all data.
         memory: Batches that the sum spans; the batches of an epoch give the paper's.
-        test_samples: Samples at test; 0 for the mean-field approximation.
+        integrate: Whether predictions are expectations, else the mean-field approximation.
         loss: Loss of the logits; cross entropy by default.
         init_cfg: Initialisation.
 
@@ -70,7 +70,7 @@ class SNGPHead(BaseHead):
         length_scale: float | None = None,
         amplitude: float = 10.0,
         memory: int = 1000,
-        test_samples: int = 100,
+        integrate: bool = True,
         loss: dict | nn.Module | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -82,15 +82,13 @@ class SNGPHead(BaseHead):
         for name, value in dict(num_features=num_features, memory=memory).items():
             if value < 1:
                 raise ValueError(f'{name}={value}: must be 1 or more')
-        if test_samples < 0:
-            raise ValueError(f'test_samples={test_samples}: 0 (mean field) or the number of samples')
         self.amplitude = amplitude
         self.memory = memory
+        self.integrate = integrate
         self.fc = nn.Linear(num_features, num_classes, bias=False)
         self.register_buffer('frequencies', torch.randn(num_features, in_channels) / length_scale)
         self.register_buffer('phases', 2 * math.pi * torch.rand(num_features))
         self.register_buffer('information', torch.zeros(num_classes, num_features, num_features, dtype=torch.float64))
-        self.register_buffer('test_noise', fixed_noise(test_samples, num_classes), persistent=False)
 
     # Angles lose their meaning in half precision, and a sum over many orders of magnitude is to stay positive definite:
     # both are computed in double precision, which autocast leaves alone.
@@ -137,7 +135,7 @@ class SNGPHead(BaseHead):
         phi = self.features(x)
         mean = at_least_single(self.mean(phi))
         variance = self.variance(phi).to(mean.dtype)
-        if self.test_noise is not None:
-            return gaussian_mixture(mean, variance.sqrt(), self.test_noise)
+        if self.integrate:
+            return gaussian_mixture(mean, variance.sqrt())
         score = (mean / (1 + math.pi / 8 * variance).sqrt()).softmax(-1)
         return dict(pred_score=score, uncertainty=entropy(score), pred_mean=mean, pred_std=variance.sqrt())

@@ -26,23 +26,25 @@ class VICHead(GaussianHead):
     The published configurations use S = 1 and no KL term.
 
     Predictions carry ``pred_mean`` :math:`\mu` (K,), ``pred_std`` :math:`\sigma` (K,), ``uncertainty`` (entropy of
-    ``pred_score``, nats), ``aleatoric`` (mean entropy of the sampled predictions) and ``epistemic``, what the former
+    ``pred_score``, nats), ``aleatoric`` (expected entropy under the Gaussian) and ``epistemic``, what the former
     exceeds the latter by: the mutual information of expression and latent. The head has no distribution over its
-    weights, so this is how far the latent of this face is undecided, not what more training data would tell. With
-    ``test_samples=0`` the latent is taken at its mean: ``aleatoric`` is all, ``epistemic`` 0.
+    weights, so this is how far the latent of this face is undecided, not what more training data would tell. As
+    published, the latent is taken at its mean: ``aleatoric`` is all, ``epistemic`` 0; ``integrate=True`` takes the
+    expectation.
 
     Args:
         num_classes: K.
         in_channels: C.
         kl_weight: :math:`\beta`.
         num_samples: S, samples a face while training.
-        test_samples: Samples of the Monte-Carlo predictive at test; 0 uses the mean. The noise is drawn once, from a
-            fixed seed, so predictions are reproducible and do not depend on the batch.
+        integrate: Whether predictions are expectations under the Gaussian
+            (:func:`~mmfer.models.heads.gaussian_softmax.gaussian_softmax`) or those of its mean, where all uncertainty
+            is aleatoric.
         loss: Loss of the sampled logits; cross entropy by default.
         init_cfg: Initialisation.
 
     Raises:
-        ValueError: If ``kl_weight``, ``num_samples`` or ``test_samples`` is out of range.
+        ValueError: If ``kl_weight`` or ``num_samples`` is out of range.
 
     Examples:
         ``model.head = dict(type=VICHead, num_classes=7, in_channels=768)``
@@ -54,11 +56,11 @@ class VICHead(GaussianHead):
         in_channels: int,
         kl_weight: float = 0.0,
         num_samples: int = 1,
-        test_samples: int = 0,
+        integrate: bool = False,
         loss: dict | nn.Module | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(num_classes, in_channels, num_samples, test_samples, loss=loss, init_cfg=init_cfg)
+        super().__init__(num_classes, in_channels, num_samples, integrate, loss=loss, init_cfg=init_cfg)
         if kl_weight < 0:
             raise ValueError(f'kl_weight={kl_weight}: must not be negative')
         self.kl_weight = kl_weight

@@ -23,7 +23,7 @@ from mmfer.registry import MODELS
 HEADS = [name for name in heads.__all__ if name != 'BaseHead']
 OPTIONS = dict(
     EACHead=dict(pooled=True),
-    VICHead=dict(test_samples=10),
+    VICHead=dict(integrate=True),
     MCDropoutHead=dict(test_samples=10),
     **dict.fromkeys(('AMSoftmaxHead', 'ArcFaceHead', 'CosineHead'), dict(scale=5.0)),
 )

@@ -29,7 +29,7 @@ HEADS = {
     'linear': maker(LinearHead),
     'arcface': maker(ArcFaceHead),
     'vich': maker(VICHead),
-    'vich sampled': maker(VICHead, test_samples=20),
+    'vich sampled': maker(VICHead, integrate=True),
     'heteroscedastic': maker(HeteroscedasticHead),
     'evidential': maker(EvidentialHead, annealing_steps=10),
     'mc_dropout': maker(MCDropoutHead),

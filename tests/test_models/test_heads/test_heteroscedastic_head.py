@@ -52,19 +52,21 @@ def test_one_sample_is_vich():
     assert torch.allclose(first, vich.losses(X, LABELS)['loss_ce'], atol=1e-6)
 
 
-def test_prediction_is_the_mean_of_samples_along_fixed_noise():
-    head = build(test_samples=30)
+def test_prediction_is_the_expectation():
+    head = build()
     out = predict(head, X)
-    probs = sampled(head, head.test_noise)
-    np.testing.assert_allclose(double(out['pred_score']), probs.mean(0), atol=1e-6)
+    probs = sampled(head, torch.randn(60_000, 1, 3, generator=torch.Generator().manual_seed(0)))
     aleatoric = -(probs * np.log(probs)).sum(-1).mean(0)
-    np.testing.assert_allclose(double(out['aleatoric']), aleatoric, atol=1e-5)
+    near = double(out['pred_std']).max(1) < 6
+    assert near.sum() > 30
+    np.testing.assert_allclose(double(out['pred_score'])[near], probs.mean(0)[near], atol=0.01)
+    np.testing.assert_allclose(double(out['aleatoric'])[near], aleatoric[near], atol=0.01)
     assert torch.equal(out['pred_mean'], head(X))
     assert torch.allclose(out['pred_std'], head.fc_logvar(X).exp().sqrt())
 
 
 def test_at_the_mean_all_is_aleatoric():
-    out = predict(build(test_samples=0), X)
+    out = predict(build(integrate=False), X)
     assert torch.equal(out['uncertainty'], out['aleatoric'])
     assert torch.equal(out['pred_score'], out['pred_mean'].softmax(-1))
 
@@ -87,7 +89,7 @@ def test_learns_which_images_are_noisy():
     assert out['uncertainty'][60:].mean() > 2 * out['uncertainty'][:60].mean()
 
 
-@pytest.mark.parametrize('wrong', [dict(num_samples=0), dict(test_samples=-1)])
+@pytest.mark.parametrize('wrong', [dict(num_samples=0)])
 def test_wrong_arguments_are_named(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         build(**wrong)

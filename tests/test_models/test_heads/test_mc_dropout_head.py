@@ -28,7 +28,7 @@ def test_training_drops_features():
 
 
 def test_prediction_is_the_mean_over_the_masks():
-    head = build(test_samples=11, drop_rate=0.4)
+    head = build(test_samples=10, drop_rate=0.4)
     masks = double(head.test_masks)
     assert set(np.unique(masks.round(6))) == {0, np.round(1 / 0.6, 6)}
     logits = np.stack([(double(X) * mask) @ double(head.fc.weight).T + double(head.fc.bias) for mask in masks])
@@ -46,7 +46,13 @@ def test_masks_are_the_same_in_every_run():
     torch.manual_seed(2)
     assert torch.equal(first, MCDropoutHead(3, 8).test_masks)
     masks = MCDropoutHead(3, 400, drop_rate=0.2, test_samples=100).test_masks
-    assert masks.mean().item() == pytest.approx(1, abs=0.01)
+    assert torch.allclose(masks.mean(0), torch.ones(400)), 'each channel is kept as often'
+
+
+def test_no_class_is_favoured():
+    """The mean of the sampled logits is that without dropout, whatever the masks."""
+    head = build()
+    np.testing.assert_allclose(double(predict(head, X)['pred_mean']), double(head(X).detach()), atol=1e-4)
 
 
 def test_logits_are_those_of_the_linear_head():
