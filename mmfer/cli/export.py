@@ -28,18 +28,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--opset', type=int, default=17, help="version of ONNX's operators, 17 to 20 [17]")
     parser.add_argument('--no-fast', action='store_true', help='keep PReLU as one operation, which CPUs run slower')
     parser.add_argument('--card', type=Path, metavar='FILE.json', help='model card that the file is to hold')
+    parser.add_argument('--weights', metavar='OUT.safetensors', help='write the weights for fine-tuning, too')
     parser.add_argument('--program', metavar='OUT.pt2', help='write a program of torch.export, too')
     add_cfg_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     from mmfer.apis import load_config
-    from mmfer.inference.export.write import export_onnx, export_program
+    from mmfer.inference.export.write import export_onnx, export_program, export_weights
 
     config = load_config(args.config, args.cfg_options)
     card = None if args.card is None else _read_card(args.card)
     common = dict(classes=args.classes, images=args.images)
     print(export_onnx(config, args.checkpoint, args.out, opset=args.opset, fast=not args.no_fast, card=card, **common))
+    if args.weights:
+        print(f'wrote {export_weights(args.checkpoint, args.weights)}')
     if args.program:
         print(export_program(config, args.checkpoint, args.program, **common))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -13,14 +14,17 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from mmfer.inference.onnx import BATCH, KEY, OnnxClassifier
 from mmfer.models.build import init_model
+from mmfer.utils.checkpoint import checkpoint_classes, load_checkpoint
 from mmfer.utils.config_options import load_config
-from mmfer.utils.files import replace_synced
+from mmfer.utils.files import replace_synced, whole_file
 from mmfer.utils.optional import require
 from mmfer.utils.tables import render_table
+from mmfer.version import __version__
 
 from .agreement import Batch, compare, make_batches
 from .describe import describe, to_json
@@ -169,6 +173,32 @@ def export_program(
     finally:
         part.unlink(missing_ok=True)
     return ExportReport(out, description, exported.output_names, 'the program', checks)
+
+
+def export_weights(checkpoint: str | Path, out: str | Path) -> Path:
+    """Write the weights of a checkpoint as safetensors, for fine-tuning and for ``init_model``.
+
+    The file names the classes and the threshold of abstention in its metadata. The optimizer's state stays behind.
+
+    Args:
+        checkpoint: A checkpoint that mmfer trained, calibrated or not.
+        out: The file, ``.safetensors``; one that is there is replaced.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        ValueError: If the checkpoint or ``out`` is of another kind.
+    """
+    out = _check_out(Path(out), '.safetensors')
+    content = load_checkpoint(checkpoint)
+    meta = dict(dataset_meta=','.join(checkpoint_classes(content)), mmfer=__version__)
+    abstention = (content.get('meta') or {}).get('abstention')
+    if abstention:
+        meta['abstention'] = json.dumps(
+            {name: value for name, value in abstention.items() if isinstance(value, (bool, int, float, str))}
+        )
+    with whole_file(out) as part:
+        part.write_bytes(save({name: value.contiguous() for name, value in content['state_dict'].items()}, meta))
+    return out
 
 
 def _check_out(out: Path, ending: str) -> Path:
