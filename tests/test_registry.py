@@ -35,6 +35,7 @@ HEAD_OPTIONS = dict(EACHead=dict(pooled=True))  # behind a backbone that gives n
 
 # One way to build each component, and inputs for it. A component without an entry fails the test below.
 SMALL_PARTS = dict(
+    CompactResNet=(dict(channels=(8, 16), num_blocks=(1, 1)), [(2, 3, 16, 16)]),
     IRNet=(dict(channels=(8, 16), num_blocks=(1, 1), out_indices=(0, 1)), [(2, 3, 16, 16)]),
     MobileFaceNet=(dict(width=0.125, num_blocks=(1, 1, 1)), [(2, 3, 32, 32)]),
     TwoStreamBackbone=(
@@ -222,7 +223,8 @@ def test_every_data_config_stands_alone(path):
             assert dataset.split in dataset.type.SPLITS
         assert dataset.get('test_mode', False) == (name != 'train')
     assert config_classes(config)
-    assert config.test_evaluator.type.__name__ == 'ExpressionMetric'
+    evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
+    assert evaluators[0].type.__name__ == 'ExpressionMetric'
 
 
 @pytest.mark.parametrize('path', FIRST)

@@ -1,6 +1,6 @@
 """Photos of your own, in folders that are named as expressions, from the weights that come with mmfer.
 
-Expected: see docs/own_photos.md.
+Expected: 79.4 % of 180 test faces for 300 faces of FER2013 a class (seed 0, docs/own_photos.md).
 Labels: ``names`` below, in that order; copy this file and write your own.
 Needs: data/photos/<expression>/*.jpg, faces that are cut out already (mmfer data align).
 Command: mmfer train poster_var/photos
@@ -23,6 +23,7 @@ for loader, part in ((train_dataloader, 'train'), (val_dataloader, 'test'), (tes
     photos = dict(type=FolderDataset, data_root=data_root, classes=names, pipeline=pipeline)
     loader.dataset = dict(type=KFold, dataset=photos, fold=0, num_folds=5, part=part)
 train_dataloader.batch_size = 32
+test_evaluator = val_evaluator  # folders have no votes
 model.head.num_classes = len(names)
 load_from = 'poster_var_ferplus_small'
 max_epochs = 20

@@ -16,5 +16,5 @@ def test_models_are_listed_and_described(capsys):
 
 
 def test_photos_and_videos_do_not_mix_with_a_drawn_video(tmp_path, capsys):
-    assert main(['predict', 'm.onnx', 'a.mp4', 'b.jpg', '--out', str(tmp_path / 'c.mp4')]) == 1
-    assert '--out and --show are for one video at a time, not 2 inputs' in capsys.readouterr().err
+    assert main(['predict', 'm.onnx', 'a.mp4', 'b.jpg', '--draw', str(tmp_path / 'c.mp4')]) == 1
+    assert '--draw FILE.mp4 and --show are for one video at a time, not 2 inputs' in capsys.readouterr().err

@@ -35,7 +35,7 @@ def test_full_model_does_not_need_the_pretrained_parts(config):
 
 def test_what_lies_beside_a_missing_checkpoint_is_named(tmp_path):
     (tmp_path / 'epoch_3.pth').touch()
-    with pytest.raises(FileNotFoundError, match=r'(?s)epoch_7.pth \(in .*: epoch_3.pth\).*train with mmfer train'):
+    with pytest.raises(FileNotFoundError, match=r'(?s)epoch_7.pth \(in .*: epoch_3.pth\).*Train with mmfer train'):
         init_model(CONFIG, tmp_path / 'epoch_7.pth')
     with pytest.raises(FileNotFoundError, match='is a folder, which holds epoch_3.pth: name one of them'):
         init_model(CONFIG, tmp_path)
