@@ -1,6 +1,6 @@
 """The model that comes with mmfer: VICH on a small residual network, trained from scratch on the votes of FER+.
 
-Expected: 86.43 % accuracy on the test by the majority rule, 87.09 % with --tta flip (seed 0, docs/results/ferplus_small).
+Expected: 86.43 % accuracy by the majority rule, 87.09 % with --tta flip (seed 0, docs/results/ferplus_small).
 Labels: FER+'s own order, neutral, happiness, surprise, sadness, anger, disgust, fear, contempt.
 Needs: data/ferplus (docs/datasets.md).
 Command: mmfer train poster_var/ferplus_small
