@@ -88,7 +88,8 @@ def bca_interval(value: float, values: ArrayLike, left_out: ArrayLike, level: fl
     below = float(np.mean(drawn < value) + np.mean(drawn == value) / 2)
     if not 0 < below < 1:
         return percentile_interval(drawn, level)
-    spread = np.nanmean(left_out) - np.asarray(left_out, np.float64)
+    left = np.asarray(left_out, np.float64)
+    spread = np.nanmean(left) - left
     squares = np.nansum(spread**2)
     acceleration = np.nansum(spread**3) / (6 * squares**1.5) if squares > 0 else 0.0
     bias = special.ndtri(below)
