@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from processes import python
 
 import mmfer
 from mmfer import weights
@@ -43,6 +44,8 @@ def test_the_exported_file_says_all_that_a_user_needs():
     assert model.size == (48, 48)
     assert model.calibration is not None
     assert model.abstention['threshold'] > 0
+    assert [step['type'] for step in model.pipeline] == ['ImageResize']
+    assert model.face_crop == dict(type='CropFace', margin=0.0)
     card = model.metadata['card']
     assert {'licence', 'training_data', 'figures', 'not_for', 'version'} <= set(card)
 
@@ -85,6 +88,21 @@ def test_the_answer_stays_under_small_changes_of_the_box():
         scores = np.stack([result.scores for result in inferencer.predict(crops, channels='bgr')])
         differences.append(np.abs(scores[1:] - scores[0]).sum(1).mean() / 2)
     assert np.mean(differences) < 0.2  # total variation; drawn faces are no photos, on which it is less
+
+
+def test_it_answers_without_pytorch(tmp_path):
+    path = tmp_path / 'grey.png'
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (90, 80, 3), dtype=np.uint8))
+    code = (
+        'import sys\n'
+        'for name in ("torch", "mmengine", "mmcv", "mmpretrain", "yaml"):\n'
+        '    sys.modules[name] = None\n'
+        'from mmfer.cli import main\n'
+        f'sys.exit(main(["predict", {str(path)!r}, "--detector", "none"]))'
+    )
+    done = python('-c', code)
+    assert done.returncode == 0, done.stderr
+    assert 'grey.png' in done.stdout
 
 
 def test_checkpoint_without_a_model():

@@ -6,13 +6,14 @@ test faces, also a mirrored, cropped, turned or brightened one; the target is th
 Validation and test: the majority rule, 3,199 and 3,153 faces. Expects data/ferplus (docs/datasets.md).
 """
 
-from mmcv.transforms import RandomFlip, Resize
+from mmcv.transforms import RandomFlip
 from mmengine.dataset import DefaultSampler
 
 from mmfer.datasets import (
     CropFace,
     FERPlus,
     ImageRandomErasing,
+    ImageResize,
     LoadImageFromFile,
     PackInputs,
     RandomAffine,
@@ -40,7 +41,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type=LoadImageFromFile),
-    dict(type=Resize, scale=(48, 48)),
+    dict(type=ImageResize, size=(48, 48)),
     dict(type=PackInputs, keep_score=True),
 ]
 data_root = 'data/ferplus'
