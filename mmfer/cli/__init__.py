@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -47,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from .completion import complete
 
         complete()
+    if argv is None:  # a process of its own: warnings are sentences, without the place in the code
+        warnings.formatwarning = lambda message, *place, **more: f'warning: {message}\n'
     words = list(sys.argv[1:] if argv is None else argv)
     verb = next((name for name in (' '.join(words[:2]), *words[:1]) if name in VERBS), None)
     if verb is None:
