@@ -55,6 +55,9 @@ def split_words(words: Sequence[str]) -> tuple[str | None, str | None, list[str]
     model, checkpoint, rest = None, None, list(words)
     if rest and (Path(rest[0]).suffix.lower() in ('.py', '.onnx') or _is_name(rest[0])):
         model = rest.pop(0)
+    late = [word for word in rest if Path(word).suffix.lower() in ('.py', '.onnx')]
+    if late:
+        raise ValueError(f'{late[0]} is a model. Name it first, before the images.')
     if rest and Path(rest[0]).suffix.lower() in WEIGHTS:
         if model is None:
             raise ValueError(f'{rest[0]} is a checkpoint: give its config first, then the checkpoint.')
@@ -79,7 +82,10 @@ def _is_name(word: str) -> bool:
 
     try:
         names = list_models()
-    except (MissingPackageError, FileNotFoundError):
+    except MissingPackageError:
+        hint = f"The models of its index need pip install 'mmfer[train]'; {DEFAULT} comes along."
+        raise ValueError(f'{word} is no file, and no model that comes along. {hint}') from None
+    except FileNotFoundError:
         names = [DEFAULT]
     if word.replace('/', '_') not in names:
         near = difflib.get_close_matches(word.replace('/', '_'), names, 1)
@@ -160,6 +166,26 @@ def run(args: argparse.Namespace) -> int:
     return _photos(args, model, checkpoint, inputs)
 
 
+def _named(rows: list[tuple]) -> list[tuple]:
+    """Rows that begin with (source, frame), with a name in its place: the file's, or its path where names are alike."""
+    from mmfer.utils.tables import printable
+
+    sources = {source for (source, _), *_ in rows}
+    alike = len({Path(source).name for source in sources}) < len(sources)
+    named = []
+    for (source, frame), *cells in rows:
+        name = source if alike else Path(source).name or source
+        named.append((printable(name if frame is None else f'{name} {frame}'), *cells))
+    return named
+
+
+def _check_draw(folder: Path, inputs: list[str]) -> None:
+    """Refuse to draw into a folder whose images are looked at: drawings would replace those of the same name."""
+    places = {path.resolve() if path.is_dir() else path.resolve().parent for path in map(Path, inputs)}
+    if folder.resolve() in places:
+        raise ValueError(f'--draw {folder} holds images that are looked at. Name another folder for the drawings.')
+
+
 def _video(args: argparse.Namespace, model: str | None, checkpoint: str | None, name: str) -> int:
     from mmfer.inference.film import film
 
@@ -174,6 +200,8 @@ def _photos(args: argparse.Namespace, model: str | None, checkpoint: str | None,
 
     if args.cards and not args.draw:
         raise ValueError('--cards are pictures: name their folder with --draw')
+    if args.draw:
+        _check_draw(args.draw, inputs)
     if args.out:
         from mmfer.inference.writers import check_output, open_writer
 
@@ -187,8 +215,7 @@ def _photos(args: argparse.Namespace, model: str | None, checkpoint: str | None,
     with open_writer(args.out, inferencer.classes) if args.out else nullcontext() as writer:
         try:
             for image, result in inferencer.stream_images(inputs, keep_images=drawings is not None):
-                name = Path(result.source).name or result.source
-                name = printable(name if result.frame is None else f'{name} {result.frame}')
+                name = (result.source, result.frame)
                 if result.error is not None:
                     failed += 1
                     print(f'error: {printable(result.error)}', file=sys.stderr)
@@ -203,7 +230,7 @@ def _photos(args: argparse.Namespace, model: str | None, checkpoint: str | None,
                     drawings.add(image, result)
         except KeyboardInterrupt as error:  # what there is, is kept
             stopped = error
-    print(render_table(HEADER, rows).rstrip('\n'))
+    print(render_table(HEADER, _named(rows)).rstrip('\n'))
     for path in (args.draw, args.out):
         if path:
             print(f'written to {path}')

@@ -56,6 +56,8 @@ def film(
             raise ValueError(
                 f'{source} is no video by its name; for photos leave out --show, and name a folder with --draw'
             )
+        if out is not None and Path(out).resolve() == Path(source).resolve():
+            raise ValueError(f'{out} is the video that is looked at. Name another file for the drawn one.')
     if save is not None:
         check_output(save)
     video = None if out is None else VideoWriter(out)

@@ -267,8 +267,18 @@ class ExpressionInferencer:
         """Predictions for arrays that are one face each, cut out already, uint8 or uint16 (H, W) or (H, W, 3 or 4).
 
         Raises:
+            TypeError: If they are one array or a path, not a list of arrays.
             ValueError: If one is no image, or its ``channels`` are not told, as in a call.
         """
+        if isinstance(faces, (np.ndarray, str, Path)):
+            raise TypeError(
+                f'predict takes a list of arrays, not one {type(faces).__name__}. Put an array into a list; for files '
+                'and whole photos call the inferencer itself.'
+            )
+        for face in faces:
+            if not isinstance(face, np.ndarray):
+                kind = type(face).__name__
+                raise TypeError(f'predict takes arrays, not {kind}. For files call the inferencer.')
         images = [from_array(face, channels) for face in faces]
         fields = self._classify([self._view(image) for image in images])
         return [self._judge(self._face(whole_image(image)[0], values)) for image, values in zip(images, fields)]

@@ -21,12 +21,17 @@ _CELL = 'padding:1px 6px;text-align:left;border:none'
 
 def face_text(face: FaceResult) -> str:
     """One line: the expression, its probability with the interval, and the uncertainty."""
-    text = f'{face.label} {face.score:.2f}'
-    if face.score_low is not None and face.score_high is not None:
-        index = face.classes.index(face.label)
-        text += f' ({face.score_low[index]:.2f} to {face.score_high[index]:.2f})'
+    text = f'{face.label} {face.score:.2f}{_between(face, face.classes.index(face.label))}'
     text += f', uncertainty {face.uncertainty:.2f} nats'
     return f'{text}, abstains' if face.abstain else text
+
+
+def _between(face: FaceResult, k: int) -> str:
+    """The interval of a probability; '' where there is none, or where it is a point at two digits."""
+    if face.score_low is None or face.score_high is None:
+        return ''
+    low, high = f'{face.score_low[k]:.2f}', f'{face.score_high[k]:.2f}'
+    return '' if low == high else f' ({low} to {high})'
 
 
 def image_text(result: ImageResult) -> str:
@@ -65,9 +70,7 @@ def _bars(number: int, face: FaceResult) -> str:
     rows = [f'<tr><th colspan="3" style="{_CELL}">{number}: {html.escape(face_text(face))}</th></tr>']
     for k in np.argsort(-face.scores, kind='stable'):
         bar = f'<div style="background:#4a7fb5;height:10px;width:{120 * float(face.scores[k]):.0f}px"></div>'
-        between = ''
-        if face.score_low is not None and face.score_high is not None:
-            between = f' ({face.score_low[k]:.2f} to {face.score_high[k]:.2f})'
+        between = _between(face, k)
         name = html.escape(face.classes[k])
         rows.append(
             f'<tr><td style="{_CELL}">{name}</td><td style="{_CELL};min-width:124px">{bar}</td>'

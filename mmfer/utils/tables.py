@@ -15,12 +15,13 @@ def render_table(header: Sequence[str], rows: Iterable[Sequence], title: str | N
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(*header, box=box.SIMPLE, title=title, show_edge=False)
     for column in table.columns[1:]:
         column.justify = 'right'
     for row in rows:
-        table.add_row(*map(str, row))
+        table.add_row(*(Text(str(cell)) for cell in row))  # no markup: names of files may have brackets
     text = io.StringIO()
     Console(file=text, width=10_000, color_system=None).print(table)
     return '\n'.join(line.rstrip() if not line.strip() else line for line in text.getvalue().split('\n'))

@@ -26,5 +26,5 @@ def shipped_file(name: str, ending: str) -> Path | None:
     if path.name not in sums:
         return None
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != sums[path.name]:
-        raise ValueError(f'{path} is damaged or was changed (SHA-256). Install mmfer again.')
+        raise ValueError(f'{path} is missing, damaged or changed (SHA-256). Install mmfer again.')
     return path

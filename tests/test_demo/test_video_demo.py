@@ -118,7 +118,7 @@ def test_a_camera_ends_when_the_viewer_wants(model, tmp_path, call_tool, monkeyp
         (('{config}', '{checkpoint}', '{video}', '{video}', '--draw', 'd.mp4'), 'one video at a time, not 2'),
         (('{config}', '{checkpoint}', 'none.mp4'), 'no such video file: none.mp4'),
         (
-            ('{config}', '{checkpoint}', '{config}', '--draw', 'd.mp4'),
+            ('{config}', '{checkpoint}', '{checkpoint}', '--draw', 'd.mp4'),
             'is no video by its name; for photos leave out --show',
         ),
         (('{config}', '{checkpoint}', '{broken}', '--draw', 'd.mp4', '--out', 'r.csv'), 'cannot open'),

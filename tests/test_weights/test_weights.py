@@ -34,7 +34,7 @@ def test_a_changed_file_is_refused(tmp_path, monkeypatch):
     assert shipped_file('poster_var_raf', '.onnx') is None
     with open(tmp_path / f'{DEFAULT}.onnx', 'ab') as file:
         file.write(b'x')
-    with pytest.raises(ValueError, match=r'is damaged or was changed \(SHA-256\). Install mmfer again'):
+    with pytest.raises(ValueError, match=r'is missing, damaged or changed \(SHA-256\). Install mmfer again'):
         open_classifier(None)
 
 

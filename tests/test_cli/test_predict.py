@@ -1,0 +1,76 @@
+"""What `mmfer predict` answers by the model that comes along."""
+
+import cv2
+import numpy as np
+import pytest
+
+from mmfer.cli import main
+from mmfer.cli.predict import split_words
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (60, 50, 3), dtype=np.uint8)
+
+
+def write(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), IMAGE)
+    return path
+
+
+def predict(capsys, *words):
+    code = main(['predict', *map(str, words), '--detector', 'none'])
+    return code, *capsys.readouterr()
+
+
+def test_without_a_model(tmp_path, capsys):
+    code, told, errors = predict(capsys, write(tmp_path / 'a [red].png'))
+    assert (code, errors) == (0, '')
+    assert 'a [red].png' in told
+
+
+def test_names_that_are_alike_are_told_apart(tmp_path, capsys):
+    files = [write(tmp_path / folder / 'p.png') for folder in ('a', 'b')]
+    _, told, _ = predict(capsys, *files)
+    assert all(str(file) in told for file in files)
+    _, told, _ = predict(capsys, files[0])
+    assert str(files[0]) not in told
+
+
+@pytest.mark.parametrize('looked_at', ['folder', 'file'])
+def test_drawings_never_replace_what_is_looked_at(looked_at, tmp_path, capsys):
+    path = write(tmp_path / 'in/p.png')
+    before = path.read_bytes()
+    code, _, errors = predict(capsys, path.parent if looked_at == 'folder' else path, '--draw', path.parent)
+    assert code == 1
+    assert 'holds images that are looked at. Name another folder for the drawings' in errors
+    assert path.read_bytes() == before
+
+
+def test_a_drawn_video_never_replaces_the_video(tmp_path, capsys):
+    path = tmp_path / 'v.mp4'
+    path.write_bytes(b'x')
+    code, _, errors = predict(capsys, path, '--draw', path)
+    assert code == 1
+    assert 'is the video that is looked at. Name another file' in errors
+    assert path.read_bytes() == b'x'
+
+
+def test_the_order_of_words(tmp_path):
+    with pytest.raises(ValueError, match='m.onnx is a model. Name it first, before the images'):
+        split_words(['a.jpg', 'm.onnx'])
+    with pytest.raises(ValueError, match='e.pth is a checkpoint: give its config first'):
+        split_words(['e.pth', 'a.jpg'])
+    with pytest.raises(ValueError, match='The nearest model is poster_var_raf'):
+        split_words(['poster_vor_raf', 'a.jpg'])
+    assert split_words(['poster_var/raf', 'e.pth', 'a.jpg']) == ('poster_var/raf', 'e.pth', ['a.jpg'])
+    assert split_words(['0']) == (None, None, ['0'])
+    assert split_words([str(tmp_path)]) == (None, None, [str(tmp_path)])
+
+
+def test_predict_takes_lists_of_arrays_alone():
+    from mmfer import ExpressionInferencer
+
+    inferencer = ExpressionInferencer(detector=None)
+    assert len(inferencer.predict([IMAGE], channels='bgr')) == 1
+    for wrong in (IMAGE, 'a.jpg', ['a.jpg']):
+        with pytest.raises(TypeError, match='predict takes'):
+            inferencer.predict(wrong, channels='bgr')
