@@ -9,15 +9,14 @@ import cv2
 import numpy as np
 import torch
 
-SIZE = 32
-"""Side of the thumbnails in pixels."""
+from mmfer.utils.perceptual_hash import SIZE
+
 _CELLS = 12
 _MIN_LIKENESS = 0.67
 """Pairs below this correlation of coarse descriptors are not looked at closer."""
 MIN_AGREEMENT = 0.89
 """Copies: smallest correlation of the aligned thumbnails."""
 _ROWS = 2048
-_SMOOTH = cv2.getGaussianKernel(5, 0.9)
 
 
 def normalise(thumb: np.ndarray) -> np.ndarray:

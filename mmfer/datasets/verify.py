@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 from mmengine.registry import DefaultScope
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from mmfer.registry import DATASETS
 from mmfer.utils.nesting import inside, leaves
@@ -200,7 +202,7 @@ def find_duplicates(scans: Sequence[Scan], distance: int, changed: bool = False,
     digests = np.concatenate([s.digests for s in scans])[readable]
     _, first, picture = np.unique(digests, return_index=True, return_inverse=True)  # one picture, many images
     picture = picture.reshape(-1)
-    group = np.arange(len(first))
+    linked = [np.empty((0, 2), np.int64)]
     rich = np.empty(0, np.int64)
     place = where[first]
 
@@ -215,16 +217,15 @@ def find_duplicates(scans: Sequence[Scan], distance: int, changed: bool = False,
         pairs = rich[find_pairs(hashes[rich], distance)]
         for part in _parts(pairs):
             a, b = part.T
-            _join(group, part[thumbnail_difference(thumbs(a), thumbs(b)) <= MAX_DIFFERENCE])
-    near = np.array([_root(group, i) for i in range(len(group))], dtype=np.int64)
+            linked.append(part[thumbnail_difference(thumbs(a), thumbs(b)) <= MAX_DIFFERENCE])
+    near = _groups(linked, len(first))[picture]
     if changed:
         in_scan = [rich[place[rich, 0] == i] for i in range(len(scans))]
         for a, b in combinations(in_scan, 2):
             if len(a) and len(b):
                 pairs = find_copies(thumbs(a), thumbs(b), workers)
-                _join(group, np.column_stack([a[pairs[:, 0]], b[pairs[:, 1]]]))
-    group = np.array([_root(group, i) for i in range(len(group))], dtype=np.int64)[picture]
-    near = near[picture]
+                linked.append(np.column_stack([a[pairs[:, 0]], b[pairs[:, 1]]]))
+    group = _groups(linked, len(first))[picture]
     order = np.lexsort((where[:, 1], where[:, 0], group))
     cuts = np.flatnonzero(np.diff(group[order])) + 1
     groups = [members for members in np.split(order, cuts) if len(members) > 1]
@@ -239,17 +240,10 @@ def _parts(items: np.ndarray, size: int = 4096) -> list[np.ndarray]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
-def _root(group: np.ndarray, i: int) -> int:
-    while group[i] != i:
-        group[i] = group[group[i]]
-        i = group[i]
-    return int(i)
-
-
-def _join(group: np.ndarray, pairs: np.ndarray) -> None:
-    for a, b in pairs.tolist():
-        a, b = _root(group, a), _root(group, b)
-        group[max(a, b)] = min(a, b)
+def _groups(linked: Sequence[np.ndarray], count: int) -> np.ndarray:
+    """The number of the group of each of ``count`` pictures, of which the pairs (P, 2) are linked."""
+    a, b = np.concatenate(linked).T
+    return connected_components(coo_matrix((np.ones(len(a)), (a, b)), (count, count)), directed=False)[1]
 
 
 def _duplicate_counts(scans: Sequence[Scan], groups: Sequence[np.ndarray]) -> list[dict]:

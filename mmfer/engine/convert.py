@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections import Counter
@@ -16,7 +15,7 @@ from mmfer.models.released.weights import PART_OF_KIND, PARTS, fill, read_releas
 from mmfer.registry import MODELS
 from mmfer.utils.checkpoint_reader import CheckpointError, show
 from mmfer.utils.config_options import load_config
-from mmfer.utils.files import whole_file
+from mmfer.utils.files import sha256, whole_file
 
 
 def _build_target(config: str | os.PathLike, part: str | None) -> tuple[nn.Module, list[str]]:
@@ -72,8 +71,7 @@ def convert(source: str | os.PathLike, destination: str | os.PathLike, config: s
         state = {name.removeprefix('backbone.'): tensor for name, tensor in state.items()}
     target, classes = _build_target(config, part or own_part(state))
     report = fill(target, state, str(source))
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    meta = dict(source=source.name, sha256=digest, kind=kind, config=Path(config).name)
+    meta = dict(source=source.name, sha256=sha256(source), kind=kind, config=Path(config).name)
     if classes:
         meta['dataset_meta'] = dict(classes=classes)
     _write(destination, {name: tensor.contiguous() for name, tensor in target.state_dict().items()}, meta)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
+
+from mmfer.utils.files import sha256
 
 DEFAULT = 'poster_var_ferplus_small'
 """The model that answers where none is named."""
@@ -25,6 +26,6 @@ def shipped_file(name: str, ending: str) -> Path | None:
     path = folder / f'{name}{ending}'
     if path.name not in sums:
         return None
-    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != sums[path.name]:
+    if not path.is_file() or sha256(path) != sums[path.name]:
         raise ValueError(f'{path} is missing, damaged or changed (SHA-256). Install mmfer again.')
     return path

@@ -117,19 +117,15 @@ def export_onnx(
     description['outputs'] = list(exported.output_names)
     if card is not None:
         description['card'] = dict(card)
-    part = out.with_name(f'.{out.name}.{os.getpid()}.part')
 
     def run(batch: Batch) -> dict[str, np.ndarray]:
         return classifier.run(batch.images.numpy() if batch.pixels is None else classifier.normalise(batch.pixels))
 
-    try:
+    with whole_file(out) as part:
         write_onnx(exported, _example(description), part, opset)
         _add_description(part, description)
         classifier = OnnxClassifier(part, threads=torch.get_num_threads())
         checks = compare(model, run, batches, out, 'onnxruntime')
-        replace_synced(part, out)
-    finally:
-        part.unlink(missing_ok=True)
     return ExportReport(out, description, exported.output_names, 'onnxruntime', checks)
 
 

@@ -12,20 +12,7 @@ from torch import Tensor, nn
 
 from mmfer.registry import MODELS
 
-from ..layers import PReLU, PretrainedBackbone
-
-
-class SEModule(nn.Module):
-    """Squeeze and excitation (https://arxiv.org/abs/1709.01507): ``(B, C, H, W)`` scaled channel by channel."""
-
-    def __init__(self, channels: int, reduction: int = 16) -> None:
-        super().__init__()
-        self.fc1 = nn.Conv2d(channels, channels // reduction, 1, bias=False)
-        self.fc2 = nn.Conv2d(channels // reduction, channels, 1, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        scale = self.fc2(torch.relu(self.fc1(x.mean((2, 3), keepdim=True))))
-        return x * torch.sigmoid(scale)
+from ..layers import PReLU, PretrainedBackbone, SqueezeExcitation
 
 
 class Subsample(nn.MaxPool2d):
@@ -59,7 +46,7 @@ class IRUnit(nn.Module):
             nn.BatchNorm2d(channels),
         )
         if with_se:
-            self.residual.append(SEModule(channels))
+            self.residual.append(SqueezeExcitation(channels, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.residual(x) + self.shortcut(x)
