@@ -19,8 +19,9 @@ class ClassMapEvaluator(Evaluator):
 
     Scores of model classes that count as the same class are added. A model class that the data set lacks is not an
     answer: its score is left out and the others are divided by their sum. ``pred_mean`` and ``pred_std`` are put in
-    the new order, or dropped where classes were added up; ``uncertainty`` is the entropy of the new scores in nats,
-    and its parts are dropped unless only the order changed.
+    the new order, or dropped where classes were added up; the parameters of a Dirichlet and the samples of an ensemble
+    are added up as the scores are; ``uncertainty`` is the entropy of the new scores in nats, and its parts are dropped
+    unless only the order changed.
 
     The labels are the data set's own (see ``mmfer.datasets.MapClasses`` for data sets with classes that the model
     lacks).
@@ -87,11 +88,18 @@ class ClassMapEvaluator(Evaluator):
         new = summed / total if total > 0 else torch.full_like(summed, 1 / len(summed))
         sample = dict(sample, pred_score=new, pred_label=new.argmax().reshape(1))
         single = len(kept) == len(self.classes)
-        for key in ('pred_mean', 'pred_std'):
+        for key in ('pred_mean', 'pred_std', 'pred_factor'):
             if key in sample:
                 values = torch.as_tensor(sample.pop(key))
                 if single:
                     sample[key] = torch.empty_like(values[: len(kept)]).index_copy_(0, target, values[kept])
+        if 'pred_concentration' in sample:  # sums of a Dirichlet variable's shares, and shares of a part, are Dirichlet
+            alpha = torch.as_tensor(sample['pred_concentration'])
+            sample['pred_concentration'] = alpha.new_zeros(len(self.classes)).index_add_(0, target, alpha[kept])
+        if 'pred_samples' in sample:
+            members = torch.as_tensor(sample['pred_samples'])
+            shares = members.new_zeros(len(members), len(self.classes)).index_add_(1, target, members[:, kept])
+            sample['pred_samples'] = shares / shares.sum(-1, keepdim=True)
         if 'uncertainty' in sample and not (single and not self.left_out):
             sample['uncertainty'] = torch.special.entr(new).sum()
             for key in ('aleatoric', 'epistemic'):

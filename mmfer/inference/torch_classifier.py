@@ -17,7 +17,8 @@ from mmfer.utils.nesting import shared_pipeline
 
 CROPS = ('CropFace', 'AlignFace')
 NOT_PREPARING = ('LoadImageFromFile', 'PackInputs')
-FIELDS = ('pred_score', 'pred_mean', 'pred_std', 'uncertainty', 'aleatoric', 'epistemic')
+FIELDS = ('pred_score', 'pred_mean', 'pred_std', 'uncertainty', 'aleatoric', 'epistemic', 'pred_factor')
+FIELDS += ('pred_concentration', 'pred_samples')
 
 
 class TorchClassifier:

@@ -92,4 +92,7 @@ class FERDataPreprocessor(ClsDataPreprocessor):
                 f'{type(self).__name__}: batch_augments mix labels, for which the number of classes is missing. Set '
                 'model.data_preprocessor.num_classes to that of model.head'
             )
+        if training and self.batch_augments is not None:
+            for sample in data.get('data_samples') or ():
+                sample.pop('votes', None)  # nobody voted on a mixture of faces
         return super().forward(dict(data, inputs=self.normalise(data['inputs'])), training)

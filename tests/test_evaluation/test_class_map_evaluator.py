@@ -61,6 +61,26 @@ def test_a_class_that_the_data_lack_is_no_answer():
     assert evaluator.left_out == ('contempt',)
 
 
+def test_distributions_over_the_probabilities_follow():
+    members = torch.tensor([[0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1]])
+    fields = dict(
+        pred_factor=torch.arange(8.0).view(4, 2),
+        pred_concentration=torch.tensor([1.0, 2.0, 3.0, 4.0]),
+        pred_samples=members,
+    )
+    sample, _ = translated(('contempt', 'anger', 'neutral', 'happiness'), **fields)
+    assert sample['pred_factor'].tolist() == [[6, 7], [4, 5], [0, 1], [2, 3]]
+    assert sample['pred_concentration'].tolist() == [4, 3, 1, 2]
+    torch.testing.assert_close(sample['pred_samples'], members[:, [3, 2, 0, 1]])
+    sample, _ = translated(('anger', 'happiness', 'neutral'), dict(contempt='anger'), **fields)
+    assert 'pred_factor' not in sample
+    assert sample['pred_concentration'].tolist() == [7, 2, 1]
+    torch.testing.assert_close(sample['pred_samples'], torch.tensor([[0.7, 0.2, 0.1], [0.3, 0.3, 0.4]]))
+    sample, _ = translated(('happiness', 'anger', 'neutral'), **fields)
+    assert sample['pred_concentration'].tolist() == [2, 3, 1]
+    torch.testing.assert_close(sample['pred_samples'].sum(-1), torch.ones(2))
+
+
 def test_a_mapped_class_adds_its_score():
     sample, _ = translated(
         ('anger', 'happiness', 'neutral'), dict(contempt='anger'), pred_mean=torch.arange(4.0), pred_std=torch.ones(4)

@@ -27,7 +27,7 @@ class PredictionDump(BaseMetric):
 
     default_prefix = ''  # MMEngine warns about None
     fields = ('gt_label', 'gt_score', 'gt_distribution', 'pred_label', 'pred_score', 'pred_mean', 'pred_std')
-    fields += ('uncertainty', 'aleatoric', 'epistemic', 'vacuity')
+    fields += ('uncertainty', 'aleatoric', 'epistemic', 'vacuity', 'votes', 'pred_factor', 'pred_concentration')
 
     def __init__(self, collect_device: str = 'cpu') -> None:
         super().__init__(collect_device=collect_device)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
 
@@ -8,6 +9,7 @@ import torch
 from mmengine.model import BaseModule
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mmfer.registry import MODELS
 
@@ -25,7 +27,8 @@ class BaseHead(BaseModule):
     """Base of all heads: reads the last feature (B, C), computes losses or predictions over K classes.
 
     A head implements ``forward`` (the logits) and, where it is more than a point estimate, ``losses`` and
-    ``predictive``. Soft labels are used whenever the samples carry ``gt_score``.
+    ``predictive``. Soft labels are used whenever the samples carry ``gt_score``; a head whose ``uses_votes`` is true
+    learns from their ``votes`` instead.
 
     Args:
         num_classes: K.
@@ -33,6 +36,8 @@ class BaseHead(BaseModule):
         loss: Loss of logits (B, K) against labels (B,) or soft labels (B, K).
         init_cfg: Initialisation.
     """
+
+    uses_votes = False
 
     def __init__(
         self,
@@ -65,7 +70,10 @@ class BaseHead(BaseModule):
         """The logits (B, K), deterministic."""
 
     def losses(self, x: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Losses of features ``x`` (B, C); every key that contains ``loss`` is part of the total."""
+        """Losses of features ``x`` (B, C); every key that contains ``loss`` is part of the total.
+
+        ``target`` holds labels (B,), soft labels (B, K), or of heads that use them votes (B, K).
+        """
         return dict(loss_ce=self.loss_module(self((x,)), target))
 
     def predictive(self, x: Tensor) -> dict[str, Tensor]:
@@ -90,9 +98,34 @@ class BaseHead(BaseModule):
             return target
         return torch.cat([sample.gt_label for sample in data_samples])
 
+    def votes(self, data_samples: Sequence[DataSample]) -> Tensor:
+        """How many people chose each class, int64 (B, K); a plain label counts as one vote.
+
+        Raises:
+            ValueError: If samples have soft labels and no votes, some have votes and some have not, or votes have not K
+                entries.
+        """
+        found = ['votes' in sample for sample in data_samples]
+        if any(found) != all(found) or ('gt_score' in data_samples[0] and not found[0]):
+            raise ValueError(
+                f'{type(self).__name__} learns from votes, and {found.count(False)} of {len(found)} samples have none. '
+                'Set votes=True in PackInputs, with a data set that has votes and no batch_augments.'
+            )
+        if not found[0]:
+            warnings.warn(
+                f'{type(self).__name__} counts each label as one vote: how far votes scatter cannot be learned from it',
+                stacklevel=2,
+            )
+            return F.one_hot(torch.cat([sample.gt_label for sample in data_samples]), self.num_classes)
+        votes = torch.stack([sample.votes for sample in data_samples])
+        if votes.shape[1] != self.num_classes:
+            raise ValueError(f'votes have {votes.shape[1]} entries, the head has num_classes={self.num_classes}')
+        return votes
+
     def loss(self, feats: Sequence[Tensor], data_samples: Sequence[DataSample]) -> dict[str, Tensor]:
         """Losses of a batch; called by the classifier while training."""
-        return self.losses(self.pre_logits(feats), self.target(data_samples))
+        target = self.votes(data_samples) if self.uses_votes else self.target(data_samples)
+        return self.losses(self.pre_logits(feats), target)
 
     def predict(self, feats: Sequence[Tensor], data_samples: Sequence[DataSample] | None = None) -> list[DataSample]:
         """One DataSample an image with the fields of ``predictions`` and ``pred_label``; called by the classifier."""

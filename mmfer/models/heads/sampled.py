@@ -30,14 +30,31 @@ def split(score: Tensor, aleatoric: Tensor) -> dict[str, Tensor]:
 def sampled_mixture(logits: Tensor) -> dict[str, Tensor]:
     """Prediction from S equally likely logits (S, B, K): the mean of their probabilities, and its :func:`split`.
 
-    With ``pred_mean`` and ``pred_std`` (B, K) of the logits over the S samples.
+    With ``pred_mean`` and ``pred_std`` (B, K) of the logits over the S samples, and ``pred_samples`` (B, S, K), their
+    probabilities.
     """
     logits = at_least_single(logits)
     probs = logits.softmax(-1)
     parts = split(probs.mean(0), entropy(probs).mean(0))
-    return dict(parts, pred_mean=logits.mean(0), pred_std=logits.std(0, unbiased=False))
+    moments = dict(pred_mean=logits.mean(0), pred_std=logits.std(0, unbiased=False))
+    return dict(parts, **moments, pred_samples=probs.transpose(0, 1))
 
 
 def gaussian_mixture(mean: Tensor, std: Tensor) -> dict[str, Tensor]:
     """Prediction from independent Gaussian logits of ``mean`` and ``std`` (B, K), see :func:`gaussian_softmax`."""
     return dict(split(*gaussian_softmax(mean, std)), pred_mean=mean, pred_std=std)
+
+
+def factor_mixture(mean: Tensor, std: Tensor, factor: Tensor, points: Tensor) -> dict[str, Tensor]:
+    r"""Prediction from Gaussian logits :math:`z = \mu + d \odot \epsilon + F h` that go together.
+
+    Args:
+        mean: :math:`\mu` (B, K).
+        std: d (B, K), the deviation beside the factor.
+        factor: F (B, K, R).
+        points: Equally likely values (S, K + R) of the standard normal :math:`(\epsilon, h)`.
+    """
+    classes = mean.shape[-1]
+    logits = mean + std * points[:, None, :classes] + (points[:, None, None, classes:] * factor).sum(-1)
+    probs = logits.softmax(-1)
+    return split(probs.mean(0), entropy(probs).mean(0))
