@@ -45,8 +45,9 @@ class GaussianHead(BaseHead):
         in_channels: C.
         num_samples: S, samples a face while training.
         integrate: Whether predictions are expectations under the Gaussian
-            (:func:`~mmfer.models.heads.gaussian_softmax.gaussian_softmax`; of a low rank at 2,048 points, right to 2e-3, entropies to 5e-3 nats, for deviations up to 2) or those of its
-            mean, where all uncertainty is aleatoric.
+            (:func:`~mmfer.models.heads.gaussian_softmax.gaussian_softmax`; of a low rank the mean over 2,048 points,
+            right to 2e-3, entropies to 5e-3 nats, for deviations up to 2) or those of its mean, where all uncertainty
+            is aleatoric.
         loss: Loss of the logits; cross entropy by default.
         covariance: ``'diagonal'`` or ``'low_rank'``.
         rank: R of a low rank.

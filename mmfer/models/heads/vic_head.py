@@ -108,8 +108,8 @@ def kl_to_standard(mean: Tensor, logvar: Tensor, factor: Tensor | None = None) -
     kl = 0.5 * (mean.square() + logvar.exp() - logvar - 1).sum(-1)
     if factor is None:
         return kl
-    # The determinant by the matrix determinant lemma: of (R, R) in place of (K, K). In double precision, as it is nearly
-    # singular for large factors; deviations below 0.0025 count as that.
+    # The determinant by the matrix determinant lemma: of (R, R) in place of (K, K). In double precision, for it is
+    # nearly singular for large factors; deviations below 0.0025 count as that.
     scaled = factor.double() * (-0.5 * logvar.double().clamp(min=-12)).exp().unsqueeze(-1)
     small = torch.eye(factor.shape[-1], dtype=scaled.dtype, device=factor.device) + scaled.mT @ scaled
     return kl + 0.5 * (factor.square().sum((-1, -2)) - torch.logdet(small).to(kl.dtype))
