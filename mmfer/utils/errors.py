@@ -90,8 +90,9 @@ def run_tool(run: Callable[[], object], stopped: str = '') -> int:
     """Run the work of a command-line tool and return its exit code: what ``run`` returns if that is a number, else 0.
 
     A mistake in the input (see :func:`is_input_error`) or a missing extra ends it with one message and 1; Ctrl-C,
-    SIGTERM and SIGUSR1 end it with one line and 128 + the number of the signal. Other errors keep their traceback. What
-    the encoding of the standard output lacks is printed as ``?``.
+    SIGTERM and SIGUSR1 end it with one line and 128 + the number of the signal; a reader that reads no further, as in
+    ``mmfer ... | head``, ends it without a word. Other errors keep their traceback. What the encoding of the standard
+    output lacks is printed as ``?``.
 
     Args:
         run: The work.
@@ -102,6 +103,11 @@ def run_tool(run: Callable[[], object], stopped: str = '') -> int:
     try:
         with _signals_raised():
             code = run()
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as head, has what it wants
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor is the rest flushed at the exit
+        return 128 + signal.SIGPIPE
     except BaseException as error:
         if is_input_error(error):
             print(f'error: {error}', file=sys.stderr)

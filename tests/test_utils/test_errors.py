@@ -1,6 +1,7 @@
 import io
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -136,3 +137,10 @@ def test_a_wrong_argument_in_a_config_is_one_message(capsys):
     assert "unexpected keyword argument 'class_map'" in capsys.readouterr().err
     with pytest.raises(TypeError):
         run_tool(lambda: print(no=1))
+
+
+def test_a_reader_that_reads_no_further():
+    code = 'import sys; from mmfer.utils.errors import run_tool; sys.exit(run_tool(lambda: print("x" * 10_000_000)))'
+    shell = f"{sys.executable} -c '{code}' | head -c 1; echo ${{PIPESTATUS[0]}}"
+    ran = subprocess.run(['bash', '-c', shell], capture_output=True, text=True)
+    assert (ran.stdout, ran.stderr) == ('x141\n', '')
