@@ -28,6 +28,19 @@ from .intervals import crossed, paired_proportions, proportion_interval, student
 from .ranking import auroc, average_precision, fpr_at_tpr, ood_auroc, ood_ranking, rank_samples, swap
 from .selective import accuracy_at_coverage, aurc, best_aurc, excess_aurc, risk_coverage
 from .significance import holm, mcnemar, sign_flip
+from .vote_calibration import vote_calibration_error, vote_reliability
+from .vote_coverage import held, interval_width, pit_bounds, pit_histogram, predicted_counts, randomised_pit
+from .vote_halves import compare_halves, half_posterior, split_votes
+from .votes import (
+    count_probabilities,
+    dirichlet_multinomial_nll,
+    disagreement,
+    joint_nll,
+    predicted_disagreement,
+    uncertainty_parts,
+    vote_entropy,
+    vote_interval,
+)
 
 __all__ = [
     'accuracy',
@@ -48,17 +61,25 @@ __all__ = [
     'class_accuracy',
     'class_f1',
     'classwise_calibration_error',
+    'compare_halves',
     'confusion_matrix',
     'cosine',
+    'count_probabilities',
     'crossed',
+    'dirichlet_multinomial_nll',
+    'disagreement',
     'entropy',
     'error_bound',
     'excess_aurc',
     'expected_calibration_error',
     'fpr_at_tpr',
+    'half_posterior',
+    'held',
     'holm',
     'intersection',
+    'interval_width',
     'jensen_shannon',
+    'joint_nll',
     'kl_divergence',
     'macro_f1',
     'maximum_calibration_error',
@@ -73,7 +94,12 @@ __all__ = [
     'paired_proportions',
     'pearson',
     'percentile_interval',
+    'pit_bounds',
+    'pit_histogram',
+    'predicted_counts',
+    'predicted_disagreement',
     'proportion_interval',
+    'randomised_pit',
     'rank_correlation',
     'rank_samples',
     'resamples',
@@ -81,10 +107,16 @@ __all__ = [
     'sign_flip',
     'skce',
     'spearman_influence',
+    'split_votes',
     'studentised',
     'swap',
     'threshold_at_coverage',
     'threshold_at_risk',
     'top_label',
+    'uncertainty_parts',
+    'vote_calibration_error',
+    'vote_entropy',
+    'vote_interval',
+    'vote_reliability',
     'weighted_f1',
 ]

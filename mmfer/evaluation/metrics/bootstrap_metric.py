@@ -91,7 +91,7 @@ class BootstrapMetric(BaseMetric):
         for name, value in values.items():
             row = [name, f'{value:.4g}' if abs(value) < 10 else f'{value:.2f}']
             if intervals:
-                row.append('{:.4g} .. {:.4g}'.format(*intervals[name]))
+                row.append('{:.4g} .. {:.4g}'.format(*intervals[name]) if name in intervals else '')
             rows.append([*row, self.UNITS.get(name, '')])
         header = ['figure', 'value', *(['95 % interval'] if intervals else []), 'unit']
         return render_table(header, rows)
