@@ -29,7 +29,15 @@ from .ranking import auroc, average_precision, fpr_at_tpr, ood_auroc, ood_rankin
 from .selective import accuracy_at_coverage, aurc, best_aurc, excess_aurc, risk_coverage
 from .significance import holm, mcnemar, sign_flip
 from .vote_calibration import vote_calibration_error, vote_reliability
-from .vote_coverage import held, interval_width, pit_bounds, pit_histogram, predicted_counts, randomised_pit
+from .vote_coverage import (
+    coverage_curve,
+    held,
+    interval_width,
+    pit_bounds,
+    pit_histogram,
+    predicted_counts,
+    randomised_pit,
+)
 from .vote_halves import compare_halves, half_posterior, split_votes
 from .votes import (
     count_probabilities,
@@ -64,6 +72,7 @@ __all__ = [
     'compare_halves',
     'confusion_matrix',
     'cosine',
+    'coverage_curve',
     'count_probabilities',
     'crossed',
     'dirichlet_multinomial_nll',

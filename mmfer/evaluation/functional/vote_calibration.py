@@ -1,9 +1,9 @@
 r"""Calibration against the votes of several people, and not only against the label of most.
 
 Legend: N faces, M bins. A predicted probability p (N,) of a class is right where, of all faces that are given it, that
-share of the people chooses the class; ``shares`` y (N,) are how many of a face's people did. The unit is the face: votes
-of one face are not independent. Bins hold equal numbers of faces, those of equal scores together, and stay as they are
-under ``weights`` (..., N), the counts of bootstrap replicates.
+share of the people chooses the class; ``shares`` y (N,) are how many of a face's people did. The unit is the face, as
+votes of one face are not independent. Bins hold equal numbers of faces, those of equal scores together, and stay as
+they are under ``weights`` (..., N), the counts of bootstrap replicates.
 """
 
 from __future__ import annotations

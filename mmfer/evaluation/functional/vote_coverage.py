@@ -87,6 +87,31 @@ def held(lower: ArrayLike, upper: ArrayLike, level: float) -> np.ndarray:
     return _overlap(np.asarray(lower, np.float64), np.asarray(upper, np.float64), tail, 1 - tail)
 
 
+def coverage_curve(
+    lower: ArrayLike, upper: ArrayLike, chosen: ArrayLike, levels: ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coverage of the central intervals of several levels, and its standard error over the faces: (L,) each.
+
+    Args:
+        lower, upper: (N, K) of :func:`pit_bounds`.
+        chosen: (N, K) which counts take part; must not depend on the votes.
+        levels: (L,) between 0 and 1.
+
+    >>> coverage, error = coverage_curve([[0.0], [0.4]], [[0.5], [0.6]], [[True], [True]], [0.5, 0.9])
+    >>> coverage.round(2).tolist(), error.round(2).tolist()
+    ([0.75, 0.95], [0.18, 0.04])
+    """
+    picked = np.asarray(chosen, bool)
+    total = max(int(picked.sum()), 1)
+    coverage, error = [], []
+    for level in np.asarray(levels, np.float64):
+        inside = held(lower, upper, level)
+        coverage.append((inside * picked).sum() / total)
+        gaps = ((inside - coverage[-1]) * picked).sum(1)
+        error.append(np.sqrt(np.square(gaps).sum()) / total)
+    return np.array(coverage), np.array(error)
+
+
 def interval_width(counts: ArrayLike, people: ArrayLike, level: float) -> np.ndarray:
     """Width of the central interval in shares of the people: (N, K).
 
@@ -111,7 +136,7 @@ class PITHistogram(NamedTuple):
 
     density: (B,). A heap in the middle is too wide a prediction, a U too narrow, a slope too high or too low.
     band: (B,) how far right predictions may be from 1: all bins stay within it in 95 of 100 samples.
-    p_value: Of the test that all bins are equal; NaN where too few faces are there.
+    p_value: Of the test that all bins are equal; NaN where there are no more faces than bins.
     """
 
     density: np.ndarray
@@ -155,7 +180,7 @@ def pit_histogram(lower: ArrayLike, upper: ArrayLike, chosen: ArrayLike, num_bin
     full = values > 1e-9 * max(values.max(), 1e-9)
     rank = int(full.sum())
     p_value = float('nan')
-    if 0 < rank < size:
+    if rank > 0 and num_bins < size:
         statistic = size * (np.square(gaps.mean(0) @ vectors[:, full]) / values[full]).sum()
         p_value = float(special.fdtrc(rank, size - rank, statistic * (size - rank) / (rank * (size - 1))))
     return PITHistogram(1 + num_bins * gaps.sum(0) / total, band, p_value)

@@ -68,8 +68,8 @@ def compare_halves(votes: ArrayLike, scores: ArrayLike, seed: int = 0) -> dict[s
         divergence of their shares, ``js`` and ``js_model``; ``entropy`` of the first half and ``entropy_other``.
 
     >>> found = compare_halves([[5, 5], [10, 0]], [[0.5, 0.5], [1.0, 0.0]])
-    >>> found['people'].tolist(), found['js_model'].round(2)[1], found['nll_model'].round(2).tolist()
-    ([5, 5], 0.0, [3.47, 0.0])
+    >>> found['people'].tolist(), found['js_model'].round(2).tolist(), found['nll_model'].round(2).tolist()
+    ([5, 5], [0.01, 0.0], [3.47, 0.0])
     """
     p = as_scores(scores)
     first, second = split_votes(votes, seed)

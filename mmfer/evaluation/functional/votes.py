@@ -62,7 +62,10 @@ def as_samples(samples: ArrayLike, size: int | None = None) -> np.ndarray:
     array = np.asarray(samples, np.float64)
     if array.ndim != 3 or not array.shape[1] or size not in (None, len(array)):
         raise ValueError(f'samples must have shape ({"N" if size is None else size}, S, K), not {array.shape}')
-    return as_scores(array.reshape(-1, array.shape[2]), 'samples').reshape(array.shape)
+    total = array @ np.ones(array.shape[2])
+    if array.size and array.min() >= 0 and np.abs(total - 1).max() <= 1e-3:
+        return array / total[..., None]
+    return as_scores(array.reshape(-1, array.shape[2]), 'samples').reshape(array.shape)  # which says what is wrong
 
 
 def joint_nll(samples: ArrayLike, votes: ArrayLike, floor: float = FLOOR) -> np.ndarray:
@@ -87,7 +90,7 @@ def joint_nll(samples: ArrayLike, votes: ArrayLike, floor: float = FLOOR) -> np.
         raise ValueError(f'votes of {len(n)} faces with samples of {len(p)}')
     logs = np.einsum('nsk,nk->ns', np.log(np.maximum(p, floor)), n.astype(np.float64))
     largest = logs.max(1, keepdims=True)
-    return -(largest[:, 0] + np.log(np.exp(logs - largest).mean(1)))
+    return 0.0 - (largest[:, 0] + np.log(np.exp(logs - largest).mean(1)))
 
 
 def dirichlet_multinomial_nll(concentration: ArrayLike, votes: ArrayLike) -> np.ndarray:
@@ -134,7 +137,7 @@ def vote_entropy(votes: ArrayLike, corrected: bool = False) -> np.ndarray:
     [0.7431, 0.0]
     """
     n = as_votes(votes)
-    plug_in = entropy(n)
+    plug_in = entropy(n).round(12)  # (6, 2, 1, 1) and (4, 3, 3, 0) have the same, and are to be tied in ranks
     return plug_in + ((n > 0).sum(1) - 1) / (2 * n.sum(1)) if corrected else plug_in
 
 
@@ -149,7 +152,7 @@ def uncertainty_parts(samples: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.nd
     """
     p = as_samples(samples)
     total = entropy(p.mean(1))
-    aleatoric = entropy(p.reshape(-1, p.shape[2])).reshape(p.shape[:2]).mean(1)
+    aleatoric = -np.einsum('nsk,nsk->n', p, np.log(np.where(p > 0, p, 1))) / p.shape[1] + 0.0
     spread = np.sqrt(p.var(1).mean(1))
     # sums in another order differ in the last digits, which would be ranked as if they meant something
     epistemic, spread = (np.where(part > 1e-12, part, 0) for part in (total - aleatoric, spread))
@@ -176,4 +179,5 @@ def predicted_disagreement(samples: ArrayLike) -> np.ndarray:
     >>> predicted_disagreement([[[1.0, 0.0], [0.0, 1.0]], [[0.5, 0.5], [0.5, 0.5]]]).tolist()
     [0.0, 0.5]
     """
-    return 1 - np.square(as_samples(samples)).sum(2).mean(1)
+    p = as_samples(samples)
+    return 1 - np.einsum('nsk,nsk->n', p, p) / p.shape[1]

@@ -5,4 +5,11 @@ from .prediction_dump import PredictionDump
 from .selective_metric import SelectiveMetric
 from .vote_metric import VoteMetric
 
-__all__ = ['CalibrationMetric', 'DistributionMetric', 'ExpressionMetric', 'PredictionDump', 'SelectiveMetric', 'VoteMetric']
+__all__ = [
+    'CalibrationMetric',
+    'DistributionMetric',
+    'ExpressionMetric',
+    'PredictionDump',
+    'SelectiveMetric',
+    'VoteMetric',
+]

@@ -28,7 +28,7 @@ class VoteMetric(BootstrapMetric):
     ``vote_coverage``, ``vote_halves`` and ``vote_calibration``.
 
     - ``joint_nll``: negative log-likelihood of a face's votes together, nats a face, without the multinomial
-      coefficient; ``joint_nll_per_vote``: the same a vote; ``vote_nll``: nats a vote, if each were of a face of its own.
+      coefficient; ``joint_nll_per_vote``: the same a vote; ``vote_nll``: nats a vote, if each were of another face.
       Only the first two know whether the spread is right. Of ``pred_concentration`` the closed form is used.
     - ``coverage_50`` to ``coverage_95`` (%): how often the central predictive interval of a class's vote share holds
       the share that people gave; ``width_50`` to ``width_95``: mean widths, as shares. ``interval_held`` (%) and
@@ -37,8 +37,8 @@ class VoteMetric(BootstrapMetric):
     - ``disagreement`` and ``predicted_disagreement`` (%): of two people who see the same face;
       ``disagreement_spearman`` between them.
     - Split votes, where a face has two or more: what a half of them tells of the other one, the noise ceiling
-      (``half_nll``, nats a vote, ``half_js``, nats, and ``half_spearman`` of the entropies), and what the prediction tells
-      of that same half (``half_nll_model`` and so on). A good model knows more than five people, so these may be better.
+      (``half_nll``, nats a vote, ``half_js``, nats, and ``half_spearman`` of the entropies), and what the prediction
+      tells of that same half (``half_nll_model`` and so on). A model that knows more than five people may be better.
     - ``<part>_entropy_spearman`` and ``<part>_kl_spearman``: rank correlations of the parts ``total``, ``aleatoric``,
       ``epistemic``, ``width`` (of the probabilities) and, where it is there, ``pred_std`` (of the logits) with the
       entropy of the votes and with their divergence from the prediction. Ten votes understate entropies and their noise
@@ -46,13 +46,14 @@ class VoteMetric(BootstrapMetric):
     - ``top_error`` and ``class_error`` (%): debiased calibration errors against vote shares, of the answered class and
       of all.
 
-    After an evaluation ``pit`` is the PIT histogram and ``bins`` the table of the reliability of the answered class.
+    After an evaluation ``bounds`` is what ``mmfer.visualization.vote_coverage.draw_vote_coverage`` draws, ``pit``
+    the PIT histogram, and ``bins`` the table of the reliability of the answered class.
 
     Args:
         samples: How many samples stand for a distribution.
         threshold: Mean probability above which a class counts for coverage.
-        bootstrap: Replicates for 95 % bootstrap intervals over the faces; adds ``<name>_low`` and ``<name>_high``, not of
-            ``pit_p``. 0 is none.
+        bootstrap: Replicates for 95 % bootstrap intervals over the faces; adds ``<name>_low`` and ``<name>_high``, but
+            not of ``pit_p``. 0 is none.
         seed: Seed of the replicates and of the split of the votes.
         table: Whether the table goes to the log.
         collect_device: Where results of several processes are gathered, ``'cpu'`` or ``'gpu'``.
@@ -147,7 +148,8 @@ class VoteMetric(BootstrapMetric):
             for counts, known in ((w, ratios), (w[..., several], several_ratios)):
                 figures.update((name, divide(counts @ top, counts @ bottom)) for name, (top, bottom) in known.items())
             if weights is None:
-                self.pit = vote_coverage.pit_histogram(pit[:, 0], pit[:, 1], chosen)
+                self.bounds = (pit[:, 0], pit[:, 1], chosen)
+                self.pit = vote_coverage.pit_histogram(*self.bounds)
                 self.bins = vote_calibration.vote_reliability(mean[answer], shares[answer])
                 figures['pit_p'] = np.asarray(self.pit.p_value)
             for name, pair in pairs.items():
