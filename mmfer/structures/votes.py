@@ -7,7 +7,7 @@ from math import comb
 import numpy as np
 from numpy.typing import ArrayLike
 
-CHUNK = 16  # faces at a time: their powers stay in the cache
+CHUNK = 4  # faces at a time: their powers stay in the cache
 
 
 def count_probabilities(samples: ArrayLike, people: int) -> np.ndarray:
