@@ -99,7 +99,8 @@ class ClassMapEvaluator(Evaluator):
         if 'pred_samples' in sample:
             members = torch.as_tensor(sample['pred_samples'])
             shares = members.new_zeros(len(members), len(self.classes)).index_add_(1, target, members[:, kept])
-            sample['pred_samples'] = shares / shares.sum(-1, keepdim=True)
+            total = shares.sum(-1, keepdim=True)
+            sample['pred_samples'] = torch.where(total > 0, shares / total, 1 / len(self.classes))
         if 'uncertainty' in sample and not (single and not self.left_out):
             sample['uncertainty'] = torch.special.entr(new).sum()
             for key in ('aleatoric', 'epistemic'):

@@ -79,6 +79,9 @@ def test_distributions_over_the_probabilities_follow():
     sample, _ = translated(('happiness', 'anger', 'neutral'), **fields)
     assert sample['pred_concentration'].tolist() == [2, 3, 1]
     torch.testing.assert_close(sample['pred_samples'].sum(-1), torch.ones(2))
+    sure = torch.eye(4)[[3, 0]]  # a member that is sure of a class that the data lack
+    sample, _ = translated(('happiness', 'anger', 'neutral'), pred_samples=sure)
+    torch.testing.assert_close(sample['pred_samples'][0], torch.full((3,), 1 / 3))
 
 
 def test_a_mapped_class_adds_its_score():
