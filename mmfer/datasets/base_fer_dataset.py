@@ -23,6 +23,7 @@ from .entry_list import (
     serialize,
 )
 from .left_out import LeftOut
+from .votes import votes_problem
 
 __all__ = ['FERDataset', 'first_names']
 
@@ -36,7 +37,8 @@ class FERDataset(BaseDataset):
     - ``img_path`` (str): the image file; leave it out for samples that lie in memory or are made on the fly and add
       their ``img`` (uint8, (H, W) grey or (H, W, 3) BGR) in :meth:`get_data_info`;
     - ``gt_label`` (int): index into ``classes``;
-    - ``gt_score`` (optional): (K,) float32 soft label, not negative; it may sum to less than one.
+    - ``gt_score`` (optional): (K,) float32 soft label, not negative; it may sum to less than one;
+    - ``votes`` (optional): (K,) int64, how many people chose each class, not all zero.
 
     Whatever is wrong with a line or row it notes with ``self.report(kind, text)`` and goes on, so that all problems
     of the whole list come in one error; what it leaves out it counts with ``self.unused.add(reason, example)``, which
@@ -187,7 +189,7 @@ class FERDataset(BaseDataset):
 
     @force_full_init
     def relabel(self, labels: Sequence) -> None:
-        """Replace the labels in place; ``clean_label`` keeps the former one, and soft labels are dropped.
+        """Replace the labels in place; ``clean_label`` keeps the former one, and soft labels and votes are dropped.
 
         Args:
             labels: (N,), indices into ``classes``.
@@ -206,6 +208,7 @@ class FERDataset(BaseDataset):
             entry.setdefault('clean_label', entry['gt_label'])
             entry['gt_label'] = label
             entry.pop('gt_score', None)
+            entry.pop('votes', None)  # which are about the former label, and would tell it
         self.set_entries(entries)
 
     @force_full_init
@@ -317,6 +320,8 @@ class FERDataset(BaseDataset):
         for info in data_list:
             if info.get('gt_score') is not None:
                 info['gt_score'] = np.asarray(info['gt_score'], dtype=np.float32)
+            if info.get('votes') is not None and not votes_problem(info['votes']):  # else told with the bad labels
+                info['votes'] = np.asarray(info['votes'], dtype=np.int64)
         return data_list
 
     def filter_data(self) -> list:

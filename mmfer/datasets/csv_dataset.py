@@ -17,6 +17,7 @@ from mmfer.structures.expressions import EXPRESSIONS, class_or_expression, find_
 from .base_fer_dataset import FERDataset, first_names
 from .csv_table import read_table
 from .left_out import LeftOut
+from .votes import VoteSubset
 
 WHOLE_NUMBER = re.compile(r'\d{1,9}(\.0*)?')  # tables that went through pandas may say 3.0
 
@@ -27,9 +28,10 @@ class CSVDataset(FERDataset):
 
     Labels are names of ``classes``, expressions or synonyms of them, or numbers that count ``classes``. Case and blanks
     around a cell do not matter in labels, splits, folds and names of columns. Rows that are left out are counted in a
-    line of the log. Instead there may be one column of votes a class: ``gt_label`` is then the class with the most
-    votes, and ``gt_score`` (K,) float32 the votes divided by their sum. Entries have ``subject`` (str), ``fold`` (str)
-    and ``face_box`` (x1, y1, x2, y2) in pixels where the table has them; the same image may have several faces.
+    line of the log. Instead there may be one column of votes a class, whole numbers: entries then have ``votes``, int64
+    (K,), ``gt_label`` is the class with the most of them, and ``gt_score`` (K,) float32 the votes divided by their sum.
+    Entries have ``subject`` (str), ``fold`` (str) and ``face_box`` (x1, y1, x2, y2) in pixels where the table has them;
+    the same image may have several faces.
 
     With ``exclude_folds=[2]`` for training and ``folds=[2]`` for the test, fold by fold, this is cross-validation;
     with the fold column naming data sets, it is work across data sets. Give ``classes`` there, so that the order of
@@ -44,7 +46,11 @@ class CSVDataset(FERDataset):
         path_column: Column of the image files, absolute or below ``img_prefix``.
         label_column: Column of the labels. Defaults to 'label'; not read where there are vote columns.
         vote_columns: Columns of the votes, named as classes, or column -> class. By default no votes.
-        ties: Of several classes with the most votes 'first' takes the first in label order, 'drop' leaves the row out.
+        votes_used: So many of a face's votes, drawn at random, make ``votes``, ``gt_label`` and ``gt_score``, see
+            ``mmfer.datasets.votes``. By default all.
+        votes_seed: Another seed draws other votes.
+        ties: Of several classes with the most votes 'first' takes the first in label order, 'drop' leaves the row out
+            (by all its votes).
         label_map: Label as in the table -> class, or -> None to leave its rows out.
         split_column: Column of the splits.
         fold_column: Column of the folds.
@@ -79,6 +85,8 @@ class CSVDataset(FERDataset):
         path_column: str = 'path',
         label_column: str = 'label',
         vote_columns: Optional[Union[Sequence, Mapping]] = None,
+        votes_used: Optional[int] = None,
+        votes_seed: int = 0,
         ties: str = 'first',
         label_map: Optional[Mapping] = None,
         split_column: str = 'split',
@@ -107,11 +115,14 @@ class CSVDataset(FERDataset):
             raise ValueError(f"CSVDataset: ties={ties!r} must be 'first' or 'drop'")
         if delimiter != 'auto' and len(delimiter) != 1:
             raise ValueError(f"CSVDataset: delimiter={delimiter!r} must be 'auto' or one character")
+        if votes_used is not None and not vote_columns:
+            raise ValueError(f'CSVDataset: votes_used={votes_used!r} needs vote_columns')
         if box_columns is not None and len(box_columns) != 4:
             raise ValueError(f'CSVDataset: box_columns={box_columns!r} must be four names, or None')
         self.path_column, self.label_column = path_column, label_column
         self.split_column, self.fold_column, self.subject_column = split_column, fold_column, subject_column
         self.ties, self.delimiter = ties, delimiter
+        self.vote_subset = VoteSubset(self, votes_used, votes_seed)
         self.box_columns = tuple(box_columns or ())
         self.folds = None if folds is None else tuple(map(_plain, folds))
         self.exclude_folds = None if exclude_folds is None else tuple(map(_plain, exclude_folds))
@@ -142,7 +153,7 @@ class CSVDataset(FERDataset):
     def protocol(self) -> str:
         """One line that says which samples and which labels a result is about."""
         text = f'{super().protocol}, {os.path.basename(self.ann_file)}{self._named_folds()}'
-        return f'{text}, most votes (ties: {self.ties})' if self.vote_columns else text
+        return f'{text}, most votes (ties: {self.ties}){self.vote_subset.protocol}' if self.vote_columns else text
 
     def describe_source(self) -> str:
         """The table, split and folds."""
@@ -289,19 +300,21 @@ class CSVDataset(FERDataset):
         return None
 
     def _votes(self, row: int, cells: dict) -> Optional[dict]:
-        votes = np.zeros(self.num_classes)
-        try:
-            for column, name in self.vote_columns.items():
-                votes[self.classes.index(name)] = float(cells[column])
-        except ValueError:
-            votes[:] = np.nan
-        if not (np.isfinite(votes).all() and votes.min() >= 0 and votes.any()):
-            shown = ', '.join(cells[column] for column in self.vote_columns)
-            self.report('bad votes (expected numbers from 0 up, not all 0)', f'row {row} ({shown})')
+        texts = {name: cells[column] for column, name in self.vote_columns.items()}
+        votes = np.zeros(self.num_classes, dtype=np.int64)
+        if all(map(WHOLE_NUMBER.fullmatch, texts.values())):
+            for name, text in texts.items():
+                votes[self.classes.index(name)] = float(text)
+        if not votes.any():
+            shown = ', '.join(texts.values())
+            self.report('bad votes (expected whole numbers from 0 up, not all 0)', f'row {row} ({shown})')
             return None
         tied = np.count_nonzero(votes == votes.max()) > 1
+        # the face's own name, which neither other rows nor the place of the data change
+        face = ' '.join([cells[self.path_column], *filter(None, (cells.get(name) for name in self.box_columns))])
+        votes = self.vote_subset(votes, face)
         score = (votes / votes.sum()).astype(np.float32)
-        return dict(gt_label=int(votes.argmax()), gt_score=score, tied=bool(tied))
+        return dict(gt_label=int(votes.argmax()), gt_score=score, votes=votes, tied=bool(tied))
 
 
 def _plain(cell: object) -> str:

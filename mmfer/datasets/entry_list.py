@@ -16,6 +16,8 @@ from mmengine.logging import print_log
 from mmfer.utils.images import read_image
 from mmfer.utils.progress import track
 
+from .votes import votes_problem
+
 _LIMIT = 10  # names shown of each kind of problem
 
 
@@ -99,22 +101,26 @@ def label_problems(data_list: Sequence, num_classes: int) -> list[str]:
     """What is wrong with the labels of each sample where something is, with its name.
 
     Args:
-        data_list: Entries with ``gt_label`` and, where they have it, ``gt_score``.
-        num_classes: K; labels are integers in 0..K-1 and scores (K,), finite, not negative and not all zero.
+        data_list: Entries with ``gt_label`` and, where they have them, ``gt_score`` and ``votes``.
+        num_classes: K; labels are integers in 0..K-1, scores (K,), finite, not negative and not all zero, and votes
+            likewise, whole numbers.
     """
     return [text for i, info in enumerate(data_list) if (text := _label_problem(i, info, num_classes))]
 
 
 def _label_problem(index: int, info: dict, num_classes: int) -> str:
     """What is wrong with the labels of a sample; '' where nothing is."""
-    label, score = info.get('gt_label'), info.get('gt_score')
-    if score is None and type(label) is int and 0 <= label < num_classes:  # almost all of them
+    label, score, votes = info.get('gt_label'), info.get('gt_score'), info.get('votes')
+    if score is None and votes is None and type(label) is int and 0 <= label < num_classes:  # almost all of them
         return ''
     name = info.get('img_path', f'sample {index}')
     if isinstance(label, bool) or not isinstance(label, (int, np.integer)):
         return f'{name} (gt_label {label!r} is no integer)'
     if not 0 <= label < num_classes:
         return f'{name} (gt_label {label} is not in 0..{num_classes - 1})'
+    problem = '' if votes is None else votes_problem(votes, num_classes)
+    if problem:
+        return f'{name} (votes {problem})'
     if score is None:
         return ''
     score = np.asarray(score)

@@ -11,8 +11,9 @@ from mmfer.registry import DATASETS
 
 from .csv_table import read_table
 from .fer2013 import CSV_NAME, SIZE, PixelRowsDataset, find_split, parse_pixels
-from .fer_plus_rules import RULES
+from .fer_plus_rules import ANNOTATORS, RULES
 from .left_out import LeftOut
+from .votes import VoteSubset
 
 _COPIES = Path(__file__).with_name('ferplus_copies.txt')
 _TRIED = 20  # images looked for to tell which folder holds them
@@ -42,7 +43,9 @@ class FERPlus(PixelRowsDataset):
     The first three are those of the authors' code, see ``mmfer.datasets.fer_plus_rules``, which trains on the label
     alone for majority, and for probability draws a label from ``gt_score`` each time it uses an image; here the two
     names mean the same. ``votes`` is the target of POSTER-Var. ``gt_label`` is the expression with the most votes, the
-    first of equals. Every entry keeps ``votes``, int64 (10,), and ``image_name``, such as 'fer0000000.png'.
+    first of equals. Every entry has ``image_name``, such as 'fer0000000.png', and ``votes``, int64 (8,): those that
+    ``gt_score`` is made of, so for probability 0 elsewhere. Votes for unknown and NF help to decide whether an image is
+    kept and are not among them.
 
     The list names images only; these are PNG files of that name (made from FER2013 by the authors' tool), or rows of
     ``fer2013.csv``, of which the list's rows are the labels in the same order. 173 rows without an image name, all
@@ -60,11 +63,16 @@ class FERPlus(PixelRowsDataset):
             mirrored, cropped, turned or brightened one; ``mmfer.datasets.copies``). Defaults to '': none.
         pixels_file (str, optional): ``fer2013.csv``, absolute or below ``data_root``; '' takes PNG files. Defaults to
             None: the csv file where ``data_root`` has it and ``img_prefix`` is not given.
+        votes_used (int, optional): So many of an image's ``votes``, drawn at random, make ``votes``, ``gt_label`` and
+            ``gt_score`` (whose sum stays), see ``mmfer.datasets.votes``. All votes decide whether it is kept. Defaults
+            to None: all.
+        votes_seed (int): Another seed draws other votes. Defaults to 0.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
 
     Raises:
         FileNotFoundError: The list, the images, the csv file of pixels or the file of ``exclude`` do not exist.
-        ValueError: The rule is unknown, a column is not there, votes are malformed, or the two csv files disagree.
+        ValueError: The rule is unknown, votes_used is below 1, a column is not there, votes are malformed, or the two
+            csv files disagree.
 
     Examples:
         >>> FERPlus(ann_file='fer2013new.csv', split='test', rule='majority', validate=False)  # doctest: +SKIP
@@ -105,6 +113,8 @@ or instead of the latter
         img_prefix: Optional[str] = None,
         pixels_file: Optional[str] = None,
         exclude: str = '',
+        votes_used: Optional[int] = None,
+        votes_seed: int = 0,
         **options,
     ):
         if rule not in RULES:
@@ -124,6 +134,7 @@ or instead of the latter
         self.pixels_file = os.path.join(root, os.path.expanduser(pixels_file)) if pixels_file else ''
         self._auto_folder = img_prefix is None
         self.exclude = exclude
+        self.vote_subset = VoteSubset(self, votes_used, votes_seed)
         super().__init__(
             data_root=data_root,
             ann_file=ann_file,
@@ -134,15 +145,16 @@ or instead of the latter
 
     @property
     def protocol(self) -> str:
-        """Data set, split and rule."""
+        """Data set, split and rule, and how many votes are used."""
         left_out = f', without {self.exclude}' if self.exclude else ''
-        return f'{super().protocol}, {self.rule} rule{left_out}'
+        return f'{super().protocol}, {self.rule} rule{left_out}{self.vote_subset.protocol}'
 
     def published_counts(self) -> Union[tuple, int, None]:
         """Number of samples of each class or in all, for this rule; None where images are left out."""
         if self.exclude:
             return None
-        return self.COUNTS_BY_RULE[self.rule][self.split]
+        counts = self.COUNTS_BY_RULE[self.rule][self.split]
+        return counts if self.vote_subset.count is None else int(np.sum(counts))  # labels differ, images do not
 
     @property
     def pixels_path(self) -> str:
@@ -186,16 +198,23 @@ or instead of the latter
             if not 0 < sum(numbers) <= 10:
                 self.report('rows without 1 to 10 votes', f'row {row} ({sum(numbers)} votes)')
             elif split == self.split:
-                votes = np.array(numbers, dtype=np.int64)
-                kept = rule(votes) if cells[1] else None
+                kept = rule(np.array(numbers, dtype=np.int64)) if cells[1] else None
                 if kept is not None and cells[1] in excluded:
                     self.unused.add('named by exclude', f'row {row}')
                 elif kept is None:
                     self.unused.add(f'by the {self.rule} rule' if cells[1] else 'without an image name', f'row {row}')
                 else:
-                    label, score = kept
-                    entries[len(usages) - 1] = dict(image_name=cells[1], gt_label=label, gt_score=score, votes=votes)
+                    entries[len(usages) - 1] = self._entry(cells[1], kept)
         return usages, entries
+
+    def _entry(self, name: str, votes: np.ndarray) -> dict:
+        """Labels of an image by the votes for expressions that count, (8,), or by some of them."""
+        used = self.vote_subset(votes, name)
+        total = used.sum()
+        if self.rule == 'votes':  # the soft label sums to the share of expressions, also where some votes are used
+            total = total * ANNOTATORS / votes.sum()
+        score = (used / total).astype(np.float32)
+        return dict(image_name=name, gt_label=int(used.argmax()), gt_score=score, votes=used)
 
     def _excluded(self) -> set:
         """The names of the images to leave out."""

@@ -22,6 +22,7 @@ from .base_fer_dataset import FERDataset
 from .synth import Appearance, render_face, sample_appearance
 from .synth.annotators import label_distribution, majority, sample_intensities
 from .synth.render import MIN_SIZE
+from .votes import VoteSubset
 
 _LABELS, _LOOKS = 0, 1  # independent random streams of a face: what it expresses and is called, what it looks like
 
@@ -50,6 +51,10 @@ class SynthFER(FERDataset):
         temperature: Of the true label distribution; the higher, the more the annotators disagree. Defaults to 0.2, at
             which a perfect observer reaches about 94 %.
         num_annotators: Votes a face.
+        votes_used: So many of a face's votes, drawn at random, make ``votes``, ``gt_label`` and ``gt_score``, see
+            ``mmfer.datasets.votes``: the soft label is then their shares, also where these are all votes, and no longer
+            the true distribution. By default all, and the true distribution.
+        votes_seed: Another seed draws other votes.
         cache: 'memory', or True, renders all faces once, when the set is first used (so before data loading workers
             start), and keeps them: num_samples * size * size * 3 bytes of memory. 'disk' keeps them in a file, in the
             folder of ``mmfer.utils.cache``, which later runs read and all processes share.
@@ -79,6 +84,8 @@ class SynthFER(FERDataset):
         num_classes: int = 7,
         temperature: float = 0.2,
         num_annotators: int = 10,
+        votes_used: Optional[int] = None,
+        votes_seed: int = 0,
         cache: Union[bool, str] = False,
         allow_empty_classes: bool = True,
         **options,
@@ -94,12 +101,18 @@ class SynthFER(FERDataset):
         self.num_samples = check_integer(self, 'num_samples', num_samples, 1)
         self.size, self.seed = check_integer(self, 'size', size, MIN_SIZE), check_integer(self, 'seed', seed, 0)
         self.num_annotators = check_integer(self, 'num_annotators', num_annotators, 1)
+        self.vote_subset = VoteSubset(self, votes_used, votes_seed)
         self.temperature = float(temperature)
         self._agrees = np.zeros(0, dtype=bool)
         self.cache = cache
         self._images: Optional[np.ndarray] = None
         self._rows: dict = {}
         super().__init__(split=split, allow_empty_classes=allow_empty_classes, **options)
+
+    @property
+    def protocol(self) -> str:
+        """Data set and split, and how many votes are used."""
+        return super().protocol + self.vote_subset.protocol
 
     @property
     @force_full_init
@@ -135,9 +148,11 @@ class SynthFER(FERDataset):
             intensities = sample_intensities(rng, self.num_classes)
             distribution = label_distribution(intensities, self.temperature)
             votes = rng.multinomial(self.num_annotators, distribution)
+            votes = self.vote_subset(votes, f'{self.seed} {self.split} {index}')
             label = majority(votes, distribution)
             self._agrees[index] = label == int(distribution.argmax())
-            score = distribution.astype(np.float32)
+            score = distribution if self.vote_subset.count is None else votes / votes.sum()
+            score = score.astype(np.float32)
             data_list.append(
                 dict(face_index=index, gt_label=label, gt_score=score, intensities=intensities, votes=votes)
             )

@@ -146,10 +146,11 @@ def borrow_test_data(config: Config, other: Config) -> None:
         )
     loader = other.test_dataloader
     parts = leaves(loader.dataset)
-    soft = all(any(step.get('keep_score') for step in _split_steps(part)[1]) for part in parts)
-    for step in own:
-        if step.get('keep_score') and not soft:
-            step['keep_score'] = False
+    for option in ('keep_score', 'votes'):
+        given = all(any(step.get(option) for step in _split_steps(part)[1]) for part in parts)
+        for step in own:
+            if step.get(option) and not given:
+                step[option] = False
     for part in parts:
         part['pipeline'] = [*_split_steps(part)[0], *copy.deepcopy(own)]
     loader.batch_size = config.test_dataloader.batch_size

@@ -29,7 +29,6 @@ def stand_in_batch(config: Config, mode: str, size: int) -> dict:
         img = np.random.randint(0, 256, (side, side, 3), dtype=np.uint8)
         score = np.eye(classes, dtype=np.float32)[i % classes]
         shapes = dict(img_shape=(side, side), ori_shape=(side, side))
-        packed.append(
-            pipeline(dict(img=img, img_path='', sample_idx=i, gt_label=i % classes, gt_score=score, **shapes))
-        )
+        labels = dict(gt_label=i % classes, gt_score=score, votes=score.astype(np.int64))
+        packed.append(pipeline(dict(img=img, img_path='', sample_idx=i, **labels, **shapes)))
     return pseudo_collate(packed)

@@ -126,6 +126,16 @@ def test_missing_source_names_path_tree_page_and_option(tmp_path):
         assert '--cfg-options' in text
 
 
+def test_votes_of_an_annotation_file(tmp_path):
+    voted = [dict(info, votes=votes) for info, votes in zip(samples(0, 1, 2), ([3, 0, 1], [0, 1, 0], [0.0, 1.0, 4.0]))]
+    votes = np.stack(FERDataset(**write_list(tmp_path, voted)).column('votes'))
+    assert votes.dtype == np.int64
+    assert votes.tolist() == [[3, 0, 1], [0, 1, 0], [0, 1, 4]]
+    voted[1]['votes'], voted[2]['votes'] = [0.5, 0.5, 0], [1, 4]
+    with pytest.raises(ValueError, match=r'list\.json.*\n  2 bad labels: .*1\.png \(votes \[0.5, 0.5, 0\] are not '):
+        FERDataset(**write_list(tmp_path, voted))
+
+
 def test_empty_list_names_what_was_searched(tmp_path):
     cfg = write_list(tmp_path, [])
     with pytest.raises(ValueError, match=r'no samples found, searched .*list\.json'):
@@ -207,13 +217,13 @@ def test_unreadable_images_are_left_out_and_counted(tmp_path, serialize):
 
 @pytest.mark.parametrize('serialize', [True, False])
 def test_relabel_keeps_the_clean_label_and_drops_soft_ones(serialize):
-    infos = [dict(gt_label=i, gt_score=np.eye(3, dtype=np.float32)[i], name=i) for i in range(3)]
+    infos = [dict(gt_label=i, gt_score=np.eye(3, dtype=np.float32)[i], votes=np.eye(3)[i], name=i) for i in range(3)]
     dataset = Loose(infos, split='train', serialize_data=serialize)
     dataset.relabel([2, 1, 1])
     dataset.relabel([2, 1, 0])
     assert dataset.get_gt_labels().tolist() == [2, 1, 0]
     assert dataset.column('clean_label') == [0, 1, 2]
-    assert dataset.column('gt_score') == [None] * 3
+    assert dataset.column('gt_score') == dataset.column('votes') == [None] * 3
     assert dataset[2]['sample_idx'] == 2
     for labels in ([0, 1], [0, 1, 3], [-1, 0, 0]):
         with pytest.raises(ValueError, match='relabel needs 3 labels'):

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 from mmfer.datasets import PackInputs, SynthFER, stack_images
 from mmfer.models import FERDataPreprocessor
 
-PIPELINE = [PackInputs(soft_label=True)]
+PIPELINE = [PackInputs(soft_label=True, votes=True)]
 
 
 def samples(num=3, sizes=(8,)):

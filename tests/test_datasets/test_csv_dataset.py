@@ -110,7 +110,7 @@ def test_label_map_leaves_rows_out(tmp_path):
 
 
 def test_votes(tmp_path, warnings):
-    rows = ['a.png,3,1,0', 'b.png,0,2.5,2.5', 'c.png,0,0,4']
+    rows = ['a.png,3,1,0', 'b.png,0,2,2.0', 'c.png,0,0,4']
     root = make_table(tmp_path, rows, 'path,Fear,Happy,neutral')
     columns = ['Fear', 'Happy', 'neutral']
     dataset = CSVDataset(root, vote_columns=columns)
@@ -119,6 +119,9 @@ def test_votes(tmp_path, warnings):
     scores = np.stack(dataset.column('gt_score'))
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores, [[0.75, 0.25, 0], [0, 0.5, 0.5], [0, 0, 1]])
+    votes = np.stack(dataset.column('votes'))
+    assert votes.dtype == np.int64
+    assert votes.tolist() == [[3, 1, 0], [0, 2, 2], [0, 0, 4]]
     assert dataset.protocol == 'CSVDataset, metadata.csv, most votes (ties: first)'
     assert 'tied' not in dataset.entry(1)
 
@@ -126,6 +129,7 @@ def test_votes(tmp_path, warnings):
     other = CSVDataset(root, vote_columns=columns, classes=classes, allow_empty_classes=True)
     assert other.get_gt_labels().tolist() == [3, 0, 0]
     np.testing.assert_allclose(other.entry(0)['gt_score'], [0, 0.25, 0, 0.75])
+    assert other.entry(0)['votes'].tolist() == [0, 1, 0, 3]
 
     dropped = CSVDataset(root, vote_columns=columns, ties='drop', allow_empty_classes=True)
     assert stems(dropped) == 'ac'
@@ -135,13 +139,43 @@ def test_votes(tmp_path, warnings):
     assert named.classes == ('anger', 'sadness')
 
 
+def test_some_of_the_votes(tmp_path):
+    rows = [f'{i // 2}.png,{5 + i % 3},4,3,{i % 2},{i % 2},9,9,{i % 4}' for i in range(60)]
+    header = 'path,fear,joy,neutral,x1,y1,x2,y2,fold'
+    options = dict(vote_columns=['fear', 'joy', 'neutral'], votes_used=2, validate=False)
+    few = CSVDataset(make_table(tmp_path / 'a', rows, header), **options)
+    votes = np.stack(few.column('votes'))
+    assert (votes.sum(1) == 2).all()
+    assert few.get_gt_labels().tolist() == votes.argmax(1).tolist()
+    np.testing.assert_array_equal(np.stack(few.column('gt_score')), votes / 2)
+    assert few.protocol.endswith('most votes (ties: first), at most 2 votes a face (seed 0)')
+    pairs = votes.reshape(30, 2, 3)
+    assert (pairs[:, 0] != pairs[:, 1]).any()  # two faces of an image are drawn apart
+
+    def faces(dataset):
+        paths = [path.rsplit('/', 1)[1] for path in dataset.column('img_path')]
+        return dict(zip(zip(paths, dataset.column('face_box')), map(tuple, dataset.column('votes'))))
+
+    other = CSVDataset(make_table(tmp_path / 'b', rows[::-1], header), folds=[1, 2], **options)
+    assert len(other) == 30
+    assert faces(other).items() <= faces(few).items()
+    # all votes decide which rows are tied: drawn from 2:2 and 2:1, one vote each
+    root = make_table(tmp_path / 'c', ['a.png,2,2', 'b.png,2,1'], 'path,fear,joy')
+    options = dict(vote_columns=['fear', 'joy'], votes_used=1, allow_empty_classes=True)
+    assert stems(CSVDataset(root, ties='drop', **options)) == 'b'
+
+
 def test_bad_votes_and_vote_columns(tmp_path):
-    rows = ['a.png,1,2', 'b.png,x,1', 'c.png,-1,2', 'd.png,0,0', 'e.png,,3', 'f.png,nan,1', 'g.png,2,1']
+    rows = ['a.png,1,2', 'b.png,x,1', 'c.png,-1,2', 'd.png,0,0', 'e.png,,3', 'f.png,nan,1', 'g.png,2,1', 'h.png,.5,1.5']
     root = make_table(tmp_path, rows, 'path,fear,joy')
-    with pytest.raises(
-        ValueError, match=r'5 bad votes .*: row 3 \(x, 1\), row 4 \(-1, 2\), row 5 \(0, 0\), row 6 \(, 3\)'
-    ):
+    with pytest.raises(ValueError, match=r'entries read from .*metadata\.csv') as error:
         CSVDataset(root, vote_columns=['fear', 'joy'])
+    assert (
+        '6 bad votes (expected whole numbers from 0 up, not all 0): row 3 (x, 1), row 4 (-1, 2), row 5 (0, 0), '
+        'row 6 (, 3), row 7 (nan, 1), row 9 (.5, 1.5)'
+    ) in str(error.value)
+    with pytest.raises(ValueError, match='votes_used=3 needs vote_columns'):
+        CSVDataset(root, votes_used=3)
     with pytest.raises(ValueError, match='has no column sad; its columns are path, fear, joy'):
         CSVDataset(root, vote_columns=['fear', 'sad'])
     with pytest.raises(ValueError, match='each expression once'):

@@ -191,6 +191,7 @@ def test_wrong_options(tmp_path):
     for options, match in (
         (dict(rule='plurality'), "rule='plurality' is not one of majority, probability"),
         (dict(split='valid'), "split='valid'"),
+        (dict(votes_used=0), 'FERPlus: votes_used=0 must be an integer, 1 or more'),
         (dict(img_prefix='a', pixels_file='b.csv'), 'give img_prefix=.* or pixels_file='),
     ):
         with pytest.raises(ValueError, match=match):
@@ -219,7 +220,41 @@ def test_scores_of_the_rules(tmp_path):
         assert entry['gt_label'] == 3
         assert entry['gt_score'].dtype == np.float32
         np.testing.assert_allclose(entry['gt_score'], score, rtol=1e-6)
-        assert entry['votes'].tolist() == [*votes, 0]
+        assert entry['votes'].dtype == np.int64
+        assert entry['votes'].tolist() == [0, 0, 0, 5, 2, 0 if rule in ('probability', 'crossentropy') else 1, 0, 0]
+
+
+@pytest.mark.parametrize('rule', RULES)
+def test_some_of_the_votes(tmp_path, rule):
+    rng = np.random.default_rng(0)
+    rows = [
+        f'Training,{i}.png,{",".join(map(str, rng.multinomial(10, [0.5, 0.3, *[0.02] * 5, 0, 0.1, 0])))}'
+        for i in range(300)
+    ]
+    options = dict(rule=rule, validate=False)
+    path = write_list(tmp_path, rows)
+    full, few, most = (FERPlus(ann_file=path, votes_used=used, **options) for used in (None, 3, 10))
+    assert few.column('image_name') == full.column('image_name')  # all votes decide which images are kept
+    assert few.protocol == f'FERPlus train, {rule} rule, at most 3 votes a face (seed 0)'
+    assert few.published_counts() == np.sum(full.published_counts())
+    votes, used = (np.stack(dataset.column('votes')) for dataset in (full, few))
+    assert (used <= votes).all()
+    np.testing.assert_array_equal(used.sum(1), 3)
+    assert few.get_gt_labels().tolist() == used.argmax(1).tolist() != full.get_gt_labels().tolist()
+    scores, used_scores = (np.stack(dataset.column('gt_score')) for dataset in (full, few))
+    assert used_scores.dtype == np.float32
+    np.testing.assert_allclose(used_scores.sum(1), scores.sum(1), rtol=1e-6)
+    np.testing.assert_allclose(used_scores / used_scores.sum(1, keepdims=True), used / 3, rtol=1e-6)
+    for key in ('votes', 'gt_score', 'gt_label'):
+        np.testing.assert_array_equal(most.column(key), full.column(key))
+    # the same for each face, whatever else is in the list and in which order
+    other = FERPlus(ann_file=write_list(tmp_path / 'b', rows[::-1][20:]), votes_used=3, **options)
+    by_name = dict(zip(few.column('image_name'), few.column('votes')))
+    assert len(other) > 100
+    for name, drawn in zip(other.column('image_name'), other.column('votes')):
+        np.testing.assert_array_equal(drawn, by_name[name])
+    seeded = FERPlus(ann_file=path, votes_used=3, votes_seed=1, **options)
+    assert not np.array_equal(np.stack(seeded.column('votes')), used)
 
 
 def test_argmax_takes_the_first_of_equals(tmp_path):

@@ -71,6 +71,40 @@ def test_labels_are_the_majority_of_votes_from_the_true_distribution(num_classes
     assert counts.min() > 0.6 * counts.max()
 
 
+def test_some_of_the_votes():
+    options = dict(split='val', num_samples=400, size=16)
+    full, few, all_ten = (SynthFER(votes_used=used, **options) for used in (None, 3, 10))
+    assert few.protocol == few.metainfo['protocol'] == 'SynthFER val, at most 3 votes a face (seed 0)'
+    votes, used = (np.stack(dataset.column('votes')) for dataset in (full, few))
+    assert (used.sum(1) == 3).all()
+    assert (used <= votes).all()
+    np.testing.assert_array_equal(np.stack(few.column('gt_score')), (used / 3).astype(np.float32))
+    labels = few.get_gt_labels()
+    assert (used[np.arange(400), labels] == used.max(1)).all()
+    assert few.observer_accuracy < full.observer_accuracy
+    # ten are all: only the soft label is that of the votes instead of the true distribution
+    for key in ('votes', 'gt_label'):
+        np.testing.assert_array_equal(all_ten.column(key), full.column(key))
+    np.testing.assert_array_equal(np.stack(all_ten.column('gt_score')), (votes / 10).astype(np.float32))
+    assert few[7]['img'].tobytes() == full[7]['img'].tobytes()
+    # other faces and their order make no difference, another seed of the faces or of the votes does
+    np.testing.assert_array_equal(SynthFER(votes_used=3, **dict(options, num_samples=50)).column('votes'), used[:50])
+    np.testing.assert_array_equal(SynthFER(votes_used=3, indices=[9, 2], **options).column('votes'), used[[9, 2]])
+    assert not np.array_equal(SynthFER(votes_used=3, votes_seed=1, **options).column('votes'), used)
+
+
+def test_workers_that_read_the_list_draw_the_same_votes():
+    options = dict(num_samples=8, size=16, votes_used=2)
+    loader = DataLoader(
+        SynthFER(lazy_init=True, **options),
+        sampler=range(8),
+        batch_size=None,
+        num_workers=2,
+        collate_fn=lambda sample: sample,
+    )
+    np.testing.assert_array_equal([sample['votes'] for sample in loader], SynthFER(**options).column('votes'))
+
+
 def test_observer_accuracy_is_in_metainfo_and_follows_subsets():
     dataset = SynthFER(split='val', num_samples=200, temperature=0.4)
     assert type(dataset.metainfo['observer_accuracy']) is float

@@ -226,6 +226,7 @@ def test_faces_covered_by_the_other_config_stay_covered():
 @pytest.mark.parametrize('kind', KINDS)
 def test_every_part_of_joined_data_is_preprocessed_as_the_model_needs(kind, photos):
     own = load_config(ROOT / 'configs/poster_var/synth.py')
+    own.test_dataloader.dataset.pipeline[-1].votes = True
     other = data_config(photos, 'fer2013', type='FolderDataset')
     part = other.test_dataloader.dataset
     cropped = dict(part, pipeline=[part.pipeline[0], dict(type='CropFace'), *part.pipeline[1:]])
@@ -236,8 +237,9 @@ def test_every_part_of_joined_data_is_preprocessed_as_the_model_needs(kind, phot
     assert first[0]['type'] is LoadImageFromFile
     assert [second[0], second[2:]] == [first[0], first[1:]]
     assert second[1]['type'] == 'CropFace'
-    assert first[-1].pop('keep_score') is False  # photos have no soft labels
-    assert expected[-1].pop('keep_score')
+    for option in ('keep_score', 'votes'):  # which photos do not have
+        assert first[-1].pop(option) is False
+        assert expected[-1].pop(option)
     assert first[1:] == expected
     own.test_dataloader.dataset = nested(kind, part, dict(part, pipeline=part.pipeline[:-1]))
     with pytest.raises(ValueError, match='test_dataloader are preprocessed in different ways. Give them the same'):

@@ -21,7 +21,8 @@ class MapClasses(DatasetWrapper):
     ``mmfer test --data`` does.
 
     Soft labels follow: classes that count as the same one are added, and what is left is scaled to the former sum; a
-    sample whose soft label has nothing left in ``classes`` loses it. Other keys of an entry, such as ``votes``, stay.
+    sample whose soft label has nothing left in ``classes`` loses it. ``votes`` are added likewise, but not scaled.
+    Other keys of an entry stay.
 
     Args:
         dataset: The data set, or its config.
@@ -107,6 +108,10 @@ class MapClasses(DatasetWrapper):
                     entry['gt_score'] = mapped if self._reordered else mapped * (score.sum() / mapped.sum())
                 else:
                     entry.pop('gt_score')
+            if entry.get('votes') is not None:
+                entry['votes'] = np.asarray(entry['votes'], dtype=np.int64) @ matrix.astype(np.int64)
+                if not entry['votes'].any():
+                    entry.pop('votes')
             entries.append(entry)
         if not entries:
             raise ValueError(

@@ -80,7 +80,7 @@ class NoisyLabels(DatasetWrapper):
 
     The noise follows from the seed and the labels alone, so it is the same in every process and every run. Each entry
     has the ``clean_label`` that the data set had, for measuring how well noise is found. Soft labels (``gt_score``)
-    are dropped, as they would tell the clean label; other keys of an entry, such as ``votes``, stay as they were.
+    and ``votes`` are dropped, as they would tell the clean label; other keys of an entry stay as they were.
 
     Args:
         dataset: The data set, or its config.
@@ -160,10 +160,11 @@ class NoisyLabels(DatasetWrapper):
             noisy = flip_evenly(labels, self.num_classes, self.rate, self.exact, self.seed)
         else:
             noisy = flip_by_matrix(labels, self._matrix(labels), self.exact, self.seed)
-        soft = sum(score is not None for score in self.dataset.column('gt_score'))
+        soft, voted = (sum(each is not None for each in self.dataset.column(key)) for key in ('gt_score', 'votes'))
         self.dataset.relabel(noisy)
         self._flip_rate = float(np.mean(noisy != labels))
         dropped = f'; {soft} soft labels are dropped' if soft else ''
+        dropped += f'; the votes on {voted} samples are dropped' if voted else ''
         text = f'{self.protocol}: {int(np.sum(noisy != labels))} of {len(labels)} labels changed{dropped}'
         print_log(text, logger='current', level=logging.INFO)
 

@@ -46,6 +46,31 @@ def test_absent_soft_label_names_the_option_and_the_sample(option):
         PackInputs(**{option: True})(sample())
 
 
+def test_votes_are_packed_on_request():
+    assert 'votes' not in PackInputs()(sample(votes=[3, 0, 7]))['data_samples']
+    for votes in ([3, 0, 7], np.array([3.0, 0, 7])):
+        packed = PackInputs(votes=True)(sample(votes=votes))['data_samples']
+        assert packed.votes.dtype == torch.int64
+        assert packed.votes.tolist() == [3, 0, 7]
+        assert packed.gt_label.tolist() == [2]
+        assert 'gt_score' not in packed
+
+
+@pytest.mark.parametrize(
+    ('votes', 'match'),
+    [
+        (None, r'a\.jpg has no votes: .*votes=False'),
+        ([3, -1, 8], r'a\.jpg: votes \[3, -1, 8\] have negative numbers; expected one count a class'),
+        ([0.5, 0, 9.5], 'are not whole numbers'),
+        ([0, 0, 0], 'are all zero'),
+        ([3, 7], 'are 2 numbers for 3 classes'),
+    ],
+)
+def test_bad_votes_name_the_sample(votes, match):
+    with pytest.raises(ValueError, match=match):
+        PackInputs(votes=True)(sample(votes=votes, gt_score=np.ones(3, np.float32)))
+
+
 def test_flipped_views_and_samples_without_labels():
     packed = PackInputs()(dict(img=IMG[:, ::-1]))
     np.testing.assert_array_equal(packed['inputs'].numpy(), IMG[:, ::-1].transpose(2, 0, 1))

@@ -14,6 +14,7 @@ from mmfer.datasets import (
     ListSubset,
     MapClasses,
     NoisyLabels,
+    PackInputs,
     SynthFER,
 )
 from mmfer.datasets.wrappers.concat import joint_classes
@@ -82,9 +83,17 @@ def test_classes_meet_by_name():
         'Named a, in the classes anger, happiness, fear + Named a + Named a, in the classes anger, happiness, fear'
     )
     soft = ConcatDataset([A, dict(B, num_classes=8)])
-    assert soft.entry(3)['gt_score'].shape == (8,)
+    assert soft.entry(3)['gt_score'].shape == soft[3]['votes'].shape == (8,)
     synonyms = named('happy', 'angry')
     assert names(ConcatDataset([synonyms, named('anger', 'happiness')]))[6:] == ['angry', 'happy'] * 3
+
+
+def test_data_sets_with_and_without_votes():
+    pack = [PackInputs(votes=True)]
+    both = ConcatDataset([dict(A, pipeline=pack), NoisyLabels(dict(B, pipeline=pack), rate=0.1)])
+    assert both[0]['data_samples'].votes.sum() == 10
+    with pytest.raises(ValueError, match=r'PackInputs: synth/val/000003\.png has no votes: .* all of them where'):
+        both[63]
 
 
 def test_classes_that_do_not_meet():
@@ -132,7 +141,7 @@ def test_wrappers_around_it(tmp_path):
     for i in (3, 63):
         info = noisy[i]
         assert (info['gt_label'], info['clean_label']) == (noisy.get_gt_labels()[i], labels[i])
-        assert 'gt_score' not in info  # of the data set inside
+        assert not {'gt_score', 'votes'} & info.keys()  # of the data set inside
     mapped = MapClasses(both, both.classes[::-1])
     assert mapped[70]['gt_label'] == 6 - labels[70]
     np.testing.assert_array_equal(mapped[70]['gt_score'], both[70]['gt_score'][::-1])

@@ -55,6 +55,24 @@ def test_soft_labels_keep_their_sum_and_may_vanish():
     assert {round(float(score.sum()), 5) for score in kept.column('gt_score')} == {0.8}
 
 
+def test_votes_follow_the_classes():
+    plain = SynthFER(num_samples=60, size=16, num_classes=8, temperature=0.5)
+    votes = np.stack(plain.column('votes'))
+    reverse = MapClasses(plain, plain.classes[::-1])
+    np.testing.assert_array_equal(np.stack(reverse.column('votes')), votes[:, ::-1])
+    classes = ('fear', 'disgust', 'happiness')
+    mapped = MapClasses(plain, classes, dict(contempt='disgust'))
+    fear, disgust, happiness, contempt = (plain.classes.index(name) for name in (*classes, 'contempt'))
+    kept = [i for i, label in enumerate(plain.get_gt_labels()) if label in (fear, disgust, happiness, contempt)]
+    expected = np.stack([votes[:, fear], votes[:, disgust] + votes[:, contempt], votes[:, happiness]], 1)[kept]
+    found = np.stack(mapped.column('votes'))
+    assert found.dtype == np.int64
+    np.testing.assert_array_equal(found, expected)
+    # nothing is left of the votes of a sample, as where a label came from elsewhere
+    plain.set_entries([dict(plain.entry(i), votes=np.eye(8, dtype=int)[fear] * (i % 2 + 1)) for i in range(60)])
+    assert set(map(type, MapClasses(plain, plain.classes[:2]).column('votes'))) == {type(None)}
+
+
 def test_clean_labels_follow_and_wrappers_nest():
     noisy = NoisyLabels(SYNTH, rate=0.5)
     mapped = MapClasses(noisy, noisy.classes[::-1])

@@ -88,7 +88,7 @@ def test_entries_keep_the_clean_label_and_lose_soft_ones():
     inner = SynthFER(num_samples=40)
     dataset = NoisyLabels(inner, 0.5)
     assert dataset.column('clean_label') == inner.get_gt_labels().tolist()
-    assert dataset.column('gt_score') == [None] * 40
+    assert dataset.column('gt_score') == dataset.column('votes') == [None] * 40
     assert dataset.column('gt_label') == dataset.get_gt_labels().tolist()
     info = dataset[0]
     assert info['clean_label'] == inner[0]['gt_label']
@@ -109,7 +109,7 @@ def test_rate_is_named_and_logged(uneven, monkeypatch):
     monkeypatch.setattr('mmfer.datasets.wrappers.noisy_labels.print_log', lambda text, **_: logged.append(text))
     dataset = NoisyLabels(FewPerClass(dict(type='SynthFER', num_samples=300), 3), rate=0.1)
     assert dataset.protocol.endswith('3 of each class (seed 0), 10 % symmetric label noise (seed 0, 9.5 % flipped)')
-    assert '2 of 21 labels changed; 21 soft labels are dropped' in logged[0]
+    assert '2 of 21 labels changed; 21 soft labels are dropped; the votes on 21 samples are dropped' in logged[0]
     assert NoisyLabels(uneven, 0.1, lazy_init=True).protocol == 'Labels, 10 % symmetric label noise (seed 0)'
 
 
