@@ -2,7 +2,8 @@
 
 Labels: neutral, happiness, surprise, sadness, anger, disgust, fear, contempt.
 Training: the 28,389 faces whose most votes go to an expression, less those that have a copy among the validation and
-test faces, also a mirrored, cropped, turned or brightened one; the target is the eight votes, made to sum to 1.
+test faces, also a mirrored, cropped, turned or brightened one; the target is the eight votes, made to sum to 1, or for heads
+that learn from votes these themselves.
 Validation and test: the majority rule, 3,199 and 3,153 faces. Expects data/ferplus (docs/datasets.md).
 """
 
@@ -20,7 +21,7 @@ from mmfer.datasets import (
     RandomCamera,
     stack_images,
 )
-from mmfer.evaluation import CalibrationMetric, DistributionMetric, ExpressionMetric, SelectiveMetric
+from mmfer.evaluation import CalibrationMetric, DistributionMetric, ExpressionMetric, SelectiveMetric, VoteMetric
 
 train_pipeline = [
     dict(type=LoadImageFromFile),
@@ -37,12 +38,12 @@ train_pipeline = [
         noise=6,
     ),
     dict(type=ImageRandomErasing, p=0.5, scale=(0.03, 0.2), value=(128, 128, 128)),
-    dict(type=PackInputs, soft_label=True),
+    dict(type=PackInputs, soft_label=True, votes=True),
 ]
 test_pipeline = [
     dict(type=LoadImageFromFile),
     dict(type=ImageResize, size=(48, 48)),
-    dict(type=PackInputs, keep_score=True),
+    dict(type=PackInputs, keep_score=True, votes=True),
 ]
 data_root = 'data/ferplus'
 train_dataloader = dict(
@@ -82,5 +83,6 @@ test_evaluator = [
     dict(type=CalibrationMetric, bootstrap=1000),
     dict(type=SelectiveMetric, bootstrap=1000),
     dict(type=DistributionMetric, bootstrap=1000),
+    dict(type=VoteMetric, bootstrap=1000),
 ]
 face_crop = dict(type=CropFace, margin=0.0)  # the framing of FER+ around the boxes of the detectors
