@@ -3,5 +3,13 @@ from .distribution_metric import DistributionMetric
 from .expression_metric import ExpressionMetric
 from .prediction_dump import PredictionDump
 from .selective_metric import SelectiveMetric
+from .set_metric import SetMetric
 
-__all__ = ['CalibrationMetric', 'DistributionMetric', 'ExpressionMetric', 'PredictionDump', 'SelectiveMetric']
+__all__ = [
+    'CalibrationMetric',
+    'DistributionMetric',
+    'ExpressionMetric',
+    'PredictionDump',
+    'SelectiveMetric',
+    'SetMetric',
+]
