@@ -70,9 +70,8 @@ def init_model(
         fill(model, state, str(checkpoint))
         model.classes = checkpoint_classes(content) or None
         _check_num_classes(model, f'the weights of {checkpoint}')
-        model.abstention, model.sets = (
-            (content.get('meta') or {}).get(name) or None for name in ('abstention', 'sets')
-        )
+        meta = content.get('meta') or {}
+        model.abstention, model.sets = meta.get('abstention') or None, meta.get('sets') or None
     model.to(device)
     return model.eval()
 

@@ -115,12 +115,12 @@ def fit_sets(
         raise ValueError(f'method={method!r} of sets: {", ".join(METHODS)}')
     if method == 'votes' and by_class:
         raise ValueError('sets of votes have no class to go by: leave by_class out, or take another method')
-    if method == 'votes' and votes is None:
-        raise ValueError("method='votes' needs the votes of each face")
-    options = dict(penalty=PENALTY, free=FREE) if method == 'raps' else {}
-    late = set_scores(scores, method, **options)
+    options: dict[str, Any] = dict(penalty=PENALTY, free=FREE) if method == 'raps' else {}
+    late = set_scores(np.asarray(scores), method, **options)
     threshold: float | list[float]
     if method == 'votes':
+        if votes is None:
+            raise ValueError("method='votes' needs the votes of each face")
         threshold = risk_threshold(late, as_distributions(votes, 'votes'), coverage)
     else:
         own = np.take_along_axis(late, target[:, None], 1)

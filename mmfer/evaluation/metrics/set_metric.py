@@ -30,9 +30,7 @@ class SetMetric(BootstrapMetric):
         prefix: Prefix of the names of the results.
     """
 
-    UNITS = dict.fromkeys(('set_coverage', 'set_worst_class', 'set_single', 'set_votes'), '%') | dict(
-        set_size='classes'
-    )
+    UNITS = dict(set_coverage='%', set_worst_class='%', set_size='classes', set_single='%', set_votes='%')
 
     def __init__(
         self,

@@ -155,6 +155,8 @@ def calibrate(
         raise ValueError("method='none', and neither coverage nor max_error nor sets: there is nothing to fit")
     if sets is None and (by_class or set_method != 'aps'):
         raise ValueError('set_method and by_class are of sets: say which share they are to hold (--sets 0.9)')
+    if sets is not None:
+        functional.images_needed(sets)  # refuses what is no share
     config = load_config(config, cfg_options)
     content = load_checkpoint(checkpoint)
     out = _check_out(Path(checkpoint), None if out is None else Path(out))

@@ -21,7 +21,7 @@ def fit_label_sets(
     method: str,
     by_class: bool,
 ) -> dict[str, Any]:
-    """``meta['sets']`` of a checkpoint, with ``held`` (share) and mean ``size`` on the images of the fit and the ``rest``.
+    """``meta['sets']`` of a checkpoint, with ``held`` (share) and ``size`` on the images of the fit and the ``rest``.
 
     Args:
         scores: Calibrated probabilities (N, K).
@@ -58,9 +58,12 @@ def votes_by_name(votes: np.ndarray, theirs: Any, own: Any, num_classes: int) ->
     Raises:
         ValueError: If there are votes for a class that the model does not have.
     """
-    theirs, own = (list(names or range(size)) for names, size in ((theirs, votes.shape[1]), (own, num_classes)))
-    indices = class_indices(*([class_key(str(name)) for name in names] for names in (theirs, own)))
-    lost = [str(theirs[k]) for k, index in enumerate(indices) if index is None and votes[:, k].any()]
+    theirs, own = (
+        [class_key(str(name)) for name in names or range(size)]
+        for names, size in ((theirs, votes.shape[1]), (own, num_classes))
+    )
+    indices = class_indices(theirs, own)
+    lost = [theirs[k] for k, index in enumerate(indices) if index is None and votes[:, k].any()]
     if lost:
         raise ValueError(
             f'there are votes for {", ".join(lost)}, which the model does not have. Leave these images out, or let the '
