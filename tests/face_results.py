@@ -23,7 +23,7 @@ class ColourClassifier:
     """
 
     classes, pipeline, face_crop = COLOURS, [dict(type='ImageResize', size=(8, 8))], None
-    calibration = abstention = None
+    calibration = abstention = sets = None
     source = 'colours'
 
     def __init__(self, **changes):

@@ -1,5 +1,6 @@
 """Calibrate the probabilities of a checkpoint on a validation split, by temperature or vector scaling,
-and find the uncertainty above which it should not answer (--coverage or --max-error).
+find the uncertainty above which it should not answer (--coverage or --max-error), and sets of expressions that hold
+the label of a new face as often as asked (--sets).
 
 The new checkpoint takes the place of the old one in mmfer test, init_model and exports. By default the fit is on the
 val_dataloader of CONFIG. Where that has the test images, use --holdout, which fits on a part of them and reports on the
@@ -35,6 +36,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='RATE',
         help='abstain so that at most this share of the answers is wrong, with 95 %% confidence',
     )
+    parser.add_argument(
+        '--sets',
+        type=float,
+        metavar='SHARE',
+        help='give sets of expressions that hold this share of the labels',
+    )
+    parser.add_argument(
+        '--set-method',
+        choices=['aps', 'raps', 'lac', 'votes'],
+        default='aps',
+        help='how sets grow; votes: sets that hold this share of the votes of a face [aps]',
+    )
+    parser.add_argument('--by-class', action='store_true', help='sets that hold this share of the labels of each class')
     parser.add_argument('--data', metavar='CONFIG', help='fit on the validation data of this config instead')
     parser.add_argument(
         '--holdout', type=float, metavar='SHARE', help='fit on this share of the test data and report on the rest'

@@ -196,6 +196,7 @@ def _video(args: argparse.Namespace, model: str | None, checkpoint: str | None, 
 
 
 def _photos(args: argparse.Namespace, model: str | None, checkpoint: str | None, inputs: list[str]) -> int:
+    from mmfer.structures.label_sets import set_words
     from mmfer.utils.tables import printable, render_table
 
     if args.cards and not args.draw:
@@ -222,7 +223,10 @@ def _photos(args: argparse.Namespace, model: str | None, checkpoint: str | None,
                 if not result.faces:
                     rows.append((name, '-', 'not answered' if result.error else 'no face found', '', '', ''))
                 for number, face in enumerate(result.faces):
-                    figures = (f'{face.score:.3f}', f'{face.uncertainty:.3f}', 'abstains' if face.abstain else '')
+                    words = ['abstains'] if face.abstain else []
+                    if face.label_set is not None:
+                        words.append(set_words(face.label_set, len(face.classes)))
+                    figures = (f'{face.score:.3f}', f'{face.uncertainty:.3f}', '; '.join(words))
                     rows.append((name, number, face.label, *figures))
                 if writer is not None:
                     writer.write(result)

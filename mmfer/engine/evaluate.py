@@ -13,7 +13,7 @@ from mmfer.datasets import CropFace, LoadImageFromFile, Occlude
 from mmfer.datasets.config_classes import config_classes
 from mmfer.datasets.same_images import count_fitted_images
 from mmfer.engine.run import build_runner
-from mmfer.evaluation import PredictionDump
+from mmfer.evaluation import ClassMapEvaluator, PredictionDump, SetMetric
 from mmfer.models.heads.calibration import PREFIX, describe_calibration
 from mmfer.registry import TRANSFORMS
 from mmfer.utils.checkpoint import checkpoint_classes, load_checkpoint
@@ -82,6 +82,11 @@ def evaluate(
     if tta is not None:
         runner.logger.info(f'Test-time augmentation: {tta}, {len(VIEWS[tta])} views of each image')
     dump = PredictionDump()
+    sets = (content.get('meta') or {}).get('sets')
+    if sets and isinstance(loop.evaluator, ClassMapEvaluator):
+        runner.logger.info('Prediction sets are of the classes of the model; these data have others, so no figures')
+    elif sets:
+        loop.evaluator.metrics.append(SetMetric(sets))
     if out is not None:
         dump.dataset_meta = loop.evaluator.dataset_meta
         loop.evaluator.metrics.append(dump)

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from mmfer.faces.detectors import build_detector, whole_image
+from mmfer.structures.label_sets import name_set
 from mmfer.structures.results import Face, FaceResult, ImageResult, Results, score_interval
 from mmfer.utils.images import MAX_PIXELS, from_array
 from mmfer.weights import DEFAULT, shipped_file
@@ -38,6 +39,7 @@ class Classifier(Protocol):
         face_crop: How faces are cut out of photos, as a transform's config; None where nobody said.
         calibration: Weight and bias, (K,) each, of the calibrated probabilities; None where they are not.
         abstention: ``meta['abstention']`` of the checkpoint: ``threshold`` (nats) and how it was found; or None.
+        sets: ``meta['sets']`` of the checkpoint: ``method`` and ``threshold`` of prediction sets; or None.
         source: What predictions come from, for messages.
     """
 
@@ -46,6 +48,7 @@ class Classifier(Protocol):
     face_crop: Mapping | None
     calibration: tuple[np.ndarray, ...] | None
     abstention: Mapping | None
+    sets: Mapping | None
     source: str
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -363,8 +366,10 @@ class ExpressionInferencer:
         )
 
     def _judge(self, face: FaceResult) -> FaceResult:
-        """``face`` with the interval of its scores, and whether to abstain."""
+        """``face`` with the interval of its scores, its set, and whether to abstain."""
         changes: dict[str, Any] = dict(abstain=self.threshold is not None and face.uncertainty > self.threshold)
+        if self.classifier.sets is not None:
+            changes.update(label_set=name_set(face.scores, self.classes, self.classifier.sets))
         if self.interval is not None and face.mean is not None and face.std is not None:
             weight, bias = self.classifier.calibration or (None, None)
             low, high = score_interval(face.mean, face.std, self.interval, weight, bias)

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from mmfer.structures.label_sets import check_sets
+
 KEY = 'mmfer'  # of the description among an ONNX file's metadata
 BATCH = 'batch'  # name of the size that varies
 FIELDS = dict(probs='pred_score', mean='pred_mean', std='pred_std')  # other outputs have the names of their fields
@@ -32,7 +34,8 @@ class OnnxClassifier:
 
     Attributes:
         classes: Names of the K expressions, in label order.
-        pipeline: Of :class:`mmfer.inference.inferencer.Classifier`, as ``face_crop``, ``calibration``, ``abstention``.
+        pipeline: Of :class:`mmfer.inference.inferencer.Classifier`, as ``face_crop``, ``calibration``, ``abstention``,
+            ``sets``.
         metadata: All that the file says of itself, see :func:`mmfer.inference.export.describe.describe`.
         size: (H, W).
         source: The path.
@@ -86,6 +89,7 @@ class OnnxClassifier:
         self.abstention = metadata['abstention']
         if self.abstention is not None and not math.isfinite(self.abstention['threshold']):
             raise ValueError('the threshold of abstention is not finite')
+        self.sets = check_sets(metadata.get('sets'), len(self.classes))
         self.calibration = metadata['calibration']
         if self.calibration is not None:
             self.calibration = tuple(np.array(self.calibration[name], np.float32) for name in ('weight', 'bias'))

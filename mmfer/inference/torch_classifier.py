@@ -12,6 +12,7 @@ import torch
 from mmfer.datasets.config_classes import config_classes
 from mmfer.models.build import init_model
 from mmfer.registry import TRANSFORMS
+from mmfer.structures.label_sets import check_sets
 from mmfer.utils.config_options import load_config
 from mmfer.utils.nesting import shared_pipeline
 
@@ -59,6 +60,7 @@ class TorchClassifier:
         self.calibration: tuple[np.ndarray, ...] | None
         self.calibration = None if own is None else (own.weight.cpu().numpy(), own.bias.cpu().numpy())
         self.abstention = self.model.abstention
+        self.sets = check_sets(self.model.sets, len(self.classes))
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
         with torch.inference_mode():

@@ -63,7 +63,7 @@ class ParquetWriter:
         ImportError: pyarrow is not installed.
     """
 
-    TEXT = ('source', 'error', 'label')
+    TEXT = ('source', 'error', 'label', 'label_set')
     WHOLE = ('frame', 'width', 'height', 'face', 'track')
 
     def __init__(self, path: Path, classes: Sequence[str]) -> None:

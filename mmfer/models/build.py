@@ -38,7 +38,8 @@ def init_model(
     ``model(images, mode='predict')`` returns one DataSample an image; ``model.classes`` names the classes in label
     order where the checkpoint knows them. The predictions of a calibrated checkpoint (mmfer calibrate) are
     calibrated, its logits are not; ``model.head.calibration = None`` takes that back. ``model.abstention`` is what the
-    checkpoint says of that (``threshold`` in nats and how it was found), or None.
+    checkpoint says of that (``threshold`` in nats and how it was found), or None, and ``model.sets`` what it says of
+    prediction sets.
 
     Args:
         config: Config file or object, of which only ``model`` is used, or a name of :func:`mmfer.list_models`.
@@ -54,7 +55,7 @@ def init_model(
         config = load_config(_path_of(config))
     with DefaultScope.overwrite_default_scope('mmfer'):
         model = MODELS.build(config.model)
-    model.classes = model.abstention = None
+    model.classes = model.abstention = model.sets = None
     if checkpoint is None:
         warnings.warn(
             'init_model without a checkpoint: the model has random weights, and its predictions mean nothing',
@@ -69,7 +70,8 @@ def init_model(
         fill(model, state, str(checkpoint))
         model.classes = checkpoint_classes(content) or None
         _check_num_classes(model, f'the weights of {checkpoint}')
-        model.abstention = (content.get('meta') or {}).get('abstention') or None
+        meta = content.get('meta') or {}
+        model.abstention, model.sets = meta.get('abstention') or None, meta.get('sets') or None
     model.to(device)
     return model.eval()
 

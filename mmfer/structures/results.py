@@ -72,11 +72,12 @@ def columns(classes: Sequence[str]) -> list[str]:
     """The columns of a table of results.
 
     Those are: source, frame, time (s), error, width, height, face (its number in the image, from 0), track, x1, y1, x2,
-    y2 (pixels), detection_score, label, abstain, score, uncertainty, aleatoric, epistemic (nats), and for each class
-    ``scores_<class>``, ``score_low_<class>``, ``score_high_<class>``, ``mean_<class>`` and ``std_<class>``.
+    y2 (pixels), detection_score, label, label_set (with ``|`` between names), abstain, score, uncertainty, aleatoric,
+    epistemic (nats), and for each class ``scores_<class>``, ``score_low_<class>``, ``score_high_<class>``,
+    ``mean_<class>`` and ``std_<class>``.
     """
     names = ['source', 'frame', 'time', 'error', 'width', 'height', 'face', 'track', 'x1', 'y1', 'x2', 'y2']
-    names += ['detection_score', 'label', 'abstain', *NUMBERS]
+    names += ['detection_score', 'label', 'label_set', 'abstain', *NUMBERS]
     return names + [f'{field}_{name}' for field in BY_CLASS for name in classes]
 
 
@@ -125,6 +126,8 @@ class FaceResult:
         landmarks: Eyes, nose, corners of the mouth (5, 2) in pixels, left before right as seen in the image; or None.
         classes: Names of the K expressions in the model's order.
         label: The most probable expression.
+        label_set: The expressions that it may be, the most probable first, made to hold the true one as often as the
+            fit was asked for (``mmfer calibrate --sets``); None of models without.
         scores: Probabilities (K,).
         mean: Mean of the latent logits (K,), of heads that have one.
         std: Their standard deviation (K,), likewise.
@@ -150,6 +153,7 @@ class FaceResult:
     score_high: np.ndarray | None = None
     aleatoric: float | None = None
     epistemic: float | None = None
+    label_set: tuple[str, ...] | None = None
     abstain: bool = False
     track: int | None = None
 
@@ -173,6 +177,7 @@ class FaceResult:
             detection_score=_plain(self.detection_score),
             landmarks=_plain(self.landmarks, 2),
             label=self.label,
+            label_set=None if self.label_set is None else list(self.label_set),
             score=_plain(self.score),
             abstain=self.abstain,
             uncertainty=_plain(self.uncertainty),
@@ -236,6 +241,7 @@ class ImageResult:
         for number, face in enumerate(faces):
             row = dict(content, face=number, **dict(zip(('x1', 'y1', 'x2', 'y2'), face['box'])))
             row.update((name, face.get(name)) for name in ('track', 'detection_score', 'label', 'abstain', *NUMBERS))
+            row['label_set'] = '|'.join(face['label_set']) if 'label_set' in face else None
             for field in BY_CLASS:
                 row.update((f'{field}_{name}', value) for name, value in (face.get(field) or {}).items())
             rows.append(row)

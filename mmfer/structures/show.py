@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from .label_sets import set_words
 from .results import FaceResult, ImageResult
 
 MAX_SIDE = 480
@@ -20,9 +21,11 @@ _CELL = 'padding:1px 6px;text-align:left;border:none'
 
 
 def face_text(face: FaceResult) -> str:
-    """One line: the expression, its probability with the interval, and the uncertainty."""
+    """One line: the expression, its probability with the interval, the uncertainty, and the set."""
     text = f'{face.label} {face.score:.2f}{_between(face, face.classes.index(face.label))}'
     text += f', uncertainty {face.uncertainty:.2f} nats'
+    if face.label_set is not None:
+        text += f', set: {set_words(face.label_set, len(face.classes))}'
     return f'{text}, abstains' if face.abstain else text
 
 

@@ -148,8 +148,7 @@ def _load_safetensors(path: Path) -> dict:
         meta = dict(file.metadata() or {})
     if 'dataset_meta' in meta:
         meta['dataset_meta'] = dict(classes=tuple(meta['dataset_meta'].split(',')))
-    if 'abstention' in meta:
-        meta['abstention'] = json.loads(meta['abstention'])
+    meta.update((name, json.loads(meta[name])) for name in ('abstention', 'sets') if name in meta)
     return dict(state_dict=state, meta=meta)
 
 

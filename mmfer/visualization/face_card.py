@@ -7,6 +7,7 @@ import math
 import cv2
 import numpy as np
 
+from mmfer.structures.label_sets import set_words
 from mmfer.structures.results import FaceResult
 
 from .contact_sheet import class_colors, fit_image
@@ -25,7 +26,9 @@ def face_card(
     level: float | None = None,
     number: int | None = None,
 ) -> np.ndarray:
-    """The face, its label, a bar a class with its interval, and the uncertainty with its parts.
+    """The face, its label, the set of labels, a bar a class with its interval, and the uncertainty with its parts.
+
+    Names of classes that are not in the set are paler.
 
     Args:
         face_bgr: The face, uint8 (H, W, 3) BGR, of any size.
@@ -50,6 +53,8 @@ def face_card(
     card[gap : gap + side, gap : gap + side] = fit_image(face_bgr, side, theme['track'])
     title = in_order('' if number is None else str(number), 'unsure:' if face.abstain else '', face.label)
     bottom = max(gap + side, _draw_head(card, face, title, gap + side + gap, gap, size, theme))
+    if face.label_set is not None:
+        bottom = _draw_set(card, face, gap, bottom + round(0.4 * size), size, theme)
     bottom = _draw_bars(card, face, gap, bottom + gap, row, size, theme)
     if face.score_low is not None:
         share = '' if level is None else f'{100 * level:g} % '
@@ -123,6 +128,14 @@ def _draw_head(card: np.ndarray, face: FaceResult, title: str, x: int, y: int, s
     return y
 
 
+def _draw_set(card: np.ndarray, face: FaceResult, x: int, y: int, size: int, theme: dict) -> int:
+    """The set of labels in words, in smaller letters where they are many; the lower edge of the line."""
+    text, room = f'set: {set_words(face.label_set or (), len(face.classes))}', card.shape[1] - 2 * x
+    fitting = next((s for s in range(size, _small(size), -1) if text_width(text, s, True) <= room), _small(size))
+    draw_text(card, shorten(text, room, fitting, True), x, y, fitting, theme['ink'], bold=True)
+    return y + line_height(size)
+
+
 def _draw_bars(card: np.ndarray, face: FaceResult, x: int, y: int, row: int, size: int, theme: dict) -> int:
     """A bar a class on a scale from 0 to 1; the lower edge of the scale's numbers."""
     width = card.shape[1]
@@ -142,7 +155,8 @@ def _draw_bars(card: np.ndarray, face: FaceResult, x: int, y: int, row: int, siz
         bold = name == face.label
         text = shorten(name, names, size, bold)
         line = top + (row - line_height(size)) / 2
-        draw_text(card, text, left - round(0.7 * size) - text_width(text, size, bold), line, size, theme['ink'], bold)
+        ink = theme['ink'] if face.label_set is None or name in face.label_set else theme['soft']
+        draw_text(card, text, left - round(0.7 * size) - text_width(text, size, bold), line, size, ink, bold)
         a, b = top + (row - thick) // 2, top + (row - thick) // 2 + thick
         tip = max(at(face.scores[k]), left + 1)
         cv2.rectangle(card, (left, a), (tip, b), color, cv2.FILLED)

@@ -10,6 +10,7 @@ from html import escape
 import cv2
 import numpy as np
 
+from mmfer.structures.label_sets import set_words
 from mmfer.structures.results import FaceResult
 from mmfer.visualization.contact_sheet import class_colors
 from mmfer.visualization.face_label import ink_on
@@ -65,9 +66,10 @@ def summary_html(answer: Answer | str, threshold: float = 0.0) -> str:
         share = f': {len(faces) - unsure} answered, {unsure} too uncertain' if unsure else ', all answered'
         text = f'<b>{_count(faces)}</b>{share}.'
     elif unsure:
-        text = f'<b>No answer</b>: the uncertainty, {faces[0].uncertainty:.2f} nats, is above {threshold:.2f}.'
+        nats = f'{faces[0].uncertainty:.2f} nats, is above {threshold:.2f}'
+        text = f'<b>No answer</b>: the uncertainty, {nats}{_set_part(faces[0])}.'
     else:
-        text = f'<b>{escape(faces[0].label)}</b> with probability {faces[0].score:.2f}.'
+        text = f'<b>{escape(faces[0].label)}</b> with probability {faces[0].score:.2f}{_set_part(faces[0])}.'
     return f'<p class="mm-summary">{text}{FIRST_FRAME if answer.moves else ""}</p>'
 
 
@@ -93,7 +95,7 @@ def _card(answer: Answer, i: int, threshold: float, level: float | None) -> str:
         f'<article class="mm-card" aria-label="Face {i + 1}: {escape(_said(face))}">'
         f'<div class="mm-head"><img class="mm-thumb" src="{_url(answer.thumbnails[i])}" alt="Face {i + 1}">'
         f'<div class="mm-what"><h3>{chip}{label}</span><span class="mm-score">{face.score:.2f}</span></h3>'
-        f'{_meter(face, threshold)}</div></div>{_bars(face, level, answer.truth)}</article>'
+        f'{_meter(face, threshold)}</div></div>{_set(face)}{_bars(face, level, answer.truth)}</article>'
     )
 
 
@@ -112,6 +114,20 @@ def _meter(face: FaceResult, threshold: float) -> str:
         f'<p class="mm-uncertainty"><span>uncertainty</span><span>{face.uncertainty:.2f} of {most:.2f} nats</span></p>'
         f'<div class="mm-meter" aria-hidden="true">{blocks}{tick}</div>{legend}'
     )
+
+
+def _set(face: FaceResult) -> str:
+    """The set of labels in words, on a line of its own."""
+    return '' if face.label_set is None else f'<p class="mm-set">set: <b>{_words(face)}</b></p>'
+
+
+def _set_part(face: FaceResult) -> str:
+    """The same as the end of a sentence, where it says more than the label."""
+    return f'; it may be {_words(face)}' if face.label_set is not None and len(face.label_set) > 1 else ''
+
+
+def _words(face: FaceResult) -> str:
+    return escape(set_words(face.label_set or (), len(face.classes)))
 
 
 def _bars(face: FaceResult, level: float | None, truth: dict | None) -> str:
@@ -137,7 +153,8 @@ def _bars(face: FaceResult, level: float | None, truth: dict | None) -> str:
             value = truth.get(name, 0.0)
             marks += f'<i class="mm-truth" style="left: {100 * value:.2f}%"></i>'
             cells += f'<td>{value:.2f}</td>'
-        own = ' class="mm-own"' if name == face.label else ''
+        is_out = face.label_set is not None and name not in face.label_set
+        own = ' class="mm-own"' if name == face.label else ' class="mm-out"' if is_out else ''
         rows.append(
             f'<tr{own}><th scope="row">{escape(name)}</th><td class="mm-track" aria-hidden="true"><div>{marks}</div>'
             f'</td><td>{face.scores[k]:.2f}</td>{cells}</tr>'

@@ -121,6 +121,7 @@ CHANGES = {
     'a mean of two': dict(input=dict(mean=[0, 1])),
     'no threshold': dict(abstention=dict(threshold='high')),
     'no number': dict(abstention=dict(threshold=float('nan'))),
+    'sets of three': dict(sets=dict(method='aps', threshold=[0.5] * 3)),
     'a calibration': dict(calibration=dict(weight=[1])),
     'a module': dict(pipeline=[dict(type='os.system', command='true')]),
     'a module within': dict(pipeline=[dict(type='TwoViews', transforms=[dict(type='subprocess.run')])]),

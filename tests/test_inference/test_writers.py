@@ -9,7 +9,12 @@ from mmfer.inference.writers import check_output, open_writer
 from mmfer.structures.results import ImageResult
 
 RESULTS = [
-    ImageResult('ein bild, "ü".jpg', 40, 30, (make_face(std=np.ones(3)), make_face(abstain=True, track=3))),
+    ImageResult(
+        'ein bild, "ü".jpg',
+        40,
+        30,
+        (make_face(std=np.ones(3), label_set=CLASSES[1::-1]), make_face(abstain=True, track=3)),
+    ),
     ImageResult('leer.jpg', 10, 10),
     ImageResult('kaputt.jpg', error='damaged,\nor no image'),
 ]
@@ -35,6 +40,7 @@ def test_csv(tmp_path):
     first, second, empty, broken = rows
     assert [float(first[f'scores_{name}']) for name in CLASSES] == [0.2, 0.7, 0.1]
     assert (first['x1'], first['y2'], first['face'], first['std_neutral']) == ('1.0', '40.0', '0', '1.0')
+    assert (first['label_set'], second['label_set']) == ('happiness|neutral', '')
     assert (second['abstain'], second['track'], second['std_neutral']) == ('True', '3', '')
     assert (empty['width'], empty['face'], empty['label']) == ('10', '', '')
     assert broken['error'] == 'damaged,\nor no image'

@@ -27,6 +27,7 @@ def test_interval_of_calibrated_scores():
 
 
 def test_face_as_plain_values():
+    assert make_face(label_set=('happiness', 'neutral')).to_dict()['label_set'] == ['happiness', 'neutral']
     face = make_face(mean=np.zeros(3), std=np.ones(3), landmarks=np.ones((5, 2), np.float32))
     content = json.loads(json.dumps(face.to_dict()))
     assert content['scores'] == dict(neutral=0.2, happiness=0.7, sadness=0.1)
@@ -34,7 +35,7 @@ def test_face_as_plain_values():
     assert content['score'] == 0.7
     assert face.score == pytest.approx(0.7)
     assert content['landmarks'] == [[1.0, 1.0]] * 5
-    assert not {'track', 'epistemic', 'score_low', 'detection_score'} & content.keys()
+    assert not {'track', 'label_set', 'epistemic', 'score_low', 'detection_score'} & content.keys()
 
 
 def test_image_as_plain_values():

@@ -30,6 +30,7 @@ def image(**changes):
 
 def test_text():
     assert repr(face()) == 'FaceResult(happiness 0.90 (0.80 to 0.95), uncertainty 0.33 nats)'
+    assert repr(face(label_set=CLASSES[:1], abstain=True)).endswith('nats, set: happiness, abstains)')
     assert repr(image()).splitlines() == [
         'a.jpg: 2 faces',
         '  0: happiness 0.90 (0.80 to 0.95), uncertainty 0.33 nats, box (10, 20, 50, 60)',

@@ -147,6 +147,10 @@ def test_a_card_has_whiskers_and_parts_of_the_uncertainty_where_they_are_known()
     named = face_card(img, make_face(score=0.5), level=0.9)
     assert (named != full).any()
     assert (face_card(img, make_face(abstain=True, score=0.5)) != full).any()
+    sets = [face_card(img, make_face(score=0.5, label_set=make_face().classes[:k])) for k in (1, 2)]
+    assert sets[0].shape == sets[1].shape
+    assert len(sets[0]) > len(plain)
+    assert (sets[0] != sets[1]).any()
     sure = FaceResult((0, 0, 1, 1), ('a', 'b'), 'a', np.array([1.0, 0.0]), 0.0)
     assert face_card(img[:1, :1], sure).shape[1] == 440
 

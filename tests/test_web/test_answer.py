@@ -8,6 +8,7 @@ from mmfer.structures.results import ImageResult
 from mmfer.web.answer import FIRST_FRAME, NO_FACE, cards_html, examples_html, stage_html, summary_html
 from mmfer.web.look import Answer, jpeg
 
+SET = ('happiness', 'neutral')
 VOID = ('img', 'br', 'input', 'meta')
 
 
@@ -65,6 +66,13 @@ def test_a_card_leaves_out_what_is_not_known():
         assert absent not in html
 
 
+def test_the_set_of_a_card():
+    elements, text = parse(cards_html(answer_of(full_face(label_set=SET, abstain=True)), 0.5))
+    assert 'unsure: happiness' in text
+    assert 'set:  happiness or neutral' in text
+    assert [a.get('class') for tag, a in elements if tag == 'tr'] == [None, None, 'mm-own', 'mm-out']
+
+
 def test_tiny_parts_are_not_called_nothing():
     assert 'epistemic &lt;0.01' in cards_html(answer_of(full_face(epistemic=0.001)), 1)
     assert 'epistemic 0.00' in cards_html(answer_of(full_face(epistemic=0.0)), 1)
@@ -95,6 +103,8 @@ def test_abstention_is_said_in_words():
         (answer_of(make_face()), 1, 'happiness with probability 0.70.'),
         (answer_of(make_face(), moves=True), 1, 'happiness with probability 0.70.' + FIRST_FRAME),
         (answer_of(make_face(abstain=True)), 0.5, 'No answer: the uncertainty, 0.80 nats, is above 0.50.'),
+        (answer_of(full_face(label_set=SET)), 1, 'happiness with probability 0.70; it may be happiness or neutral.'),
+        (answer_of(full_face(label_set=SET[:1])), 1, 'happiness with probability 0.70.'),
         (answer_of(make_face(), make_face()), 1, '2 faces, all answered.'),
         (answer_of(make_face(abstain=True), make_face()), 1, '2 faces: 1 answered, 1 too uncertain.'),
     ],

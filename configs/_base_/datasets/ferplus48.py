@@ -2,8 +2,8 @@
 
 Labels: neutral, happiness, surprise, sadness, anger, disgust, fear, contempt.
 Training: the 28,389 faces whose most votes go to an expression, less those that have a copy among the validation and
-test faces, also a mirrored, cropped, turned or brightened one; the target is the eight votes, made to sum to 1, or for heads
-that learn from votes these themselves.
+test faces, also a mirrored, cropped, turned or brightened one; the target is the eight votes, made to sum to 1,
+or for heads that learn from votes these themselves.
 Validation and test: the majority rule, 3,199 and 3,153 faces. Expects data/ferplus (docs/datasets.md).
 """
 

@@ -21,6 +21,7 @@ from .classification import (
     mean_class_accuracy,
     weighted_f1,
 )
+from .conformal import fit_sets, images_needed, risk_threshold
 from .correlation import entropy, midranks, pearson, rank_correlation
 from .divergence import canberra, chebyshev, clark, cosine, intersection, jensen_shannon, kl_divergence
 from .influence import aurc_influence, auroc_influence, mean_influence, skce, spearman_influence
@@ -81,10 +82,12 @@ __all__ = [
     'error_bound',
     'excess_aurc',
     'expected_calibration_error',
+    'fit_sets',
     'fpr_at_tpr',
     'half_posterior',
     'held',
     'holm',
+    'images_needed',
     'intersection',
     'interval_width',
     'jensen_shannon',
@@ -113,6 +116,7 @@ __all__ = [
     'rank_samples',
     'resamples',
     'risk_coverage',
+    'risk_threshold',
     'sign_flip',
     'skce',
     'spearman_influence',

@@ -3,6 +3,7 @@ from .distribution_metric import DistributionMetric
 from .expression_metric import ExpressionMetric
 from .prediction_dump import PredictionDump
 from .selective_metric import SelectiveMetric
+from .set_metric import SetMetric
 from .vote_metric import VoteMetric
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     'ExpressionMetric',
     'PredictionDump',
     'SelectiveMetric',
+    'SetMetric',
     'VoteMetric',
 ]

@@ -20,6 +20,7 @@ from mmfer.engine.resume.seeding import seeded_dataloader
 from mmfer.evaluation import functional
 from mmfer.inference.calibration.data import choose_data, list_images, refuse_test_images, refuse_training_images
 from mmfer.inference.calibration.scaling import fit_temperature, fit_vector
+from mmfer.inference.calibration.sets import describe_sets, fit_label_sets, votes_by_name
 from mmfer.models.build import init_model
 from mmfer.models.heads.base_head import entropy as head_entropy
 from mmfer.models.heads.calibration import PREFIX, Calibration, drop_calibration
@@ -47,6 +48,8 @@ class CalibrationResult:
             part of the data, or is None.
         abstention: What it holds as ``meta['abstention']``, or None: ``threshold`` (nats) of the uncertainty, above
             which the model is not to answer, with the ``coverage`` and the ``accuracy`` (%) that it gives.
+        sets: What it holds as ``meta['sets']``, or None: see :func:`mmfer.evaluation.functional.fit_sets`; with the
+            share of labels or votes that they ``held`` and their mean ``size`` in classes.
         classes: Names of the classes, or their numbers.
         notes: What to keep in mind.
     """
@@ -56,6 +59,7 @@ class CalibrationResult:
     classes: tuple[str, ...]
     notes: list[str] = field(default_factory=list)
     abstention: dict[str, Any] | None = None
+    sets: dict[str, Any] | None = None
 
     def __str__(self) -> str:
         record, rows = self.record, []
@@ -85,6 +89,8 @@ class CalibrationResult:
             )
             wanted = f'{self.abstention["threshold"]:.4f} nats ({self.abstention["wanted"]})'
             lines.append(f'no answer above an uncertainty of {wanted}: {told}')
+        if self.sets:
+            lines.append(describe_sets(self.sets))
         return '\n'.join([*lines, *(f'note: {note}' for note in self.notes), f'wrote {self.path}'])
 
 
@@ -99,6 +105,9 @@ def calibrate(
     allow_test: bool = False,
     coverage: float | None = None,
     max_error: float | None = None,
+    sets: float | None = None,
+    set_method: str = 'aps',
+    by_class: bool = False,
     cfg_options: Mapping | None = None,
     device: str | torch.device | None = None,
 ) -> CalibrationResult:
@@ -124,6 +133,10 @@ def calibrate(
             The threshold goes into the checkpoint, and ``ExpressionInferencer`` abstains above it.
         max_error: Instead of ``coverage``, the error rate in (0, 1) that the answers to new images like these are to
             stay below, with 95 % confidence: see ``mmfer.evaluation.functional.threshold_at_risk``.
+        sets: Share of the labels of new images like these, in (0, 1), that are to be in the set of classes that
+            ``ExpressionInferencer`` gives beside the answer; see ``mmfer.evaluation.functional.fit_sets``.
+        set_method: Of the sets: ``'aps'``, ``'raps'``, ``'lac'``, or ``'votes'``, which hold this share of the votes.
+        by_class: Let the sets hold this share of each class.
         cfg_options: Dotted names to values, set in ``config``.
         device: A GPU where there is one, by default.
 
@@ -138,8 +151,12 @@ def calibrate(
         raise ValueError(f'holdout={holdout}: a share of the test images, above 0 and below 1')
     if coverage is not None and max_error is not None:
         raise ValueError(f'coverage={coverage} and max_error={max_error}: one of both makes the threshold')
-    if method == 'none' and coverage is None and max_error is None:
-        raise ValueError("method='none' and neither coverage nor max_error: there is nothing to fit")
+    if method == 'none' and coverage is None and max_error is None and sets is None:
+        raise ValueError("method='none', and neither coverage nor max_error nor sets: there is nothing to fit")
+    if sets is None and (by_class or set_method != 'aps'):
+        raise ValueError('set_method and by_class are of sets: say which share they are to hold (--sets 0.9)')
+    if sets is not None:
+        functional.images_needed(sets)  # refuses what is no share
     config = load_config(config, cfg_options)
     content = load_checkpoint(checkpoint)
     out = _check_out(Path(checkpoint), None if out is None else Path(out))
@@ -161,8 +178,9 @@ def calibrate(
     model.head.calibration = None
     classes = model.classes or config_classes(config)
     seed_of_data = (config.get('randomness') or {}).get('seed') or 0
-    scores, target = _predict(model, dict(loader, dataset=dataset), seed_of_data)
-    target = _to_model_labels(target, dataset.metainfo.get('classes'), classes, scores.shape[1])
+    scores, target, votes = _predict(model, dict(loader, dataset=dataset), seed_of_data)
+    theirs = dataset.metainfo.get('classes')
+    target = _to_model_labels(target, theirs, classes, scores.shape[1])
     fit = _draw(target, holdout, seed) if holdout is not None else np.ones(len(target), bool)
 
     names = tuple(map(str, classes or range(scores.shape[1])))
@@ -170,6 +188,10 @@ def calibrate(
     with torch.no_grad():
         calibrated = scores if method == 'none' else calibration.scores(torch.from_numpy(scores)).numpy()
     abstention = _abstention(calibrated, target, fit, coverage, max_error)
+    found = None
+    if sets is not None:
+        votes = None if votes is None else votes_by_name(votes, theirs, classes, scores.shape[1])
+        found = fit_label_sets(calibrated, target, votes, fit, names, sets, set_method, by_class)
     protocol = protocol_of(dataset)
     if holdout is not None:
         protocol += f': {fit.sum()} of {len(fit)} images, drawn from each class with seed {seed}'
@@ -199,11 +221,12 @@ def calibrate(
     if method != 'none':
         state.update({f'{PREFIX}{name}': tensor for name, tensor in calibration.state_dict().items()})
     meta = dict(content.get('meta') or {}, calibration=dict(record, images=torch.from_numpy(np.sort(ids[fit]))))
-    meta.pop('abstention', None)  # of other probabilities
-    if abstention:
-        meta['abstention'] = dict(abstention, protocol=protocol)
+    for name, record_of in dict(abstention=abstention, sets=found).items():
+        meta.pop(name, None)  # of other probabilities
+        if record_of:
+            meta[name] = dict(record_of, protocol=protocol)
     write_checkpoint(dict(meta=meta, state_dict=state), out)
-    return CalibrationResult(out, record, names, notes, abstention)
+    return CalibrationResult(out, record, names, notes, abstention, found)
 
 
 def _check_out(checkpoint: Path, out: Path | None) -> Path:
@@ -223,16 +246,19 @@ def _check_out(checkpoint: Path, out: Path | None) -> Path:
 
 
 @torch.no_grad()
-def _predict(model: nn.Module, loader: dict, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Scores (N, K), float32 as they come, and labels (N,) of the data set."""
+def _predict(model: nn.Module, loader: dict, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Scores (N, K), float32 as they come, labels (N,) of the data set, and votes where all its samples have them."""
     with DefaultScope.overwrite_default_scope('mmfer'):
         batches = FERRunner.build_dataloader(seeded_dataloader(loader, seed))
-    scores, labels = [], []
+    scores, labels, votes = [], [], []
     for batch in track(batches, len(batches), 'Predicting'):
         for sample in model.test_step(batch):
             scores.append(sample.pred_score.float().cpu())
             labels.append(int(sample.gt_label))
-    return torch.stack(scores).numpy(), np.array(labels)
+            if 'votes' in sample:
+                votes.append(np.asarray(sample.votes))
+    has_votes = len(votes) == len(labels)
+    return torch.stack(scores).numpy(), np.array(labels), np.stack(votes) if has_votes else None
 
 
 def _to_model_labels(target: np.ndarray, theirs: Any, own: Any, num_classes: int) -> np.ndarray:

@@ -62,6 +62,8 @@ class ExportReport:
         )
         calibration = 'calibrated' if self.description['calibration'] else 'not calibrated'
         abstention = self.description['abstention']
+        sets = self.description['sets']
+        held = f'sets for {100 * sets["coverage"]:g} % ({sets["method"]})' if sets else 'no sets'
         threshold = f'abstains above {abstention["threshold"]:.4f} nats' if abstention else 'no threshold to abstain'
         height, width = taken['size']
         return '\n'.join(
@@ -70,7 +72,7 @@ class ExportReport:
                 f'takes float32 {taken["channel_order"]} images (B, 3, {height}, {width}), less {taken["mean"]}, '
                 f'divided by {taken["std"]}',
                 f'gives {", ".join(self.outputs)}',
-                f'classes: {", ".join(self.description["classes"])}; {calibration}; {threshold}',
+                f'classes: {", ".join(self.description["classes"])}; {calibration}; {threshold}; {held}',
                 f'wrote {self.path} ({self.path.stat().st_size / 1e6:.1f} MB)',
             )
         )
@@ -174,7 +176,8 @@ def export_program(
 def export_weights(checkpoint: str | Path, out: str | Path) -> Path:
     """Write the weights of a checkpoint as safetensors, for fine-tuning and for ``init_model``.
 
-    The file names the classes and the threshold of abstention in its metadata. The optimizer's state stays behind.
+    The file names the classes and the thresholds of abstention and sets in its metadata. The optimizer's state stays
+    behind.
 
     Args:
         checkpoint: A checkpoint that mmfer trained, calibrated or not.
@@ -187,11 +190,11 @@ def export_weights(checkpoint: str | Path, out: str | Path) -> Path:
     out = _check_out(Path(out), '.safetensors')
     content = load_checkpoint(checkpoint)
     meta = dict(dataset_meta=','.join(checkpoint_classes(content)), mmfer=__version__)
-    abstention = (content.get('meta') or {}).get('abstention')
-    if abstention:
-        meta['abstention'] = json.dumps(
-            {name: value for name, value in abstention.items() if isinstance(value, (bool, int, float, str))}
-        )
+    for kind in ('abstention', 'sets'):
+        record = (content.get('meta') or {}).get(kind)
+        if record:
+            kept = {name: value for name, value in record.items() if isinstance(value, (bool, int, float, str, list))}
+            meta[kind] = json.dumps(kept)
     with whole_file(out) as part:
         part.write_bytes(save({name: value.contiguous() for name, value in content['state_dict'].items()}, meta))
     return out

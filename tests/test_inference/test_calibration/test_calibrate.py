@@ -10,7 +10,11 @@ from trained_heads import HEADS, config_with, faces, train_head
 from mmfer.apis import build_runner, calibrate, evaluate, init_model
 from mmfer.datasets import SynthFER
 from mmfer.engine import FERRunner
+from mmfer.inference.calibration.sets import describe_sets, fit_label_sets, votes_by_name
+from mmfer.inference.export.write import export_onnx, export_weights
+from mmfer.inference.inferencer import ExpressionInferencer
 from mmfer.models.heads.calibration import Calibration
+from mmfer.structures.label_sets import find_sets, name_set
 from mmfer.utils.checkpoint import load_checkpoint, write_checkpoint
 
 METHOD_OF_HEAD = dict(zip(HEADS, ('temperature', 'vector', 'vector', 'temperature', 'vector')))
@@ -280,3 +284,79 @@ def test_abstention_that_cannot_be(options, message, linear, tmp_path):
     with pytest.raises(ValueError, match=message):
         calibrate(config_with('linear', tmp_path), linear, out=tmp_path / 'new.pth', **options)
     assert not (tmp_path / 'new.pth').exists()
+
+
+@pytest.mark.parametrize('by_class', [False, True])
+def test_sets_from_fit_to_answer(by_class, linear, tmp_path):
+    """The checkpoint, the exported file, the weights and ``mmfer test`` give the same sets, beside the abstention."""
+    config = config_with('linear', tmp_path)
+    options = dict(sets=0.6, by_class=by_class, set_method='raps', coverage=0.8)
+    result = calibrate(config, linear, out=tmp_path / 'new.pth', **options)
+    assert 'sets for 60 % of the labels' in str(result)
+    sets = load_checkpoint(result.path)['meta']['sets']
+    out, labels = fields(init_model(config, result.path), faces('val', 60))
+    inside = find_sets(out['pred_score'], sets)
+    assert sets['held'] == pytest.approx(inside[np.arange(60), labels].mean(), abs=0.02)  # one image lies on the edge
+    assert sets['held'] >= 0.6
+    assert sets['size'] == pytest.approx(inside.sum(1).mean(), abs=0.02)
+    assert sets['protocol'] == 'SynthFER val'
+    assert (np.size(sets['threshold']), sets['penalty']) == (7 if by_class else 1, 0.1)
+
+    export_onnx(config, result.path, tmp_path / 'a.onnx')
+    export_weights(result.path, tmp_path / 'a.safetensors')
+    images = [info['img'] for info in faces('test', 40)]
+    answers = []
+    for model in ((config, result.path, 'cpu'), (tmp_path / 'a.onnx',), (config, tmp_path / 'a.safetensors', 'cpu')):
+        answers.append(ExpressionInferencer(*model, detector=None).predict(images, 'bgr'))
+    out, labels = fields(init_model(config, result.path), faces('test', 40))
+    inside = find_sets(out['pred_score'], sets)
+    for i, same in enumerate(zip(*answers)):
+        assert {face.label_set for face in same} == {name_set(out['pred_score'][i], same[0].classes, sets)}
+        assert len({face.abstain for face in same}) == 1
+        assert same[0].label_set[0] == same[0].label
+    assert {face.abstain for face in answers[0]} == {True, False}
+    assert len({len(face.label_set) for face in answers[0]}) > 1
+
+    found = evaluate(config_with('linear', tmp_path), result.path, work_dir=tmp_path)
+    assert found['set_coverage'] == pytest.approx(100 * inside[np.arange(40), labels].mean())
+    assert found['set_size'] == pytest.approx(inside.sum(1).mean())
+    again = calibrate(config, result.path, out=tmp_path / 'again.pth')
+    assert 'sets' not in load_checkpoint(again.path)['meta']
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(sets=1.5), 'coverage=1.5'),
+        (dict(by_class=True), r'which share they are to hold \(--sets 0\.9\)'),
+        (dict(sets=0.99), 'sets of 99 % need 99 images or more, not 60'),
+        (dict(sets=0.95, by_class=True), r'need 19 images of each class, and there are \d+ of neutral'),
+        (dict(sets=0.9, set_method='votes'), 'the data have none. Set votes=True in PackInputs'),
+    ],
+)
+def test_sets_that_cannot_be(options, message, linear, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        calibrate(config_with('linear', tmp_path), linear, out=tmp_path / 'new.pth', **options)
+    assert not (tmp_path / 'new.pth').exists()
+
+
+def test_votes_meet_by_name():
+    votes = np.array([[1, 2, 3], [4, 5, 0]])
+    found = votes_by_name(votes, ('Happy', 'fear', 'anger'), ('anger', 'sadness', 'happiness', 'fear'), 4)
+    assert found.tolist() == [[3, 0, 1, 2], [0, 0, 4, 5]]
+    assert votes_by_name(votes, None, None, 3).tolist() == votes.tolist()
+    with pytest.raises(ValueError, match='votes for anger, which the model does not have'):
+        votes_by_name(votes, ('Happy', 'fear', 'anger'), ('happiness', 'fear'), 2)
+    assert votes_by_name(votes[1:], ('Happy', 'fear', 'anger'), ('fear', 'happiness'), 2).tolist() == [[5, 4]]
+
+
+def test_sets_of_votes_are_reported_by_their_votes():
+    rng = np.random.default_rng(0)
+    scores = rng.dirichlet(np.ones(4), 80)
+    votes, fit = rng.multinomial(10, scores), np.arange(80) < 40
+    names = ('neutral', 'happiness', 'sadness', 'fear')
+    sets = fit_label_sets(scores, votes.argmax(1), votes, fit, names, 0.8, 'votes', False)
+    inside = find_sets(scores, sets)
+    assert sets['rest']['held'] == pytest.approx((votes * inside)[40:].sum(1).mean() / 10)
+    assert sets['held'] >= 0.8
+    assert describe_sets(sets).startswith('sets for 80 % of the votes (votes): of the images of the fit they hold 8')
