@@ -18,7 +18,9 @@ import numpy as np
 
 from mmfer.faces.detectors import build_detector, whole_image
 from mmfer.structures.label_sets import name_set
+from mmfer.structures.predictive import probability_samples
 from mmfer.structures.results import Face, FaceResult, ImageResult, Results, score_interval
+from mmfer.structures.votes import vote_interval
 from mmfer.utils.images import MAX_PIXELS, from_array
 from mmfer.weights import DEFAULT, shipped_file
 
@@ -26,6 +28,7 @@ from .onnx import OnnxClassifier
 from .sources import DEFAULT_CROP, NetworkView, Source, has_camera, open_sources
 
 HELD_BYTES = 256 * 2**20  # of images that wait for their answers
+PEOPLE = 10  # that the bounds of heads that learned from votes are about
 BLUE = 25  # so much more blue than red, of 255, a face is suspicious
 WEIGHTS = ('.pth', '.pt', '.tar', '.safetensors')
 
@@ -40,6 +43,7 @@ class Classifier(Protocol):
         calibration: Weight and bias, (K,) each, of the calibrated probabilities; None where they are not.
         abstention: ``meta['abstention']`` of the checkpoint: ``threshold`` (nats) and how it was found; or None.
         sets: ``meta['sets']`` of the checkpoint: ``method`` and ``threshold`` of prediction sets; or None.
+        votes: Whether the Gaussian was fitted to the votes of people, so that bounds are about people.
         source: What predictions come from, for messages.
     """
 
@@ -49,6 +53,7 @@ class Classifier(Protocol):
     calibration: tuple[np.ndarray, ...] | None
     abstention: Mapping | None
     sets: Mapping | None
+    votes: bool
     source: str
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -120,7 +125,8 @@ class ExpressionInferencer:
         batch_size: Faces that go through the model together.
         threshold: Uncertainty in nats above which a face's ``abstain`` is True. ``'auto'`` takes that of the checkpoint
             (``mmfer calibrate --coverage``), None never abstains.
-        interval: Level of ``score_low`` and ``score_high``; None leaves them out.
+        interval: Level of ``score_low`` and ``score_high``, see :class:`~mmfer.structures.results.FaceResult`; None
+            leaves them out.
         half_life: Of what a face of a video showed, in frames that are looked at, see
             :class:`mmfer.inference.tracks.FaceTracks`; 0 numbers the faces and pools nothing, None does not number
             them either.
@@ -362,6 +368,7 @@ class ExpressionInferencer:
             landmarks=face.landmarks,
             mean=fields.get('pred_mean'),
             std=fields.get('pred_std'),
+            factor=fields.get('pred_factor'),
             **parts,
         )
 
@@ -371,7 +378,14 @@ class ExpressionInferencer:
         if self.classifier.sets is not None:
             changes.update(label_set=name_set(face.scores, self.classes, self.classifier.sets))
         if self.interval is not None and face.mean is not None and face.std is not None:
-            weight, bias = self.classifier.calibration or (None, None)
-            low, high = score_interval(face.mean, face.std, self.interval, weight, bias)
-            changes.update(score_low=low, score_high=high)
+            changes.update(self._bounds(face.mean, face.std, face.factor, self.interval))
         return replace(face, **changes)
+
+    def _bounds(self, mean: np.ndarray, std: np.ndarray, factor: np.ndarray | None, level: float) -> dict[str, Any]:
+        """The bounds of a face: of the votes of people where the head learned from votes, else of its scores."""
+        if getattr(self.classifier, 'votes', False):
+            fields = dict(pred_mean=mean, pred_std=std, **({} if factor is None else dict(pred_factor=factor)))
+            low, high = vote_interval(probability_samples(fields), PEOPLE, level)
+            return dict(score_low=low / PEOPLE, score_high=high / PEOPLE, people=PEOPLE)
+        low, high = score_interval(mean, std, level, *(self.classifier.calibration or ()))
+        return dict(score_low=low, score_high=high)

@@ -35,7 +35,7 @@ class OnnxClassifier:
     Attributes:
         classes: Names of the K expressions, in label order.
         pipeline: Of :class:`mmfer.inference.inferencer.Classifier`, as ``face_crop``, ``calibration``, ``abstention``,
-            ``sets``.
+            ``sets``, ``votes``.
         metadata: All that the file says of itself, see :func:`mmfer.inference.export.describe.describe`.
         size: (H, W).
         source: The path.
@@ -89,6 +89,7 @@ class OnnxClassifier:
         self.abstention = metadata['abstention']
         if self.abstention is not None and not math.isfinite(self.abstention['threshold']):
             raise ValueError('the threshold of abstention is not finite')
+        self.votes = metadata.get('votes') is True
         self.sets = check_sets(metadata.get('sets'), len(self.classes))
         self.calibration = metadata['calibration']
         if self.calibration is not None:

@@ -60,6 +60,7 @@ class TorchClassifier:
         self.calibration: tuple[np.ndarray, ...] | None
         self.calibration = None if own is None else (own.weight.cpu().numpy(), own.bias.cpu().numpy())
         self.abstention = self.model.abstention
+        self.votes = bool(getattr(self.model.head, 'uses_votes', False))
         self.sets = check_sets(self.model.sets, len(self.classes))
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:

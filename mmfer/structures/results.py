@@ -131,8 +131,14 @@ class FaceResult:
         scores: Probabilities (K,).
         mean: Mean of the latent logits (K,), of heads that have one.
         std: Their standard deviation (K,), likewise.
-        score_low: Lower bounds (K,) of the probabilities by the latent's deviation, see :func:`score_interval`.
+        factor: Of heads whose logits go together, their common part (K, R), see
+            :func:`mmfer.structures.predictive.probability_samples`; else None.
+        score_low: Lower bounds (K,). Of heads that learned from votes: the share of ``people`` that would choose each
+            expression, so that so many of new people do with the probability of the interval
+            (:func:`mmfer.structures.votes.vote_interval`). Of other heads with a Gaussian: of the probabilities, by the
+            latent's deviation, see :func:`score_interval`.
         score_high: Upper bounds (K,).
+        people: How many people the bounds are about, 10; None where they are bounds of probabilities.
         uncertainty: Entropy of ``scores`` in nats, in [0, log K].
         aleatoric: Its part that stays when the latent is known, nats, or None.
         epistemic: The other part, nats, or None.
@@ -151,6 +157,8 @@ class FaceResult:
     std: np.ndarray | None = None
     score_low: np.ndarray | None = None
     score_high: np.ndarray | None = None
+    people: int | None = None
+    factor: np.ndarray | None = None
     aleatoric: float | None = None
     epistemic: float | None = None
     label_set: tuple[str, ...] | None = None
@@ -186,6 +194,7 @@ class FaceResult:
             scores=self._by_class(self.scores),
             score_low=self._by_class(self.score_low),
             score_high=self._by_class(self.score_high),
+            people=self.people,
             mean=self._by_class(self.mean),
             std=self._by_class(self.std),
             track=self.track,

@@ -22,17 +22,35 @@ _CELL = 'padding:1px 6px;text-align:left;border:none'
 
 def face_text(face: FaceResult) -> str:
     """One line: the expression, its probability with the interval, the uncertainty, and the set."""
-    text = f'{face.label} {face.score:.2f}{_between(face, face.classes.index(face.label))}'
+    place = face.classes.index(face.label)
+    text = f'{face.label} {face.score:.2f}{_between(face, place)}'
+    if face.people is not None:
+        text = f'{face.label} {face.score:.2f}, {people_words(face, place)}'
     text += f', uncertainty {face.uncertainty:.2f} nats'
     if face.label_set is not None:
         text += f', set: {set_words(face.label_set, len(face.classes))}'
     return f'{text}, abstains' if face.abstain else text
 
 
+def people_range(face: FaceResult, k: int, to: str = ' to ') -> str:
+    """How many of ``face.people`` would choose class ``k``, such as '5 to 8'; '' without bounds."""
+    if face.people is None or face.score_low is None or face.score_high is None:
+        return ''
+    low, high = (round(face.people * float(values[k])) for values in (face.score_low, face.score_high))
+    return str(low) if low == high else f'{low}{to}{high}'
+
+
+def people_words(face: FaceResult, k: int) -> str:
+    """The same as the part of a sentence: 'of 10 people, 5 to 8 would say happiness'."""
+    return f'of {face.people} people, {people_range(face, k)} would say {face.classes[k]}'
+
+
 def _between(face: FaceResult, k: int) -> str:
     """The interval of a probability; '' where there is none, or where it is a point at two digits."""
     if face.score_low is None or face.score_high is None:
         return ''
+    if face.people is not None:
+        return f', {people_range(face, k)} of {face.people} people'
     low, high = f'{face.score_low[k]:.2f}', f'{face.score_high[k]:.2f}'
     return '' if low == high else f' ({low} to {high})'
 

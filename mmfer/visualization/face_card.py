@@ -9,6 +9,7 @@ import numpy as np
 
 from mmfer.structures.label_sets import set_words
 from mmfer.structures.results import FaceResult
+from mmfer.structures.show import people_range
 
 from .contact_sheet import class_colors, fit_image
 from .face_label import chip_size, contrast, draw_chip, ink_on
@@ -59,6 +60,8 @@ def face_card(
     if face.score_low is not None:
         share = '' if level is None else f'{100 * level:g} % '
         note = f'whiskers: {share}interval that the deviation of the latent implies'
+        if face.people is not None:
+            note = f'lines: of {face.people} people, how many would say so ({share.strip() or "interval"})'
         draw_text(card, shorten(note, width - 2 * gap, small), gap, bottom + 0.2 * size, small, theme['soft'])
         bottom += line_height(small)
     return card[: bottom + round(0.5 * size)].copy()
@@ -95,6 +98,8 @@ def _draw_head(card: np.ndarray, face: FaceResult, title: str, x: int, y: int, s
     y += line
     if face.score_low is not None:
         text = f'interval {face.score_low[place]:.2f} – {face.score_high[place]:.2f}'
+        if face.people is not None:
+            text = f'{people_range(face, place, " – ")} of {face.people} people say so'
         draw_text(card, shorten(text, span, size), x, y, size, theme['soft'])
         y += line
     y += round(0.5 * size)
@@ -165,6 +170,8 @@ def _draw_bars(card: np.ndarray, face: FaceResult, x: int, y: int, row: int, siz
         if face.score_low is not None:
             low, high, middle, cap = at(face.score_low[k]), at(face.score_high[k]), (a + b) // 2, round(0.2 * row)
             stroke = max(1, size // 8)
+            if face.people is not None:  # another scale than the bar's: shares of people, on a line of its own
+                middle, cap, tip = b + round(0.12 * row), round(0.08 * row), left - 1
             inside = ink_on(color) if contrast(color, theme['ink']) < 2 else theme['ink']
             for start, stop, ink in ((low, min(high, tip), inside), (max(low, tip), high, theme['ink'])):
                 if start <= stop:

@@ -12,6 +12,7 @@ import numpy as np
 
 from mmfer.structures.label_sets import set_words
 from mmfer.structures.results import FaceResult
+from mmfer.structures.show import people_range
 from mmfer.visualization.contact_sheet import class_colors
 from mmfer.visualization.face_label import ink_on
 from mmfer.visualization.faces import draw_faces
@@ -133,6 +134,8 @@ def _words(face: FaceResult) -> str:
 def _bars(face: FaceResult, level: float | None, truth: dict | None) -> str:
     has_interval = face.score_low is not None
     share = 'interval' if level is None else f'{100 * level:g} % interval'
+    if face.people is not None:
+        share = f'of {face.people} people'
     true = ['<i class="mm-key"></i>true'] if truth else []
     columns = ['expression', '', 'probability', *([share] if has_interval else []), *true]
     head = ''.join(
@@ -147,8 +150,12 @@ def _bars(face: FaceResult, level: float | None, truth: dict | None) -> str:
         cells = ''
         if has_interval:
             low, high = 100 * face.score_low[k], 100 * face.score_high[k]
-            marks += f'<i class="mm-whisker" style="left: {low:.2f}%; width: {high - low:.2f}%"></i>'
-            cells += f'<td class="mm-interval">{face.score_low[k]:.2f}–{face.score_high[k]:.2f}</td>'
+            between = f'{face.score_low[k]:.2f}–{face.score_high[k]:.2f}'
+            if face.people is None:
+                marks += f'<i class="mm-whisker" style="left: {low:.2f}%; width: {high - low:.2f}%"></i>'
+            else:
+                between = people_range(face, k, '–')
+            cells += f'<td class="mm-interval">{between}</td>'
         if truth:
             value = truth.get(name, 0.0)
             marks += f'<i class="mm-truth" style="left: {100 * value:.2f}%"></i>'

@@ -9,7 +9,9 @@ from PIL import Image
 
 from mmfer.inference.inferencer import ExpressionInferencer
 from mmfer.inference.tracks import entropy
+from mmfer.structures.predictive import probability_samples
 from mmfer.structures.results import Face, score_interval
+from mmfer.structures.votes import vote_interval
 from mmfer.utils.views import VIEWS, make_views
 
 BLUE, GREEN, RED, GREY = (200, 30, 30), (30, 200, 30), (30, 30, 200), (99, 99, 99)
@@ -282,3 +284,27 @@ def test_views_of_a_face_are_merged(tta):
     assert make(tta=tta)(plain(RED), 'bgr')[0].faces[0].epistemic == pytest.approx(0, abs=1e-6)
     with pytest.raises(ValueError, match="tta='both'"):
         make(tta='both')
+
+
+@pytest.mark.parametrize('rank', [0, 2])
+def test_bounds_of_a_head_that_learned_from_votes_are_about_people(rank):
+    factor = np.random.default_rng(0).normal(0, 0.8, (2, 4, rank))
+
+    class Voted(ColourClassifier):
+        votes = True
+
+        def __call__(self, images):
+            fields = super().__call__(images)
+            fields['pred_std'] = np.sqrt(0.5 + np.square(factor[: len(images)]).sum(-1))
+            return dict(fields, pred_factor=factor[: len(images)]) if rank else fields
+
+    calibration = (np.full(4, 3.0), np.zeros(4))  # of the one label of a face, and not of shares
+    for face in make(Voted(calibration=calibration))(halves(RED, GREEN), 'bgr')[0].faces:
+        fields = dict(pred_mean=face.mean, pred_std=face.std)
+        if rank:
+            fields.update(pred_factor=face.factor)
+        low, high = vote_interval(probability_samples(fields), 10, 0.9)
+        np.testing.assert_allclose(10 * face.score_low, low)
+        np.testing.assert_allclose(10 * face.score_high, high)
+        assert face.people == 10
+        assert low.max() < high.max()

@@ -77,3 +77,13 @@ def test_tables():
     assert table.scores_happiness.tolist()[:2] == [0.9, 0.9]
     assert pandas.isna(table.label[2])
     assert table.error[3] == 'broken'
+
+
+def test_bounds_of_people():
+    told = face(people=10, score_low=np.array([0.5, 0.0]), score_high=np.array([0.8, 0.0]))
+    assert repr(told) == 'FaceResult(happiness 0.90, of 10 people, 5 to 8 would say happiness, uncertainty 0.33 nats)'
+    page = image(faces=(told,))._repr_html_()
+    assert '0.90, 5 to 8 of 10 people' in page
+    assert '0.10, 0 of 10 people' in page
+    assert told.to_dict()['people'] == 10
+    assert 'people' not in face().to_dict()

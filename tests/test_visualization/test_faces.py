@@ -151,6 +151,9 @@ def test_a_card_has_whiskers_and_parts_of_the_uncertainty_where_they_are_known()
     assert sets[0].shape == sets[1].shape
     assert len(sets[0]) > len(plain)
     assert (sets[0] != sets[1]).any()
+    votes = [face_card(img, make_face(score=0.5, people=people), level=0.9) for people in (None, 10)]
+    assert votes[0].shape == votes[1].shape
+    assert (votes[0] != votes[1]).any()
     sure = FaceResult((0, 0, 1, 1), ('a', 'b'), 'a', np.array([1.0, 0.0]), 0.0)
     assert face_card(img[:1, :1], sure).shape[1] == 440
 

@@ -135,3 +135,12 @@ def test_names_of_classes_are_text():
     answer = answer_of(make_face(classes=('<script>', 'happiness', 'a"b'), label='<script>'))
     elements, _ = parse(cards_html(answer, 1) + stage_html(answer) + summary_html(answer, 1) + summary_html('<script>'))
     assert all(tag != 'script' for tag, _ in elements)
+
+
+def test_bounds_of_people_are_no_whiskers():
+    low, high = np.array([0.0, 0.5, 0.1]), np.array([0.2, 0.8, 0.1])
+    html = cards_html(answer_of(full_face(people=10, score_low=low, score_high=high)), 1.0, 0.9)
+    _, text = parse(html)
+    assert 'mm-whisker' not in html
+    assert 'of 10 people' in text
+    assert '5–8' in text
