@@ -122,7 +122,7 @@ def run_page(checkout, call_tool, monkeypatch):
 
 
 PLAIN = ('app.md', 'compare_heads.md', 'faq.md', 'migrating.md', 'reproduce.md', 'running.md')
-PLAIN += ('uncertainty.md', 'visualization.md')
+PLAIN += ('groups.md', 'uncertainty.md', 'visualization.md')
 # A model that has learned next to nothing: of 300 images it has more than one in a hundred right, of 30 perhaps not.
 MORE = '--max-error 0.99 --cfg-options test_dataloader.dataset.num_samples=600'
 CHANGES = {'uncertainty.md': [('--max-error 0.05', MORE), ('--holdout 0.5', '--holdout 0.5 --method none')]}

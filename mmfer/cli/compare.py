@@ -4,6 +4,7 @@
     mmfer compare A.py B.py C.py --seeds 0 1 2 --work-dir DIR
     mmfer compare CONFIG --heads vich linear --label-noise 0 0.1 0.2 --occlusion 0.2 --regions eyes --work-dir DIR
     mmfer compare --from DIR... --occlusion 0.1 0.2 0.3
+    mmfer compare --from DIR... --by gender
     mmfer compare CONFIG --heads vich linear --plan
 
 The config of each method is written to DIR/METHOD/config.py, its runs to DIR/METHOD/seed_S (train.log, checkpoints,
@@ -83,6 +84,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='the figure that decides, chosen before looking; all: one correction for all of them [accuracy]',
     )
     parser.add_argument(
+        '--by',
+        nargs='+',
+        default=[],
+        metavar='COLUMN',
+        help='also report by group of faces, e.g. gender: the group that each method serves worst, and the gap. '
+        'The column stands in meta_keys of PackInputs in the test pipeline',
+    )
+    parser.add_argument(
         '--strict', action='store_true', help='refuse to report where the terms have a warning, e.g. mixed checkpoints'
     )
     parser.add_argument(
@@ -145,6 +154,7 @@ def run(args: argparse.Namespace) -> int:
         shlex.join(['mmfer', *args.words]),
         primary=args.primary,
         strict=args.strict,
+        by=args.by,
     )
     if args.finished:
         return experiments.report_finished(args.finished, output, tests, args.methods, args.jobs)

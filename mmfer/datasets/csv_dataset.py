@@ -19,6 +19,7 @@ from .csv_table import read_table
 from .left_out import LeftOut
 from .votes import VoteSubset
 
+TAKEN = ('img_path', 'gt_label', 'gt_score', 'votes', 'tied', 'face_box', 'sample_idx', 'img', 'img_shape', 'ori_shape')
 WHOLE_NUMBER = re.compile(r'\d{1,9}(\.0*)?')  # tables that went through pandas may say 3.0
 
 
@@ -57,6 +58,8 @@ class CSVDataset(FERDataset):
         folds: Take these folds. By default all.
         exclude_folds: Take all folds but these.
         subject_column: Column of the people.
+        columns: Further columns to keep, as text of entries under the same name; None where a cell is empty. Metrics
+            get at them by ``meta_keys`` of ``PackInputs``, such as ``GroupMetric`` by its groups.
         box_columns: Columns of the face boxes; rows may leave all four empty. None does not read them.
         delimiter: ',', tab, ';' or another character. Defaults to 'auto': the one of these three that the header has
             most of.
@@ -94,6 +97,7 @@ class CSVDataset(FERDataset):
         folds: Optional[Sequence] = None,
         exclude_folds: Optional[Sequence] = None,
         subject_column: str = 'subject',
+        columns: Sequence = (),
         box_columns: Optional[Sequence] = ('x1', 'y1', 'x2', 'y2'),
         delimiter: str = 'auto',
         metainfo: Optional[Mapping] = None,
@@ -103,7 +107,9 @@ class CSVDataset(FERDataset):
         super().__init__(
             data_root=data_root, ann_file=ann_file, split=split, metainfo=metainfo, lazy_init=True, **options
         )
-        lists = dict(classes=classes, vote_columns=vote_columns, folds=folds, exclude_folds=exclude_folds)
+        lists = dict(
+            classes=classes, vote_columns=vote_columns, folds=folds, exclude_folds=exclude_folds, columns=columns
+        )
         for option, value in dict(lists, box_columns=box_columns).items():
             if isinstance(value, str) or not isinstance(value, (Sequence, Mapping, type(None))):
                 raise TypeError(f'CSVDataset: {option}={value!r} must be a sequence')
@@ -124,6 +130,10 @@ class CSVDataset(FERDataset):
         self.ties, self.delimiter = ties, delimiter
         self.vote_subset = VoteSubset(self, votes_used, votes_seed)
         self.box_columns = tuple(box_columns or ())
+        self.columns = tuple(columns or ())
+        taken = [name for name in self.columns if name in TAKEN]
+        if taken:
+            raise ValueError(f'CSVDataset: columns={columns!r}: {", ".join(taken)} means something else in an entry')
         self.folds = None if folds is None else tuple(map(_plain, folds))
         self.exclude_folds = None if exclude_folds is None else tuple(map(_plain, exclude_folds))
         self._given = () if classes is None else own_classes(classes)
@@ -168,12 +178,13 @@ class CSVDataset(FERDataset):
     def _rows(self) -> Iterator[tuple]:
         """Yield (number, dict of column -> cell) of the rows; those with wrong numbers of cells are reported."""
         columns, optional = [self.path_column, *(self.vote_columns or [self.label_column])], [self.subject_column]
+        columns += self.columns
         (columns if self.split else optional).append(self.split_column)
         (optional if self.folds is None and self.exclude_folds is None else columns).append(self.fold_column)
         names = (*columns, *optional, *self.box_columns)
         remedy = (
             'Name the columns with the options path_column, label_column, vote_columns, split_column, fold_column, '
-            'box_columns, and the character between them with delimiter'
+            'columns, box_columns, and the character between them with delimiter'
         )
         rows = read_table(
             *(self.ann_file, columns, 'CSVDataset', self.report, optional, self.box_columns),
@@ -275,6 +286,7 @@ class CSVDataset(FERDataset):
         entry = dict(img_path=path if '://' in path else os.path.join(self.img_prefix, path), **labels)
         if any(box):
             entry['face_box'] = box
+        entry.update((name, cells[name] or None) for name in self.columns)
         if cells.get(self.subject_column):
             entry['subject'] = cells[self.subject_column]
         return entry

@@ -26,8 +26,8 @@ class KDEF(TreeDataset):
 
     The name says it all: ``AF01AFFL.JPG`` is session A, gender F, person 01, expression AF (afraid; AN angry, DI
     disgusted, HA happy, NE neutral, SA sad, SU surprised), angle FL (full left profile; HL half left, S straight, HR
-    half right, FR full right). Entries have ``subject`` such as 'F01' (the same in both sessions), ``session`` and
-    ``angle``.
+    half right, FR full right). Entries have ``subject`` such as 'F01' (the same in both sessions), ``gender``,
+    ``session`` and ``angle``.
 
     Known faults of the distribution: two files have cut names and are read as what is missing beside them (MISNAMED);
     ten photographs, none of them straight, are black (BLACK).
@@ -108,7 +108,9 @@ class KDEF(TreeDataset):
                 if self.drop_black:
                     continue
             label = EXPRESSION_CODES.index(expression)
-            data_list.append(dict(img_path=path, gt_label=label, subject=subject, session=session, angle=names[code]))
+            gender = 'female' if subject[0] == 'F' else 'male'
+            entry = dict(img_path=path, gt_label=label, subject=subject, gender=gender)
+            data_list.append(dict(entry, session=session, angle=names[code]))
         if black and not self.drop_black:
             text = f'KDEF: {len(black)} photographs are black; drop_black=True leaves them out: {first_names(black)}'
             print_log(text, logger='current', level=logging.WARNING)

@@ -25,6 +25,8 @@ class RAFDB(FERDataset):
         img_prefix: Folder of the images.
         img_suffix: What the names of the images add to those in the list. Defaults to '_aligned'; '' for
             ``img_prefix='Image/original'``.
+        attributes: Read what people said of each face from 'Annotation/manual', as columns ``gender`` (male, female,
+            unsure), ``race`` (Caucasian, African-American, Asian) and ``age`` (0-3, 4-19, 20-39, 40-69, 70+).
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
     """
 
@@ -36,7 +38,13 @@ class RAFDB(FERDataset):
   data_root/
     EmoLabel/list_patition_label.txt
     Image/aligned/train_00001_aligned.jpg ... train_12271_aligned.jpg, test_0001_aligned.jpg ... test_3068_aligned.jpg
+    Annotation/manual/train_00001_manu_attri.txt ...   (with attributes=True)
 """
+    ATTRIBUTES = dict(
+        gender={'0': 'male', '1': 'female', '2': 'unsure'},
+        race={'0': 'Caucasian', '1': 'African-American', '2': 'Asian'},
+        age={'0': '0-3', '1': '4-19', '2': '20-39', '3': '40-69', '4': '70+'},
+    )
 
     def __init__(
         self,
@@ -45,9 +53,11 @@ class RAFDB(FERDataset):
         ann_file: str = 'EmoLabel/list_patition_label.txt',
         img_prefix: str = 'Image/aligned',
         img_suffix: str = '_aligned',
+        attributes: bool = False,
         **options,
     ):
         self.img_suffix = img_suffix
+        self.attributes = attributes
         super().__init__(data_root=data_root, ann_file=ann_file, img_prefix=img_prefix, split=split, **options)
 
     def load_data_list(self) -> list:
@@ -69,5 +79,19 @@ class RAFDB(FERDataset):
             elif part == self.split:
                 stem, extension = os.path.splitext(name)
                 path = os.path.join(self.img_prefix, f'{stem}{self.img_suffix}{extension}')
-                data_list.append(dict(img_path=path, gt_label=labels[fields[1]]))
+                entry = dict(img_path=path, gt_label=labels[fields[1]])
+                data_list.append(dict(entry, **self._attributes(stem)) if self.attributes else entry)
         return data_list
+
+    def _attributes(self, stem: str) -> dict:
+        """Columns of a face: its file has five landmarks, then a number a line for each attribute."""
+        path = os.path.join(self.data_root, 'Annotation', 'manual', f'{stem}_manu_attri.txt')
+        try:
+            with open(path, encoding='utf-8-sig') as file:
+                lines = file.read().split('\n')
+            return {name: names[lines[i].strip()] for i, (name, names) in enumerate(self.ATTRIBUTES.items(), 5)}
+        except FileNotFoundError:
+            self.report('files of attributes that do not exist (attributes=False reads none)', path)
+        except (KeyError, IndexError, UnicodeDecodeError):
+            self.report('files of attributes without gender, race and age in lines 6 to 8', path)
+        return {}

@@ -21,6 +21,7 @@ from .arguments import check_integer
 from .base_fer_dataset import FERDataset
 from .synth import Appearance, render_face, sample_appearance
 from .synth.annotators import label_distribution, majority, sample_intensities
+from .synth.appearance import luminance
 from .synth.render import MIN_SIZE
 from .votes import VoteSubset
 
@@ -58,6 +59,7 @@ class SynthFER(FERDataset):
         cache: 'memory', or True, renders all faces once, when the set is first used (so before data loading workers
             start), and keeps them: num_samples * size * size * 3 bytes of memory. 'disk' keeps them in a file, in the
             folder of ``mmfer.utils.cache``, which later runs read and all processes share.
+        attributes: Tell who is drawn in columns ``skin`` (light, medium, dark), ``glasses`` and ``beard`` (yes, no).
         allow_empty_classes: Warn of classes without samples, as a small set need not show all, instead of raising an
             error.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
@@ -87,6 +89,7 @@ class SynthFER(FERDataset):
         votes_used: Optional[int] = None,
         votes_seed: int = 0,
         cache: Union[bool, str] = False,
+        attributes: bool = False,
         allow_empty_classes: bool = True,
         **options,
     ):
@@ -105,6 +108,7 @@ class SynthFER(FERDataset):
         self.temperature = float(temperature)
         self._agrees = np.zeros(0, dtype=bool)
         self.cache = cache
+        self.attributes = attributes
         self._images: Optional[np.ndarray] = None
         self._rows: dict = {}
         super().__init__(split=split, allow_empty_classes=allow_empty_classes, **options)
@@ -156,6 +160,8 @@ class SynthFER(FERDataset):
             data_list.append(
                 dict(face_index=index, gt_label=label, gt_score=score, intensities=intensities, votes=votes)
             )
+            if self.attributes:
+                data_list[-1].update(coarse_attributes(self.person(index)))
         return data_list
 
     def get_data_info(self, idx: int) -> dict:
@@ -222,3 +228,13 @@ class SynthFER(FERDataset):
             self._images = np.empty(shape, dtype=np.uint8)
             draw(self._images)
         self._rows = {index: row for row, index in enumerate(faces)}
+
+
+def coarse_attributes(person: Appearance) -> dict:
+    """Skin (light, medium and dark, a third each), glasses and beard (yes, no) of a person, as text."""
+    tone = luminance(person.skin)
+    return dict(
+        skin='light' if tone > 184 else 'medium' if tone > 127 else 'dark',
+        glasses='no' if person.glasses == 'none' else 'yes',
+        beard='no' if person.beard == 'none' else 'yes',
+    )

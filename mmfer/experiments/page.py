@@ -15,6 +15,7 @@ from mmfer.utils.tables import render_table
 
 from .changes import Changes
 from .figures import COVERAGES, FIGURES
+from .groups import GroupTest, by_table, group_table
 from .ood import OODTest
 from .results import Run
 from .statistics import STATEMENTS, Comparison, PairedTest, Summary
@@ -61,6 +62,14 @@ OOD = (
     'Each method also answers images of other data. A score that is higher for them tells them apart: AUROC, these '
     'images positive, chance is 50 % ([Hendrycks & Gimpel](https://arxiv.org/abs/1610.02136)); below 50 % the method '
     'is surer of them than of its own. FPR95: own images that are refused where 95 % of the others are.'
+)
+BY_GROUP = (
+    "Intervals of shares are Clopper and Pearson's, others bootstrap ones; that of the gap holds for all pairs of "
+    'groups at once. *By chance* is the mean of the largest gap where faces are dealt out to the groups at random, *p* '
+    'that of the permutation test of the groups ([DiCiccio et al.](https://arxiv.org/abs/2007.05124)), *within '
+    'classes* the same where faces change groups within their class alone: a gap that is gone there is one of '
+    'expressions. Holm: over the methods, for one column and figure. Selective risk: wrong answers among the 90 % of '
+    'all faces of which a model is surest.'
 )
 NOTES = """\
 - *mean ± sd* is over the seeds (sample standard deviation); the range in brackets is the {level} % interval of the
@@ -146,8 +155,8 @@ def _there(result: Comparison, names: Iterable[str]) -> list[str]:
 
 
 # ---- the terminal ----------------------------------------------------------------------------------------------------
-def terminal_table(result: Comparison, changes: Sequence[Changes] = ()) -> str:
-    """The tables for a terminal: figures of each method, and its accuracy under each condition."""
+def terminal_table(result: Comparison, changes: Sequence[Changes] = (), groups: Sequence[GroupTest] = ()) -> str:
+    """The tables for a terminal: figures of each method, its accuracy under each condition, and figures by group."""
     names, methods = _there(result, SHORT), by_accuracy(result)
     against = result.reference or methods[0]
     header = ['method', 'seeds', *(SHORT[name] for name in names)]
@@ -164,6 +173,9 @@ def terminal_table(result: Comparison, changes: Sequence[Changes] = ()) -> str:
             [m, *(_cell('accuracy', each.summary('accuracy', m, c), True) for c in each.conditions)] for m in methods
         ]
         tables.append(render_table([f'{each.kind}: accuracy %', *each.conditions], rows))
+    for (by, name), own in by_table(groups).items():
+        header, rows = group_table(own)
+        tables.append(render_table([f'{name} ({own[0].found.unit}) by {by}', *header[1:]], rows))
     return '\n\n'.join(table.rstrip('\n') for table in tables)
 
 
@@ -175,6 +187,7 @@ def page(
     terms: Sequence[str] = (),
     changes: Sequence[Changes] = (),
     ood: Sequence[OODTest] = (),
+    groups: Sequence[GroupTest] = (),
 ) -> str:
     """The report in Markdown.
 
@@ -185,6 +198,7 @@ def page(
         terms: Sentences on what the trainings had in common.
         changes: What each kind of condition does.
         ood: How the methods tell other images.
+        groups: Figures by group of faces.
     """
     first, number = runs[0], len(result.methods)
     counts = np.bincount(first.labels, minlength=len(first.classes))
@@ -206,6 +220,7 @@ def page(
     if ood:
         header = ['method', 'other images', 'ranked by', 'AUROC %', 'FPR95 %']
         parts += _section('Out-of-distribution images', OOD, markdown_table(header, map(_ood_row, ood)))
+    parts += _section('Groups', BY_GROUP, *_groups(groups)) if groups else []
     parts += _section('Tests', *_tests(result)) if result.pairs else []
     parts += _section('Terms of the comparison', _listed(terms)) if terms else []
     values = dict(level=f'{100 * result.level:g}', alpha=f'{result.alpha:g}')
@@ -244,6 +259,15 @@ def _conditions(result: Changes) -> list[str]:
             parts += changes(result.margins, f'That change less that of `{reference}` (below 0: more is lost):')
         text = f'Difference to `{reference}` within each column:'
         parts += table(lambda *key, cells=cells: cells[key], [base, *others], text)
+    return parts
+
+
+def _groups(tests: Sequence[GroupTest]) -> list[str]:
+    parts = []
+    for (by, name), own in by_table(tests).items():
+        notes = dict.fromkeys(note for test in own for note in test.notes)
+        parts += [f'### {name} ({own[0].found.unit}) by {by}', markdown_table(*group_table(own))]
+        parts += [_listed(notes)] if notes else []
     return parts
 
 

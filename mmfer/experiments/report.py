@@ -18,10 +18,11 @@ from mmfer.utils.files import write_json, write_text
 from .changes import Changes, assess
 from .conditions import Condition
 from .figures import BINS, FIGURES
+from .groups import GroupTest, compare_by, group_verdict
 from .ood import OODTest, tell_apart
 from .page import CONDITION_TABLES, CONDITIONS, by_accuracy, page, shown_path, terminal_table
 from .results import Run, methods_of
-from .statistics import Comparison, common_seeds, compare, default_reference
+from .statistics import ALL, Comparison, common_seeds, compare, default_reference
 from .verdict import verdict
 
 AXES = {'label noise': 'wrong training labels (%)', 'occlusion': 'share of the face that is covered (%)'}
@@ -37,6 +38,7 @@ class Report:
         comparison: All figures and tests of the baseline.
         changes: What each kind of condition does.
         ood: How the methods tell out-of-distribution images.
+        groups: Figures of the methods by group of faces.
         files: Name -> path of what was written: ``report.md``, ``report.json`` and the plots.
     """
 
@@ -45,6 +47,7 @@ class Report:
     comparison: Comparison
     changes: list[Changes]
     ood: list[OODTest]
+    groups: list[GroupTest] = field(default_factory=list)
     files: dict[str, Path] = field(default_factory=dict)
 
 
@@ -55,6 +58,7 @@ def write_report(
     reference: str | None = None,
     terms: Sequence[str] = (),
     primary: str = 'accuracy',
+    by: Sequence[str] = (),
 ) -> Report:
     """Compare runs and write ``report.md``, ``report.json`` and the plots.
 
@@ -65,8 +69,10 @@ def write_report(
         reference: As ``primary``: see :func:`compare`. With several conditions there always is a reference.
         terms: Sentences on what the methods had in common in their trainings; warnings also stand in the verdict.
 
+        by: Columns of the predictions to group the faces by, see :func:`mmfer.experiments.groups.compare_by`.
+
     Raises:
-        ValueError: See :func:`compare` and :func:`assess`.
+        ValueError: See :func:`compare`, :func:`assess` and :func:`compare_by`.
     """
     baseline = next(iter(table.values()))
     runs, _ = common_seeds(baseline)
@@ -76,10 +82,13 @@ def write_report(
     result = compare(baseline, level, reference, primary)
     changes = [assess(table, kind, result) for kind in kinds]
     ood = tell_apart(runs, {each.name: own for each, own in table.items() if each.kind == 'ood'}, level)
-    lines = [*verdict(result, changes, ood), *(line for line in terms if line.startswith('WARNING'))]
-    report = Report(terminal_table(result, changes), lines, result, changes, ood)
+    names = dict.fromkeys(['accuracy' if primary == ALL else primary, 'selective_risk'])
+    groups = compare_by(runs, by, level, list(names))
+    told = [*verdict(result, changes, ood), *group_verdict(groups, result.alpha)]
+    lines = [*told, *(line for line in terms if line.startswith('WARNING'))]
+    report = Report(terminal_table(result, changes, groups), lines, result, changes, ood, groups)
     trained = [run for each, own in table.items() if each.kind == 'label noise' for run in own]
-    markdown = page(trained, result, lines, terms, changes, ood)
+    markdown = page(trained, result, lines, terms, changes, ood, groups)
     content = _content(trained, report, terms)
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
@@ -118,6 +127,7 @@ def _content(runs: Sequence[Run], report: Report, terms: Sequence[str]) -> dict[
         **{name: getattr(report.comparison, name) for name in report.comparison.__dataclass_fields__},
         conditions={each.kind: each for each in report.changes},
         ood=report.ood,
+        groups=report.groups,
     )
     return plain(content)
 

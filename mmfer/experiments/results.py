@@ -44,6 +44,7 @@ class Run:
         protocol: What was tested: data set, split, rule.
         config: Config file; ``checkpoint``: the file that was tested.
         metrics: What the test of the run measured itself.
+        columns: Name -> (N,) text of each image, None where it has none: what the images may be grouped by.
         facts: Of the training, as far as known: those of ``FACTS``.
         finished: Content of the ``finished.json`` beside it; None without.
     """
@@ -65,6 +66,7 @@ class Run:
     config: str = ''
     checkpoint: str = ''
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    columns: Mapping[str, list] = field(default_factory=dict, repr=False)
     facts: Mapping[str, Any] = field(default_factory=dict)
     finished: Mapping[str, Any] | None = field(default=None, repr=False)
 
@@ -84,6 +86,7 @@ class Run:
     def take(self, order: np.ndarray) -> None:
         """Put the images into another order."""
         self.images = [self.images[i] for i in order]
+        self.columns = {name: [texts[i] for i in order] for name, texts in self.columns.items()}
         for name in ('labels', 'scores', *VALUES, *ROWS):
             if getattr(self, name) is not None:
                 setattr(self, name, getattr(self, name)[order])
@@ -247,10 +250,17 @@ def _run(file: Path, content: Any, finished: Mapping | None) -> Run:
         config=str(content.get('config') or ''),
         checkpoint=str(content.get('checkpoint') or ''),
         metrics=content.get('metrics') or {},
+        columns=_texts(records),
         facts={k: source[k] for source in (content, known) for k in FACTS if source.get(k) is not None},
         finished=finished,
         **columns,
     )
+
+
+def _texts(records: Sequence[dict]) -> dict[str, list]:
+    """Columns of text, such as what the images may be grouped by."""
+    names = dict.fromkeys(name for record in records for name, value in record.items() if isinstance(value, str))
+    return {name: [record.get(name) for record in records] for name in names if name != 'img_path'}
 
 
 def _column(records: Sequence[dict], name: str, shape: tuple, required: bool = False) -> np.ndarray | None:

@@ -13,6 +13,7 @@ from mmfer.utils.folder_lock import sole_run
 from mmfer.utils.tables import render_table
 
 from .conditions import PREDICTIONS, Condition, label_noise, training_condition
+from .groups import check_columns
 from .label_noise import LabelNoise
 from .methods import CONFIG, plan_methods, write_configs
 from .page import shown_path
@@ -36,6 +37,7 @@ class Output:
         called: The command that the user called.
         primary: See :func:`mmfer.experiments.statistics.compare`.
         strict: Refuse a comparison whose terms have a warning, such as mixed checkpoints.
+        by: See :func:`mmfer.experiments.write_report`.
         say: Prints a line.
     """
 
@@ -46,6 +48,7 @@ class Output:
     say: Say = say_now
     primary: str = 'accuracy'
     strict: bool = False
+    by: Sequence[str] = ()
 
 
 def compare_methods(
@@ -98,6 +101,7 @@ def compare_methods(
         for method in plan_methods(configs, heads, output.folder / name, cfg_options, amp, noise, epochs):
             if checkpoint == 'best' and not method.settings.get('default_hooks.checkpoint.save_best'):
                 raise ValueError(f'checkpoint=best: {method.name} sets no default_hooks.checkpoint.save_best')
+            check_columns(method.settings, output.by, method.name)
             methods.append(method)
             for seed in seeds:
                 own = [condition, *tests] if condition == conditions[0] else [condition]
@@ -203,7 +207,7 @@ def _finish(
         notes += [f'Reported by `{output.called}`.'] if output.called and output.called not in commands else []
         if missing:
             notes.append(f'MISSING, so not in this report: {", ".join(task.name for task in missing)}.')
-        report = write_report(table, output.folder, output.level, reference, notes, output.primary)
+        report = write_report(table, output.folder, output.level, reference, notes, output.primary, output.by)
         output.say(f'\n{report.table}\n')
         for line in dict.fromkeys([*report.verdict, *notes]):
             output.say(f'- {line}')

@@ -332,3 +332,17 @@ def test_classes_of_any_name(tmp_path):
 def test_classes_named_by_digits_are_names_first(tmp_path):
     root = make_table(tmp_path, ['a.png,1', 'b.png,2.0', 'c.png,3'], 'path,label')
     assert CSVDataset(root, classes=('1', 2, '3')).get_gt_labels().tolist() == [0, 1, 2]
+
+
+def test_further_columns(tmp_path):
+    rows = ['a.png,happy,female,20', 'b.png,fear, ,31']
+    root = make_table(tmp_path, rows, 'path,label,Gender,age')
+    dataset = CSVDataset(root, columns=['gender', 'age'])
+    assert dataset.column('gender') == ['female', None]
+    assert dataset.column('age') == ['20', '31']
+    with pytest.raises(ValueError, match='no column race.*options path_column.*columns'):
+        CSVDataset(root, columns=['race'])
+    with pytest.raises(ValueError, match='img_path means something else'):
+        CSVDataset(root, columns=['img_path'])
+    with pytest.raises(TypeError, match="columns='gender' must be a sequence"):
+        CSVDataset(root, columns='gender')

@@ -19,6 +19,7 @@ def test_published_layout(tmp_path, top):
     entry = dataset.entry(7)
     assert tail(tmp_path / top, entry['img_path']) == 'AM02/AM02AFS.JPG'
     assert (entry['gt_label'], entry['subject'], entry['session'], entry['angle']) == (0, 'M02', 'A', 'straight')
+    assert entry['gender'] == 'male'
     assert dataset.column('subject') == ['F01'] * 7 + ['M02'] * 7 + ['F01'] * 7
 
 

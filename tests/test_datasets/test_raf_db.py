@@ -63,3 +63,24 @@ def test_counts_of_the_real_list(split, total):
     dataset = RAFDB(split=split, ann_file=str(REAL_LIST), validate=False)
     assert len(dataset) == total
     assert tuple(dataset.class_counts().values()) == RAFDB.PUBLISHED_COUNTS[split]
+
+
+def test_attributes(tmp_path):
+    root = raf_tree(tmp_path / 'raf', ['test_0001.jpg 4', 'test_0002.jpg 1', 'test_0003.jpg 1'])
+    folder = tmp_path / 'raf' / 'Annotation' / 'manual'
+    folder.mkdir(parents=True)
+    landmarks = '96.1\t71.0\n' * 5
+    for name, text in (('0001', '1\n2\n3'), ('0002', '0\r\n0\r\n0\r\n'), ('0003', '2\n1\n4\n')):
+        (folder / f'test_{name}_manu_attri.txt').write_text(landmarks + text, newline='')
+    options = dict(split='test', allow_empty_classes=True)
+    dataset = RAFDB(root, attributes=True, **options)
+    assert dataset.column('gender') == ['female', 'male', 'unsure']
+    assert dataset.column('race') == ['Asian', 'Caucasian', 'African-American']
+    assert dataset.column('age') == ['40-69', '0-3', '70+']
+    assert 'gender' not in RAFDB(root, **options)[0]
+    (folder / 'test_0001_manu_attri.txt').write_text(landmarks + '5\n2\n3\n')
+    (folder / 'test_0002_manu_attri.txt').write_text(landmarks)
+    (folder / 'test_0003_manu_attri.txt').unlink()
+    with pytest.raises(ValueError, match='2 files of attributes without gender, race and age in lines 6 to 8') as error:
+        RAFDB(root, attributes=True, **options)
+    assert '1 files of attributes that do not exist (attributes=False reads none)' in str(error.value)

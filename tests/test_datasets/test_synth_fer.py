@@ -5,6 +5,7 @@ import pytest
 from torch.utils.data import DataLoader
 
 from mmfer.datasets import FERDataset, SynthFER
+from mmfer.datasets.synth.appearance import luminance
 from mmfer.registry import DATASETS
 from mmfer.structures.expressions import EXPRESSIONS
 
@@ -229,3 +230,16 @@ def test_classes_without_samples_are_allowed_unless_refused():
     with pytest.raises(ValueError, match='SynthFER: no samples of .* in the generator'):
         SynthFER(**few, allow_empty_classes=False)
     assert len(SynthFER(split='train', num_samples=60, size=16, allow_empty_classes=False)) == 60
+
+
+def test_attributes_tell_who_is_drawn():
+    plain, told = (SynthFER(split='test', num_samples=150, size=32, attributes=on) for on in (False, True))
+    assert same(plain[5], told[5])
+    assert 'skin' not in plain[5]
+    people = [told.person(i) for i in range(150)]
+    assert told.column('glasses') == ['no' if person.glasses == 'none' else 'yes' for person in people]
+    assert told.column('beard') == ['no' if person.beard == 'none' else 'yes' for person in people]
+    tone = [luminance(person.skin) for person in people]
+    order = [told.column('skin')[i] for i in np.argsort(tone)]
+    assert order == sorted(order, key=('dark', 'medium', 'light').index)
+    assert all(35 < order.count(name) < 65 for name in ('dark', 'medium', 'light'))

@@ -14,6 +14,7 @@ def test_round_trip(tmp_path):
         for i, s in enumerate(scores)
     ]
     samples[0]['uncertainty'] = torch.tensor(0.5)
+    samples[1].update(gender='female', ori_shape=(4, 4))
     dump.process(None, samples)
     assert dump.evaluate(2) == {}
     dump.write(tmp_path / 'new' / 'out.json', metrics=dict(accuracy=50.0))
@@ -23,4 +24,6 @@ def test_round_trip(tmp_path):
     first, second = content['predictions']
     assert first == dict(img_path='0.jpg', gt_label=0, pred_label=1, pred_score=[0.25, 0.75], uncertainty=0.5)
     assert 'uncertainty' not in second
+    assert second['gender'] == 'female'
+    assert 'ori_shape' not in second
     assert [p.name for p in (tmp_path / 'new').iterdir()] == ['out.json']

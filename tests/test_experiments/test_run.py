@@ -50,7 +50,7 @@ def setup(tmp_path, monkeypatch):
 def short_report(monkeypatch):
     """A report without tests and plots, which take seconds."""
 
-    def write(table, out_dir, level, reference, terms, primary):
+    def write(table, out_dir, level, reference, terms, primary, by):
         out_dir.mkdir(exist_ok=True)
         counts = {condition.name: len(runs) for condition, runs in table.items()}
         (out_dir / 'report.md').write_text('\n'.join([f'# {counts}, level {level}, reference {reference}', *terms]))

@@ -73,6 +73,7 @@ def _class_folders(what: str, folder: str, needed: bool = True) -> Rule:
 _RAF = (
     Rule('the list EmoLabel/list_patition_label.txt', r'(list_patition_label\.txt)', r'EmoLabel/\1'),
     Rule('the images of Image/aligned (or aligned.zip)', rf'((?:train|test)_\d+_aligned{IMG})', r'Image/aligned/\1'),
+    Rule('the attributes', r'((?:train|test)_\d+_manu_attri\.txt)', r'Annotation/manual/\1', needed=False),
 )
 
 

@@ -28,8 +28,8 @@ class PackInputs(ImageTransform):
         keep_score: Pack it as ``gt_distribution`` (K,), float32, which evaluators read and no head trains on.
         votes: Pack the data set's ``votes`` (K,), int64: how many people chose each class. Heads that train on the
             likelihood of votes read them, and metrics of votes.
-        meta_keys: Keys carried as meta information where the sample has them. Defaults to the path, the index, and the
-            shapes before and after the pipeline.
+        meta_keys: Further keys carried as meta information where the sample has them, such as a column that
+            ``GroupMetric`` reads. The path, the index, and the shapes before and after the pipeline always are.
 
     Raises:
         ValueError: The image is not uint8 (H, W, 3), or the sample has no ``gt_score`` or ``votes`` though they are
@@ -43,14 +43,14 @@ class PackInputs(ImageTransform):
         soft_label: bool = False,
         keep_score: bool = False,
         votes: bool = False,
-        meta_keys: Sequence = META_KEYS,
+        meta_keys: Sequence = (),
     ):
         if isinstance(meta_keys, str):
             raise TypeError(f'PackInputs: meta_keys={meta_keys!r} must be a sequence of names')
         self.soft_label = soft_label
         self.keep_score = keep_score
         self.votes = votes
-        self.meta_keys = tuple(meta_keys)
+        self.meta_keys = tuple(dict.fromkeys((*self.META_KEYS, *meta_keys)))
 
     def transform(self, results: dict) -> dict:
         """``inputs`` and ``data_samples`` of a sample: ``img``, and its labels where it has them."""

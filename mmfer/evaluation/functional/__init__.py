@@ -24,6 +24,8 @@ from .classification import (
 from .conformal import fit_sets, images_needed, risk_threshold
 from .correlation import entropy, midranks, pearson, rank_correlation
 from .divergence import canberra, chebyshev, clark, cosine, intersection, jensen_shannon, kl_divergence
+from .group_figures import group_figure, mean_over
+from .groups import compare_groups
 from .influence import aurc_influence, auroc_influence, mean_influence, skce, spearman_influence
 from .intervals import crossed, paired_proportions, proportion_interval, studentised
 from .ranking import auroc, average_precision, fpr_at_tpr, ood_auroc, ood_ranking, rank_samples, swap
@@ -70,6 +72,7 @@ __all__ = [
     'class_accuracy',
     'class_f1',
     'classwise_calibration_error',
+    'compare_groups',
     'compare_halves',
     'confusion_matrix',
     'cosine',
@@ -84,6 +87,7 @@ __all__ = [
     'expected_calibration_error',
     'fit_sets',
     'fpr_at_tpr',
+    'group_figure',
     'half_posterior',
     'held',
     'holm',
@@ -98,6 +102,7 @@ __all__ = [
     'mcnemar',
     'mean_class_accuracy',
     'mean_influence',
+    'mean_over',
     'midranks',
     'nll',
     'ood_auroc',

@@ -21,6 +21,9 @@ def _plain(value: object) -> object:
 class PredictionDump(BaseMetric):
     """Keeps every prediction, to be written as JSON with the scores of each image.
 
+    Columns of the data set that are carried as meta information (``meta_keys`` of ``PackInputs``) are kept where they
+    are text; None is kept as well.
+
     Args:
         collect_device: Where results of several processes are gathered, ``'cpu'`` or ``'gpu'``.
     """
@@ -38,7 +41,8 @@ class PredictionDump(BaseMetric):
         for sample in data_samples:
             record = dict(img_path=sample.get('img_path'))
             record.update((name, _plain(sample[name])) for name in self.fields if name in sample)
-            self.results.append(record)
+            text = {name: value for name, value in sample.items() if isinstance(value, (str, type(None)))}
+            self.results.append({**record, **text})
 
     def compute_metrics(self, results: list) -> dict:
         """Keep the predictions of all processes; no figures."""

@@ -79,12 +79,14 @@ def test_raf_db_as_its_authors_hand_it_out(tmp_path):
         'basic/EmoLabel/list_patition_label.txt': basic['basic/EmoLabel/list_patition_label.txt'],
         'basic/Image/aligned.zip': raw.zipped({**aligned, '__MACOSX/aligned/._train_00001_aligned.jpg': b'x'}),
         'basic/Image/original.zip': raw.zipped({'original/train_00001.jpg': raw.picture(1)}),
+        'basic/Annotation/manual.zip': raw.zipped({'manual/train_00001_manu_attri.txt': b'1\n' * 8}),
         '__MACOSX/basic/EmoLabel/._list_patition_label.txt': b'x',
         'basic/.DS_Store': b'x',
     }
     raw.write_tree({'RAF.zip': raw.zipped(wrapped), **compound}, source)
     assert tuple(map(len, read_back(run('raf_db', source, tmp_path / 'a'), 'raf_db'))) == (7, 7)
-    assert sorted(path.name for path in (tmp_path / 'a').iterdir()) == ['EmoLabel', 'Image']
+    assert sorted(path.name for path in (tmp_path / 'a').iterdir()) == ['Annotation', 'EmoLabel', 'Image']
+    assert (tmp_path / 'a' / 'Annotation' / 'manual' / 'train_00001_manu_attri.txt').is_file()
     assert len(list((tmp_path / 'a' / 'Image' / 'aligned').iterdir())) == 14
     text = run('raf_compound', source, tmp_path / 'b')
     assert tuple(map(len, read_back(text, 'raf_compound'))) == (11, 11)

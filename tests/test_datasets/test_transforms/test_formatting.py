@@ -79,8 +79,9 @@ def test_flipped_views_and_samples_without_labels():
 
 
 def test_meta_keys():
-    data_sample = PackInputs(meta_keys=['flip', 'img_path'])(sample(flip=True))['data_samples']
-    assert data_sample.metainfo == dict(flip=True, img_path='a.jpg')
+    packed, plain = (PackInputs(**keys)(sample(flip=True))['data_samples'] for keys in (dict(meta_keys=['flip']), {}))
+    assert packed.metainfo == dict(plain.metainfo, flip=True)
+    assert plain.img_path == 'a.jpg'
     with pytest.raises(TypeError, match='meta_keys'):
         PackInputs(meta_keys='flip')
 
