@@ -29,9 +29,9 @@ class Calibration(nn.Module):
     heads are calibrated alike.
 
     Of the fields of a prediction, ``pred_score`` becomes p' and ``uncertainty`` its entropy, of which ``aleatoric`` and
-    ``epistemic`` keep their shares (of no uncertainty all is aleatoric), so they still add up. ``pred_mean`` and
-    ``pred_std`` of the latent, and whatever else a head knows, stay: they are no probabilities. Losses and the logits
-    of ``forward`` are not touched.
+    ``epistemic`` keep their shares (of no uncertainty all is aleatoric), so they still add up. All else that a head
+    knows stays: the latent and the distribution over vote shares are no probabilities of the one label, which is what
+    is calibrated. Losses and the logits of ``forward`` are not touched.
 
     The probabilities of classes below 1.2e-38 count as that.
 
