@@ -32,8 +32,8 @@ class Summary:
             seconds), uncertainty (mean, nats), and of each class share_<class>, share of the seconds with this label,
             answered_<class>, share of the seconds in which the model does not abstain, and episodes_<class>, a number.
             Photos have a row for each folder, in which each face counts the same, without track and seconds.
-        episodes: A row an episode: source, track, expression, onset, apex, offset (s), seconds, peak (probability at the
-            apex) and abstained (share of its seconds).
+        episodes: A row an episode: source, track, expression, onset, apex, offset (s), seconds, peak (probability at
+            the apex) and abstained (share of its seconds).
         transitions: How often one label followed another: source, track, before, after, times.
     """
 
