@@ -71,9 +71,8 @@ def _binned(strip: Strip, begin: float, end: float) -> _Binned:
     last = np.searchsorted(strip.start, middle, 'right') - 1
     lasts_into = (last >= 0) & (middle < strip.start[last] + strip.lasts[last])
     with np.errstate(invalid='ignore'):
-        parts = np.where(
-            counts[:, None] > 0, sums / counts[:, None], np.where(lasts_into[:, None], values[last], np.nan)
-        )
+        means = sums / counts[:, None]
+    parts = np.where(counts[:, None] > 0, means, np.where(lasts_into[:, None], values[last], np.nan))
     classes = strip.scores.shape[1]
     doubt = np.clip(parts[:, -2] / math.log(max(classes, 2)), 0, 1)
     return _Binned(middle, parts[:, :classes], doubt, parts[:, -1] >= 0.5)
@@ -128,17 +127,8 @@ def draw_timeline(strips: Sequence[Strip], classes: Sequence[str], title: str = 
             above = rows.pop(0) if strip.faces else None
             axes, binned = rows.pop(0), _binned(strip, begin, end)
             axes.imshow(_picture(binned, colors), extent=(begin, end, 0, 1), aspect='auto', interpolation='nearest')
-            axes.fill_between(
-                binned.middle,
-                0,
-                1,
-                where=binned.abstains,
-                step='mid',
-                hatch='////',
-                facecolor='none',
-                edgecolor=INK,
-                lw=0,
-            )
+            hatch = dict(hatch='////', facecolor='none', edgecolor=INK, linewidth=0)
+            axes.fill_between(binned.middle, 0, 1, where=binned.abstains, step='mid', **hatch)
             dress(axes)
             axes.grid(False)
             axes.set_ylim(0, 1)
@@ -222,13 +212,8 @@ def timeline_page(strips: Sequence[Strip], classes: Sequence[str], title: str = 
             hoverinfo='skip',
         )
         figure.add_trace(hatched, row, 1)
-    figure.update_layout(
-        title=title,
-        hovermode='x unified',
-        template='plotly_white',
-        height=150 + 170 * len(strips),
-        plot_bgcolor='#ededed',
-    )
+    figure.update_layout(title=title, height=150 + 170 * len(strips))
+    figure.update_layout(hovermode='x unified', template='plotly_white', plot_bgcolor='#ededed')
     figure.update_yaxes(range=[0, 1], showgrid=False, fixedrange=True, title='probability')
     figure.update_xaxes(range=[begin, end], showgrid=False)
     figure.update_xaxes(title='seconds', row=len(strips), col=1)

@@ -1,0 +1,191 @@
+"""A corpus from its files to its shards, by processes that may be killed at any time."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+from mmfer.inference.writers import SCHEMA
+from mmfer.utils.files import sha256
+from mmfer.utils.optional import require
+from mmfer.utils.progress import track
+from mmfer.version import __version__
+
+from .manifest import write_manifest
+from .plan import Shard, check_part, list_files, open_plan
+from .worker import Job, work
+
+SHARD = 256  # photos
+STRIKES = 3  # so often a file may be looked at while its process ends, before it is left out
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where a corpus stands.
+
+    Attributes:
+        shards: How many there are.
+        done: How many of them are written.
+        states: Files by what became of them: 'done', 'partly', 'failed' or 'open'; see
+            :func:`mmfer.inference.corpus.manifest.write_manifest`.
+        held: Names of shards that other processes look at, and which.
+    """
+
+    shards: int
+    done: int
+    states: Counter
+    held: dict[str, str]
+
+
+def predict_corpus(
+    inferencer: Any,
+    inputs: Iterable[str | os.PathLike],
+    out: str | Path,
+    jobs: int = 1,
+    part: tuple[int, int] | None = None,
+    stride: int = 1,
+    shard: int = SHARD,
+    resume: bool = True,
+) -> Outcome:
+    """Look at many files and write a folder of Parquet files, which :func:`mmfer.read_results` reads as one table.
+
+    Killed at any time and started again it goes on: a shard is written whole or not at all, no file is in two of them,
+    and none is left out. Files that were added since then come into new shards. Any number of processes and machines
+    that see the folder may do the same at once: each begins with its part, and helps the others when that is done; a
+    lock keeps them off each other's shards. What cannot be read has a row with its ``error``.
+
+    Args:
+        inferencer: An :class:`mmfer.ExpressionInferencer`; each process has a copy of it.
+        inputs: Files, folders, and lists of them (``.txt``, a path a line).
+        out: The folder, such as ``results.parquet``.
+        jobs: Processes.
+        part: Number of this part, from 0, and how many there are; None is all.
+        stride: Every so many frames of videos.
+        shard: Photos in a shard; videos count by their bytes.
+        resume: Go on with what ``out`` holds; else refuse it.
+
+    Raises:
+        ValueError: If an argument is wrong, or ``out`` was begun with other settings.
+        FileNotFoundError: If an input is not there.
+        OSError: If results cannot be written, as on a full disk; those that are written stay.
+        ImportError: If pyarrow is not installed.
+    """
+    for name, value in dict(jobs=jobs, stride=stride, shard=shard).items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f'{name}={value!r}: a whole number from 1 on')
+    require('pyarrow', 'mmfer[tables]', 'Parquet files are written by pyarrow')
+    out, (number, parts) = Path(out), (0, 1) if part is None else check_part(*part)
+    names = list(map(os.fspath, inputs))
+    settings = settings_of(inferencer, stride)
+    settings['folder'] = None if all(map(os.path.isabs, names)) else os.getcwd()  # that relative names begin at
+    shards = open_plan(out, list_files(names, out), settings, shard, resume)
+    first = [each for each in shards if each.number % parts == number]
+    own = frozenset(each.number for each in first)
+    order = [*first, *(each for each in shards if each.number not in own)]
+    held: dict[int, str] = {}
+    missing = _missing(out, order)
+    try:
+        while missing and not all(each.number in held for each in missing):
+            before, held = len(missing), _run(Job(inferencer, out, missing, own, stride), jobs)
+            missing = _missing(out, missing)
+            if len(missing) == before:
+                break
+    except KeyboardInterrupt:
+        write_manifest(out, shards)
+        raise
+    done = len(shards) - len(_missing(out, shards))
+    states = write_manifest(out, shards) if part is None or done == len(shards) else Counter()
+    return Outcome(len(shards), done, states, {each.name: held[each.number] for each in missing if each.number in held})
+
+
+def _missing(out: Path, shards: Sequence[Shard]) -> list[Shard]:
+    return [shard for shard in shards if not (out / shard.name).exists()]
+
+
+def settings_of(inferencer: Any, stride: int) -> dict[str, Any]:
+    """What the results of an inferencer depend on, to be compared at the next start."""
+    names = ('interval', 'threshold', 'half_life', 'tta', 'speed')
+    settings = {name: getattr(inferencer, name) for name in names if hasattr(inferencer, name)}
+    model = str(inferencer.classifier.source)
+    settings.update(model=f'{Path(model).name} {sha256(model)[:16]}' if Path(model).is_file() else model)
+    crop = inferencer._view._crop
+    settings.update(detector=type(inferencer.detector).__name__, crop=f'{type(crop).__name__} {vars(crop)}')
+    return dict(settings, classes=list(inferencer.classes), stride=stride, schema=SCHEMA, version=__version__)
+
+
+def _run(job: Job, jobs: int) -> dict[int, str]:
+    """Let workers look at the shards of a job until none is left that is free; the others and who holds them."""
+    team = _Team(job, min(jobs, len(job.shards)))
+    try:
+        for _ in track(team.finished(), len(job.shards), 'Shards'):
+            pass
+    finally:
+        team.end()
+    return team.held
+
+
+class _Team:
+    """Worker processes: those that die are replaced, and files that kill them again and again are left out."""
+
+    def __init__(self, job: Job, size: int) -> None:
+        self.job, self.context = job, multiprocessing.get_context('spawn')
+        self.workers: dict[Any, tuple[Any, str | None]] = {}  # by connection: the process, and the file it looks at
+        self.strikes: Counter = Counter()
+        self.held: dict[int, str] = {}
+        for _ in range(size):
+            self.add()
+
+    def add(self) -> None:
+        ours, theirs = self.context.Pipe()
+        process = self.context.Process(target=work, args=(self.job, theirs), daemon=True)
+        process.start()
+        theirs.close()
+        self.workers[ours] = process, None
+
+    def finished(self) -> Iterator[int]:
+        """The numbers of shards, as soon as they are done."""
+        while self.workers:
+            for connection in wait(list(self.workers)):
+                process, file = self.workers[connection]
+                try:
+                    kind, *content = connection.recv()
+                except (EOFError, OSError):
+                    self.workers.pop(connection)
+                    process.join()
+                    if process.exitcode:
+                        self.substitute(process.exitcode, file)
+                    continue
+                if kind == 'file':
+                    self.workers[connection] = process, content[0]
+                elif kind == 'error':
+                    raise OSError(f'{content[0]}. What is written is whole; start again to go on.')
+                elif kind == 'held':
+                    self.held[content[0]] = content[1]
+                else:
+                    self.held.pop(content[0], None)
+                    self.workers[connection] = process, None
+                    yield content[0]
+
+    def substitute(self, code: int, file: str | None) -> None:
+        """Start another worker for one that died."""
+        self.strikes[file] += 1
+        if self.strikes[file] >= STRIKES:
+            how = f'by {signal.Signals(-code).name}' if code < 0 else f'with the exit code {code}'
+            if file is None:
+                raise ValueError(f'{STRIKES} processes ended {how} before they saw a file: is there enough memory?')
+            text = f'{STRIKES} processes that looked at it ended {how}'
+            self.job = replace(self.job, avoid={**self.job.avoid, file: text})
+        self.add()
+
+    def end(self) -> None:
+        for process, _ in self.workers.values():
+            process.terminate()
+        for process, _ in self.workers.values():
+            process.join()

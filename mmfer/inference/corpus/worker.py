@@ -1,0 +1,144 @@
+"""A process that looks at shards, one after the other, until none is left that is free."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from mmfer.inference.writers import open_writer
+from mmfer.structures.results import ImageResult
+from mmfer.utils.folder_lock import InUseError, sole_run
+
+from .plan import Shard
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is given.
+
+    Attributes:
+        inferencer: An ``ExpressionInferencer``.
+        out: Folder of the corpus.
+        shards: In the order in which they are taken.
+        own: Numbers of those that are taken where the file system has no locks, too.
+        stride: Every so many frames of videos.
+        avoid: Files that ended earlier workers, and how.
+    """
+
+    inferencer: Any
+    out: Path
+    shards: Sequence[Shard]
+    own: frozenset[int]
+    stride: int = 1
+    avoid: Mapping[str, str] = field(default_factory=dict)
+
+
+def work(job: Job, connection: Connection) -> None:
+    """Send ``('file', its name)`` before each file, ``('done', number of the shard, files without an answer)`` after
+    each shard, ``('held', number, holder)`` for one that another process looks at, and ``('error', text)`` at last if
+    results cannot be written. Ends when the parent does.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
+    _be_quiet()
+    threading.Thread(target=_end_with_parent, args=[connection], daemon=True).start()
+    try:
+        for shard in job.shards:
+            path = job.out / shard.name
+            if path.exists():
+                continue
+            try:
+                with sole_run(job.out / f'_locks/{shard.name}.lock') as lock:
+                    if not path.exists() and (lock or shard.number in job.own):
+                        _remove_parts(path)
+                        failed = write_shard(job, shard, path, lambda file: connection.send(('file', file)))
+                        connection.send(('done', shard.number, failed))
+            except InUseError as error:
+                connection.send(('held', shard.number, error.holder))
+    except OSError as error:
+        connection.send(('error', f'{job.out}: {error.strerror or error}'))
+
+
+def write_shard(job: Job, shard: Shard, path: Path, announce: Callable[[str], None]) -> int:
+    """Write the results of a shard, whole or not at all; how many of its files have no answer, or not a whole one."""
+    is_alone = any(file in job.avoid for file in shard.files)
+    while True:
+        failed = set()
+        try:
+            with open_writer(path, job.inferencer.classes) as writer:
+                for result in _one_by_one(job, shard, announce) if is_alone else _together(job, shard, announce):
+                    writer.write(result)
+                    if result.error is not None:
+                        failed.add(result.source)
+            return len(failed)
+        except _Failed:
+            is_alone = True  # to find out which file it was
+
+
+class _Failed(Exception):
+    """The inferencer raised an error."""
+
+
+def _together(job: Job, shard: Shard, announce: Callable[[str], None]) -> Iterator[ImageResult]:
+    """Faces of several files go through the model in one batch."""
+
+    def files() -> Iterator[str]:
+        for file in shard.files:
+            announce(file)
+            yield file
+
+    results = job.inferencer.stream(files(), stride=job.stride)
+    while True:
+        try:
+            result = next(results)
+        except StopIteration:
+            return
+        except Exception as error:
+            raise _Failed from error
+        yield result
+
+
+def _one_by_one(job: Job, shard: Shard, announce: Callable[[str], None]) -> Iterator[ImageResult]:
+    """One file that cannot be looked at does not end the others."""
+    for file in shard.files:
+        if file in job.avoid:
+            yield ImageResult(file, error=f'{file}: {job.avoid[file]}')
+            continue
+        announce(file)
+        results = job.inferencer.stream([file], stride=job.stride)
+        while True:
+            try:
+                result = next(results)
+            except StopIteration:
+                break
+            except Exception as error:
+                text = ' '.join(f'{type(error).__name__}: {error}'.split())
+                yield ImageResult(file, error=text if file in text else f'{file}: {text}')
+                break
+            yield result
+
+
+def _remove_parts(path: Path) -> None:
+    """Remove what killed processes left of a shard, whose lock is held."""
+    for part in path.parent.glob(f'.{path.name}.*.part'):
+        part.unlink(missing_ok=True)
+
+
+def _end_with_parent(connection: Connection) -> None:
+    try:
+        connection.recv()
+    except (EOFError, OSError):
+        os._exit(1)
+
+
+def _be_quiet() -> None:
+    """What goes wrong with a file, results say: OpenCV and its video library need not write to the terminal."""
+    import cv2
+
+    os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
