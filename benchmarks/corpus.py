@@ -3,9 +3,9 @@
 
     python benchmarks/corpus.py --photos 10000 --clips 50 --kills 20 --processes 4
 
-writes drawn faces, of which 2 % are broken, into a temporary folder. Several commands of ``mmfer predict`` share them, as
-a launcher starts them; single processes of theirs, chosen at random, get a SIGKILL, and commands that died start again.
-The table and the manifest must equal those of one command that nobody disturbed, row for row. Linux only.
+writes drawn faces, of which 2 % are broken, into a temporary folder. Several commands of ``mmfer predict`` share them,
+as a launcher starts them; single processes of theirs, chosen at random, get a SIGKILL, and commands that died start
+again. The table and the manifest must equal those of one command that nobody disturbed, row for row. Linux only.
 """
 
 from __future__ import annotations

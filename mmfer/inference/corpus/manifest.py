@@ -9,8 +9,9 @@ from pathlib import Path
 
 from mmfer.inference.writers import plain_cell
 from mmfer.utils.files import whole_file
+from mmfer.utils.folder_lock import sole_run
 
-from .plan import Shard
+from .plan import Shard, remove_parts
 
 NAME = '_manifest.csv'
 HEADER = ('file', 'state', 'error', 'frames', 'faces', 'shard')
@@ -23,13 +24,15 @@ def write_manifest(out: Path, shards: Iterable[Shard]) -> Counter:
     where the file could not be read; ``partly``, where some of it could; ``open``, where its shard is not written yet.
     """
     states: Counter = Counter()
-    with whole_file(out / NAME) as part, open(part, 'w', encoding='utf-8', newline='') as file:
-        table = csv.writer(file, lineterminator='\n')
-        table.writerow(HEADER)
-        for shard in shards:
-            for row in _rows(out, shard):
-                states[row[1]] += 1
-                table.writerow([plain_cell(row[0]), row[1], plain_cell(row[2]), *row[3:]])
+    with sole_run(out / '_locks/manifest.lock', wait=True):
+        remove_parts(out / NAME)
+        with whole_file(out / NAME) as part, open(part, 'w', encoding='utf-8', newline='') as file:
+            table = csv.writer(file, lineterminator='\n')
+            table.writerow(HEADER)
+            for shard in shards:
+                for row in _rows(out, shard):
+                    states[row[1]] += 1
+                    table.writerow([plain_cell(row[0]), row[1], plain_cell(row[2]), *row[3:]])
     return states
 
 

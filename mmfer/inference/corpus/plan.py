@@ -115,6 +115,8 @@ def open_plan(out: Path, files: Iterable[str], settings: Mapping[str, Any], size
     out.mkdir(parents=True, exist_ok=True)
     with sole_run(out / '_locks/plan.lock', wait=True):
         head, plan = out / '_corpus.json', out / '_plan.jsonl'
+        remove_parts(head)
+        remove_parts(plan)
         if not head.is_file():
             others = [path.name for path in out.iterdir() if path.name != '_locks']
             if others:
@@ -130,6 +132,12 @@ def open_plan(out: Path, files: Iterable[str], settings: Mapping[str, Any], size
         if fresh:
             write_text(plan, ''.join(f'{line}\n' for line in (*lines, *map(json.dumps, fresh))))
     return [Shard(number, tuple(shard)) for number, shard in enumerate((*shards, *fresh))]
+
+
+def remove_parts(path: Path) -> None:
+    """Remove what killed processes left of a file that nobody writes now: its lock is held."""
+    for part in path.parent.glob(f'.{path.name}.*.part'):
+        part.unlink(missing_ok=True)
 
 
 def _compare(out: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

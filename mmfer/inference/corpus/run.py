@@ -23,7 +23,7 @@ from .plan import Shard, check_part, list_files, open_plan
 from .worker import Job, work
 
 SHARD = 256  # photos
-STRIKES = 3  # so often a file may be looked at while its process ends, before it is left out
+DEATHS = 3  # so often processes may end in a shard, as if killed from outside, before a file of it is suspected
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Outcome:
 
 def predict_corpus(
     inferencer: Any,
-    inputs: Iterable[str | os.PathLike],
+    inputs: Iterable[str | os.PathLike[str]],
     out: str | Path,
     jobs: int = 1,
     part: tuple[int, int] | None = None,
@@ -82,7 +82,7 @@ def predict_corpus(
             raise ValueError(f'{name}={value!r}: a whole number from 1 on')
     require('pyarrow', 'mmfer[tables]', 'Parquet files are written by pyarrow')
     out, (number, parts) = Path(out), (0, 1) if part is None else check_part(*part)
-    names = list(map(os.fspath, inputs))
+    names = [os.fspath(name) for name in inputs]
     settings = settings_of(inferencer, stride)
     settings['folder'] = None if all(map(os.path.isabs, names)) else os.getcwd()  # that relative names begin at
     shards = open_plan(out, list_files(names, out), settings, shard, resume)
@@ -132,12 +132,13 @@ def _run(job: Job, jobs: int) -> dict[int, str]:
 
 
 class _Team:
-    """Worker processes: those that die are replaced, and files that kill them again and again are left out."""
+    """Worker processes: those that die are replaced, and files that end them again and again are left out."""
 
     def __init__(self, job: Job, size: int) -> None:
         self.job, self.context = job, multiprocessing.get_context('spawn')
-        self.workers: dict[Any, tuple[Any, str | None]] = {}  # by connection: the process, and the file it looks at
-        self.strikes: Counter = Counter()
+        self.workers: dict[Any, Any] = {}  # processes by connection
+        self.places: dict[Any, tuple[int, str]] = {}  # shard and file that each looks at
+        self.deaths: Counter = Counter()
         self.held: dict[int, str] = {}
         for _ in range(size):
             self.add()
@@ -147,45 +148,48 @@ class _Team:
         process = self.context.Process(target=work, args=(self.job, theirs), daemon=True)
         process.start()
         theirs.close()
-        self.workers[ours] = process, None
+        self.workers[ours] = process
 
     def finished(self) -> Iterator[int]:
         """The numbers of shards, as soon as they are done."""
         while self.workers:
-            for connection in wait(list(self.workers)):
-                process, file = self.workers[connection]
+            ready: list[Any] = wait(list(self.workers))
+            for connection in ready:
                 try:
-                    kind, *content = connection.recv()
+                    kind, number, *more = connection.recv()
                 except (EOFError, OSError):
-                    self.workers.pop(connection)
+                    process = self.workers.pop(connection)
                     process.join()
                     if process.exitcode:
-                        self.substitute(process.exitcode, file)
+                        self.substitute(process.exitcode, *self.places.pop(connection, (None, None)))
                     continue
                 if kind == 'file':
-                    self.workers[connection] = process, content[0]
-                elif kind == 'error':
-                    raise OSError(f'{content[0]}. What is written is whole; start again to go on.')
+                    self.places[connection] = number, more[0]
                 elif kind == 'held':
-                    self.held[content[0]] = content[1]
+                    self.held[number] = more[0]
+                elif kind == 'error':
+                    raise OSError(f'{more[0]}. What is written is whole; start again to go on.')
                 else:
-                    self.held.pop(content[0], None)
-                    self.workers[connection] = process, None
-                    yield content[0]
+                    self.places.pop(connection, None)
+                    self.held.pop(number, None)
+                    yield number
 
-    def substitute(self, code: int, file: str | None) -> None:
-        """Start another worker for one that died."""
-        self.strikes[file] += 1
-        if self.strikes[file] >= STRIKES:
-            how = f'by {signal.Signals(-code).name}' if code < 0 else f'with the exit code {code}'
-            if file is None:
-                raise ValueError(f'{STRIKES} processes ended {how} before they saw a file: is there enough memory?')
-            text = f'{STRIKES} processes that looked at it ended {how}'
+    def substitute(self, code: int, number: int | None, file: str | None) -> None:
+        """Start another worker for one that ended while it looked at a file of a shard."""
+        how = f'by {signal.Signals(-code).name}' if code < 0 else f'with the exit code {code}'
+        place = (number, file) if number in self.job.suspects else number
+        self.deaths[place] += 1
+        if number is None and self.deaths[place] == DEATHS:
+            raise ValueError(f'{DEATHS} processes ended {how} before they saw a file: is there enough memory?')
+        if number is not None and self.deaths[number] == DEATHS:
+            self.job = replace(self.job, suspects=self.job.suspects | {number})
+        if file is not None and self.deaths[number, file] == DEATHS - 1:
+            text = f'processes that look at it end {how}'
             self.job = replace(self.job, avoid={**self.job.avoid, file: text})
         self.add()
 
     def end(self) -> None:
-        for process, _ in self.workers.values():
+        for process in self.workers.values():
             process.terminate()
-        for process, _ in self.workers.values():
+        for process in self.workers.values():
             process.join()

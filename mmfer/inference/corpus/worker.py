@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from mmfer.inference.writers import open_writer
 from mmfer.structures.results import ImageResult
 from mmfer.utils.folder_lock import InUseError, sole_run
 
-from .plan import Shard
+from .plan import Shard, remove_parts
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Job:
         shards: In the order in which they are taken.
         own: Numbers of those that are taken where the file system has no locks, too.
         stride: Every so many frames of videos.
-        avoid: Files that ended earlier workers, and how.
+        suspects: Numbers of shards in which workers ended: their files are looked at one by one, to find out which.
+        avoid: Files that ended workers, and how.
     """
 
     inferencer: Any
@@ -36,13 +38,15 @@ class Job:
     shards: Sequence[Shard]
     own: frozenset[int]
     stride: int = 1
+    suspects: frozenset[int] = frozenset()
     avoid: Mapping[str, str] = field(default_factory=dict)
 
 
 def work(job: Job, connection: Connection) -> None:
-    """Send ``('file', its name)`` before each file, ``('done', number of the shard, files without an answer)`` after
-    each shard, ``('held', number, holder)`` for one that another process looks at, and ``('error', text)`` at last if
-    results cannot be written. Ends when the parent does.
+    """Write the shards of a job that are free; ends when the parent does.
+
+    Sends ``('file', number of the shard, name)`` before each file, ``('done', number)`` after each shard, ``('held',
+    number, holder)`` for one that another process looks at, and ``('error', None, text)`` if results cannot be written.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
     _be_quiet()
@@ -55,29 +59,30 @@ def work(job: Job, connection: Connection) -> None:
             try:
                 with sole_run(job.out / f'_locks/{shard.name}.lock') as lock:
                     if not path.exists() and (lock or shard.number in job.own):
-                        _remove_parts(path)
-                        failed = write_shard(job, shard, path, lambda file: connection.send(('file', file)))
-                        connection.send(('done', shard.number, failed))
+                        remove_parts(path)
+                        write_shard(job, shard, path, partial(_announce, connection, shard))
+                        connection.send(('done', shard.number))
             except InUseError as error:
                 connection.send(('held', shard.number, error.holder))
     except OSError as error:
-        connection.send(('error', f'{job.out}: {error.strerror or error}'))
+        connection.send(('error', None, f'{job.out}: {error.strerror or error}'))
 
 
-def write_shard(job: Job, shard: Shard, path: Path, announce: Callable[[str], None]) -> int:
-    """Write the results of a shard, whole or not at all; how many of its files have no answer, or not a whole one."""
-    is_alone = any(file in job.avoid for file in shard.files)
+def write_shard(job: Job, shard: Shard, path: Path, announce: Callable[[str], None]) -> None:
+    """Write the results of a shard, whole or not at all."""
+    is_alone = shard.number in job.suspects
     while True:
-        failed = set()
         try:
             with open_writer(path, job.inferencer.classes) as writer:
                 for result in _one_by_one(job, shard, announce) if is_alone else _together(job, shard, announce):
                     writer.write(result)
-                    if result.error is not None:
-                        failed.add(result.source)
-            return len(failed)
+            return
         except _Failed:
-            is_alone = True  # to find out which file it was
+            is_alone = True
+
+
+def _announce(connection: Connection, shard: Shard, file: str) -> None:
+    connection.send(('file', shard.number, file))
 
 
 class _Failed(Exception):
@@ -121,12 +126,6 @@ def _one_by_one(job: Job, shard: Shard, announce: Callable[[str], None]) -> Iter
                 yield ImageResult(file, error=text if file in text else f'{file}: {text}')
                 break
             yield result
-
-
-def _remove_parts(path: Path) -> None:
-    """Remove what killed processes left of a shard, whose lock is held."""
-    for part in path.parent.glob(f'.{path.name}.*.part'):
-        part.unlink(missing_ok=True)
 
 
 def _end_with_parent(connection: Connection) -> None:
