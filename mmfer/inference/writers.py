@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Union
 
@@ -20,6 +22,7 @@ TEXT = ('source', 'error', 'label', 'label_set')
 WHOLE = ('frame', 'width', 'height', 'face', 'track')
 TRUTH = ('abstain',)
 _FORMULA = ('=', '+', '-', '@', '\t', '\r', "'")  # how cells begin that spreadsheets compute, and the sign against it
+_FULL = tuple(getattr(errno, name) for name in ('ENOSPC', 'EDQUOT', 'EFBIG') if hasattr(errno, name))
 _ROWS = 10_000  # of a Parquet file that wait until they are written
 
 
@@ -139,12 +142,36 @@ def check_output(path: str | Path) -> Path:
 def open_writer(path: str | Path, classes: Sequence[str]) -> Iterator[Writer]:
     """A writer of results, by the ending of ``path``: .jsonl, .csv or .parquet.
 
-    The file takes its place when all is written. If something goes wrong, there is none, and an older one stays.
+    The file takes its place when all is written. If something goes wrong, there is none, and an older one stays. If the
+    disk is full, lines that were written are kept; a Parquet file is nothing without its end.
+
+    Raises:
+        OSError: The disk is full.
     """
-    path = check_output(path)
+    path, full = check_output(path), None
     with whole_file(path) as part:
-        writer: Writer = WRITERS[path.suffix.lower()](part, classes)
         try:
-            yield writer
-        finally:
-            writer.close()
+            with closing(WRITERS[path.suffix.lower()](part, classes)) as writer:
+                yield writer
+        except OSError as error:
+            if error.errno not in _FULL or path.suffix.lower() == '.parquet':
+                raise
+            full = error
+            _cut(part)
+    if full is not None:
+        raise OSError(f'{path}: {full.strerror}. It holds the results until then; make room, and look at the rest.')
+
+
+def _cut(part: Path) -> None:
+    """Leave the whole lines of a file."""
+    with open(part, 'rb+') as file:
+        end = file.seek(0, os.SEEK_END)
+        while end:
+            start = max(0, end - 65536)
+            file.seek(start)
+            found = file.read(end - start).rfind(b'\n')
+            if found >= 0:
+                end = start + found + 1
+                break
+            end = start
+        file.truncate(end)
