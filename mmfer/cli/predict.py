@@ -18,7 +18,7 @@ import difflib
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -153,6 +153,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     video.add_argument(
         '--half-life', type=float, default=5.0, metavar='FRAMES', help='frames after which a prediction counts half [5]'
     )
+    parser.add_argument(
+        '--gpu', action='store_true', help='as --device cuda:N, N by the launcher: of PyTorch, or of onnxruntime-gpu'
+    )
     corpus = parser.add_argument_group('many files: --out DIR.parquet/')
     corpus.add_argument('--jobs', type=int, metavar='N', help='processes [1]')
     corpus.add_argument('--shard', type=int, default=256, metavar='N', help='photos that are written together [256]')
@@ -169,6 +172,8 @@ def run(args: argparse.Namespace) -> int:
     from mmfer.inference.sources import is_video
 
     model, checkpoint, inputs = split_words(args.inputs)
+    if args.gpu:
+        args.device = f'cuda:{_local_number(os.environ)}'
     if not inputs:
         raise ValueError(f'{" ".join(args.inputs)} names a model, but no image. Add the images, folders or a video.')
     if args.out and (args.out.endswith(('/', os.sep)) or Path(args.out).is_dir()):
@@ -211,6 +216,18 @@ def _video(args: argparse.Namespace, model: str | None, checkpoint: str | None, 
     source = int(name) if name.isdigit() else name
     print(film(inferencer, source, out=args.draw, save=args.out, show=args.show, stride=args.stride))
     return 0
+
+
+def _local_number(environ: Mapping[str, str]) -> int:
+    """Number of this process on its machine, by the launcher, among the GPUs that it may see.
+
+    >>> _local_number({'LOCAL_RANK': '3'}), _local_number({'SLURM_LOCALID': '3', 'CUDA_VISIBLE_DEVICES': '6'})
+    (3, 0)
+    """
+    names = ('LOCAL_RANK', 'OMPI_COMM_WORLD_LOCAL_RANK', 'MPI_LOCALRANKID', 'SLURM_LOCALID')
+    number = next((int(environ[name]) for name in names if name in environ), 0)
+    visible = [each for each in environ.get('CUDA_VISIBLE_DEVICES', '').split(',') if each]
+    return number % len(visible) if visible else number
 
 
 def _corpus(args: argparse.Namespace, model: str | None, checkpoint: str | None, inputs: list[str]) -> int:

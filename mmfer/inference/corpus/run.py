@@ -53,6 +53,7 @@ def predict_corpus(
     stride: int = 1,
     shard: int = SHARD,
     resume: bool = True,
+    threads: int | None = None,
 ) -> Outcome:
     """Look at many files and write a folder of Parquet files, which :func:`mmfer.read_results` reads as one table.
 
@@ -70,6 +71,7 @@ def predict_corpus(
         stride: Every so many frames of videos.
         shard: Photos in a shard; videos count by their bytes.
         resume: Go on with what ``out`` holds; else refuse it.
+        threads: Of OpenCV in each process; None divides the cores. Those of the model are the inferencer's.
 
     Raises:
         ValueError: If an argument is wrong, or ``out`` was begun with other settings.
@@ -89,11 +91,12 @@ def predict_corpus(
     first = [each for each in shards if each.number % parts == number]
     own = frozenset(each.number for each in first)
     order = [*first, *(each for each in shards if each.number not in own)]
+    job = Job(inferencer, out, order, own, stride, threads or max(1, (os.cpu_count() or 1) // jobs))
     held: dict[int, str] = {}
     missing = _missing(out, order)
     try:
         while missing and not all(each.number in held for each in missing):
-            before, held = len(missing), _run(Job(inferencer, out, missing, own, stride), jobs)
+            before, held = len(missing), _run(replace(job, shards=missing), jobs)
             missing = _missing(out, missing)
             if len(missing) == before:
                 break

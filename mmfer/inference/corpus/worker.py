@@ -12,6 +12,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from mmfer.inference.writers import open_writer
 from mmfer.structures.results import ImageResult
 from mmfer.utils.folder_lock import InUseError, sole_run
@@ -29,6 +31,7 @@ class Job:
         shards: In the order in which they are taken.
         own: Numbers of those that are taken where the file system has no locks, too.
         stride: Every so many frames of videos.
+        threads: Of OpenCV.
         suspects: Numbers of shards in which workers ended: their files are looked at one by one, to find out which.
         avoid: Files that ended workers, and how.
     """
@@ -38,6 +41,7 @@ class Job:
     shards: Sequence[Shard]
     own: frozenset[int]
     stride: int = 1
+    threads: int = 1
     suspects: frozenset[int] = frozenset()
     avoid: Mapping[str, str] = field(default_factory=dict)
 
@@ -49,6 +53,7 @@ def work(job: Job, connection: Connection) -> None:
     number, holder)`` for one that another process looks at, and ``('error', None, text)`` if results cannot be written.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
+    cv2.setNumThreads(job.threads)
     _be_quiet()
     threading.Thread(target=_end_with_parent, args=[connection], daemon=True).start()
     try:
@@ -137,7 +142,5 @@ def _end_with_parent(connection: Connection) -> None:
 
 def _be_quiet() -> None:
     """What goes wrong with a file, results say: OpenCV and its video library need not write to the terminal."""
-    import cv2
-
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
