@@ -15,7 +15,7 @@ from mmfer.utils.files import write_json, write_text
 from mmfer.utils.folder_lock import sole_run
 
 LISTS = ('.txt', '.lst')  # files that name others, one a line
-VIDEO_WEIGHT = 256 * 1024  # bytes of a video that count as much as a photo
+VIDEO_WEIGHT = 16 * 1024  # bytes of a video that are as much work as a photo: about a frame
 _LAUNCHERS = (
     ('RANK', 'WORLD_SIZE'),  # torchrun
     ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'),  # mpirun of Open MPI
