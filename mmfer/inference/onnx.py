@@ -78,9 +78,7 @@ class OnnxClassifier:
         except Exception as error:  # of onnxruntime's own kinds, which have no common base
             raise ValueError(f'{path} is no ONNX model that onnxruntime can load: {_line(error)}; {REMEDY}') from None
         if gpu is not None and CUDA not in self.session.get_providers():
-            raise ValueError(
-                f'{path} cannot run on GPU {gpu}: onnxruntime lacks CUDA. pip install onnxruntime-gpu'
-            )
+            raise ValueError(f'{path} cannot run on GPU {gpu}: onnxruntime lacks CUDA. pip install onnxruntime-gpu')
         if content is None:
             raise ValueError(f'{path} is an ONNX model, but none of mmfer: it has no description; {REMEDY}')
         try:
