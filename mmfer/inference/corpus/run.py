@@ -138,20 +138,21 @@ class _Team:
     """Worker processes: those that die are replaced, and files that end them again and again are left out."""
 
     def __init__(self, job: Job, size: int) -> None:
-        self.job, self.context = job, multiprocessing.get_context('spawn')
-        self.workers: dict[Any, Any] = {}  # processes by connection
+        self.job, self.size, self.context = job, size, multiprocessing.get_context('spawn')
+        self.workers: dict[Any, tuple[Any, int]] = {}  # by connection: the process, and its number among them
         self.places: dict[Any, tuple[int, str]] = {}  # shard and file that each looks at
         self.deaths: Counter = Counter()
         self.held: dict[int, str] = {}
-        for _ in range(size):
-            self.add()
+        for seat in range(size):
+            self.add(seat)
 
-    def add(self) -> None:
+    def add(self, seat: int) -> None:
         ours, theirs = self.context.Pipe()
-        process = self.context.Process(target=work, args=(self.job, theirs), daemon=True)
+        job = replace(self.job, own=frozenset(sorted(self.job.own)[seat :: self.size]))
+        process = self.context.Process(target=work, args=(job, theirs), daemon=True)
         process.start()
         theirs.close()
-        self.workers[ours] = process
+        self.workers[ours] = process, seat
 
     def finished(self) -> Iterator[int]:
         """The numbers of shards, as soon as they are done."""
@@ -161,10 +162,11 @@ class _Team:
                 try:
                     kind, number, *more = connection.recv()
                 except (EOFError, OSError):
-                    process = self.workers.pop(connection)
+                    process, seat = self.workers.pop(connection)
                     process.join()
                     if process.exitcode:
-                        self.substitute(process.exitcode, *self.places.pop(connection, (None, None)))
+                        self.suspect(process.exitcode, *self.places.pop(connection, (None, None)))
+                        self.add(seat)
                     continue
                 if kind == 'file':
                     self.places[connection] = number, more[0]
@@ -177,8 +179,8 @@ class _Team:
                     self.held.pop(number, None)
                     yield number
 
-    def substitute(self, code: int, number: int | None, file: str | None) -> None:
-        """Start another worker for one that ended while it looked at a file of a shard."""
+    def suspect(self, code: int, number: int | None, file: str | None) -> None:
+        """Note that a worker ended while it looked at a file of a shard."""
         how = f'by {signal.Signals(-code).name}' if code < 0 else f'with the exit code {code}'
         place = (number, file) if number in self.job.suspects else number
         self.deaths[place] += 1
@@ -189,10 +191,9 @@ class _Team:
         if file is not None and self.deaths[number, file] == DEATHS - 1:
             text = f'processes that look at it end {how}'
             self.job = replace(self.job, avoid={**self.job.avoid, file: text})
-        self.add()
 
     def end(self) -> None:
-        for process in self.workers.values():
+        for process, _ in self.workers.values():
             process.terminate()
-        for process in self.workers.values():
+        for process, _ in self.workers.values():
             process.join()

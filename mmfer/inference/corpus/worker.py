@@ -29,7 +29,7 @@ class Job:
         inferencer: An ``ExpressionInferencer``.
         out: Folder of the corpus.
         shards: In the order in which they are taken.
-        own: Numbers of those that are taken where the file system has no locks, too.
+        own: Numbers of those that are this worker's where the file system has no locks.
         stride: Every so many frames of videos.
         threads: Of OpenCV.
         suspects: Numbers of shards in which workers ended: their files are looked at one by one, to find out which.
@@ -64,7 +64,8 @@ def work(job: Job, connection: Connection) -> None:
             try:
                 with sole_run(job.out / f'_locks/{shard.name}.lock') as lock:
                     if not path.exists() and (lock or shard.number in job.own):
-                        remove_parts(path)
+                        if lock:
+                            remove_parts(path)
                         write_shard(job, shard, path, partial(_announce, connection, shard))
                         connection.send(('done', shard.number))
             except InUseError as error:

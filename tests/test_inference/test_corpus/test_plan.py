@@ -77,3 +77,22 @@ def test_launchers(environ, part):
 def test_launchers_that_say_too_little(environ, message):
     with pytest.raises(ValueError, match=message):
         find_part(environ)
+
+
+def test_without_locks_each_worker_does_its_own_shards(tmp_path, monkeypatch):
+    """Those of a file system without locks are done once all the same, and those of other parts are left alone."""
+    import contextlib
+    from types import SimpleNamespace
+
+    from mmfer.inference.corpus import worker
+    from mmfer.inference.corpus.plan import Shard
+
+    written = []
+    monkeypatch.setattr(worker, 'sole_run', lambda path: contextlib.nullcontext(()))
+    monkeypatch.setattr(worker, 'write_shard', lambda job, shard, path, announce: written.append(shard.number))
+    monkeypatch.setattr(worker.threading, 'Thread', lambda **options: SimpleNamespace(start=lambda: None))
+    monkeypatch.setattr(worker.signal, 'signal', lambda *what: None)
+    shards, sent = [Shard(i, (f'{i}.jpg',)) for i in range(6)], []
+    worker.work(worker.Job(None, tmp_path, shards, frozenset({1, 4})), SimpleNamespace(send=sent.append))
+    assert written == [1, 4]
+    assert sent == [('done', 1), ('done', 4)]
