@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from .inference.calibration.calibrate import calibrate as calibrate
     from .inference.export.write import export_onnx as export_onnx
     from .inference.inferencer import ExpressionInferencer as ExpressionInferencer
+    from .inference.table import read_results as read_results
     from .models.build import get_model as get_model
     from .models.build import init_model as init_model
     from .utils.config_options import load_config as load_config
@@ -40,6 +41,7 @@ _HOMES = dict(
     list_models='utils.model_index',
     load_config='utils.config_options',
     model_info='utils.model_index',
+    read_results='inference.table',
     swap_head='engine.swap_head',
     train='engine.train',
 )

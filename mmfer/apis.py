@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mmfer import list_models as list_models
     from mmfer import load_config as load_config
     from mmfer import model_info as model_info
+    from mmfer import read_results as read_results
     from mmfer import swap_head as swap_head
     from mmfer import test as test
     from mmfer import train as train

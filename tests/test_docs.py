@@ -15,7 +15,7 @@ from mmfer.datasets.fer_plus import FERPlus
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / 'docs').glob('*.md'))
-RUN_ELSEWHERE = ('add_a_head.md', 'deploy.md', 'inference.md')  # by tests of their own
+RUN_ELSEWHERE = ('add_a_head.md', 'deploy.md', 'inference.md', 'study.md')  # by tests of their own
 NEED = dict(zip(('benchmarks.md', 'datasets.md'), ('a quiet machine', 'the data sets')))  # all of their blocks
 DATASETS = (ROOT / 'docs/datasets.md').read_text()
 SECTIONS = dict(re.findall(r'^## (.+?)\n(.*?)(?=^## |\Z)', DATASETS, flags=re.MULTILINE | re.DOTALL))

@@ -18,6 +18,7 @@ VERBS = {
     'train': 'train the model of a config, with one seed or with several',
     'test': 'test a checkpoint on the test data of a config',
     'predict': 'expressions of the faces in photos, folders and videos',
+    'summarise': 'sum up results of videos: time seen, shares, episodes, transitions',
     'compare': 'compare heads or whole methods on equal terms, also under label noise, occlusion and on other data',
     'calibrate': 'calibrate a checkpoint, and find its threshold of abstention',
     'export': 'write a trained model as an ONNX file',
@@ -33,6 +34,7 @@ VERBS = {
     'plot cam': 'draw which parts of a face an answer rests on',
     'plot tsne': 'draw the features of a data set in two dimensions',
     'plot latent': 'draw the latent Gaussians of faces',
+    'plot timeline': 'draw the expressions of each person of a video over time',
     'app': 'a page to try a model in the browser',
     'download': 'fetch a file that mmfer uses and does not contain',
 }

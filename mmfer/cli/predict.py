@@ -4,9 +4,11 @@
     mmfer predict video.mp4 --draw drawn.mp4 --out frames.jsonl
     mmfer predict 0 --show
     mmfer predict model.onnx photo.jpg
+    mmfer predict videos/ --out results.parquet/ --jobs 8
     mmfer predict CONFIG CHECKPOINT photo.jpg
 
-Without a model, the one that comes along answers. Of a video, each face is followed and its frames are pooled.
+Without a model, the one that comes along answers. Of a video, each face is followed and its frames are pooled. A folder
+for the results (--out DIR.parquet/) is filled by several processes, and goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import difflib
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -137,7 +139,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='[MODEL [CHECKPOINT]] INPUT',
         help='exported .onnx file, config or name of a model [the one that comes along]; images, folders, or a video',
     )
-    parser.add_argument('--out', metavar='FILE', help='results as FILE.csv, FILE.jsonl or FILE.parquet')
+    parser.add_argument(
+        '--out', metavar='PATH', help='results as FILE.csv, FILE.jsonl or FILE.parquet; DIR.parquet/ in shards'
+    )
     parser.add_argument(
         '--draw', type=Path, metavar='PATH', help='folder for the images with their faces drawn in; of a video FILE.mp4'
     )
@@ -149,14 +153,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     video.add_argument(
         '--half-life', type=float, default=5.0, metavar='FRAMES', help='frames after which a prediction counts half [5]'
     )
+    parser.add_argument(
+        '--gpu', action='store_true', help='as --device cuda:N, N by the launcher: of PyTorch, or of onnxruntime-gpu'
+    )
+    corpus = parser.add_argument_group('many files: --out DIR.parquet/')
+    corpus.add_argument('--jobs', type=int, metavar='N', help='processes [1]')
+    corpus.add_argument('--shard', type=int, default=256, metavar='N', help='photos that are written together [256]')
+    corpus.add_argument('--part', metavar='K/N', help='begin with part K, from 0, of N [as the launcher says]')
+    corpus.add_argument(
+        '--resume',
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help='go on with what the folder holds [default]; else refuse it',
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     from mmfer.inference.sources import is_video
 
     model, checkpoint, inputs = split_words(args.inputs)
+    if args.gpu:
+        args.device = f'cuda:{_local_number(os.environ)}'
     if not inputs:
         raise ValueError(f'{" ".join(args.inputs)} names a model, but no image. Add the images, folders or a video.')
+    if args.out and (args.out.endswith(('/', os.sep)) or Path(args.out).is_dir()):
+        return _corpus(args, model, checkpoint, inputs)
+    if args.jobs is not None or args.part is not None:
+        raise ValueError('--jobs and --part write shards: name a folder for them, such as --out results.parquet/')
     films = [name for name in inputs if name.isdigit() or is_video(name)]
     drawn = args.draw is not None and args.draw.suffix.lower() == '.mp4'
     if (films or drawn or args.show) and len(inputs) == 1:
@@ -193,6 +216,43 @@ def _video(args: argparse.Namespace, model: str | None, checkpoint: str | None, 
     source = int(name) if name.isdigit() else name
     print(film(inferencer, source, out=args.draw, save=args.out, show=args.show, stride=args.stride))
     return 0
+
+
+def _local_number(environ: Mapping[str, str]) -> int:
+    """Number of this process on its machine, by the launcher, among the GPUs that it may see.
+
+    >>> _local_number({'LOCAL_RANK': '3'}), _local_number({'SLURM_LOCALID': '3', 'CUDA_VISIBLE_DEVICES': '6'})
+    (3, 0)
+    """
+    names = ('LOCAL_RANK', 'OMPI_COMM_WORLD_LOCAL_RANK', 'MPI_LOCALRANKID', 'SLURM_LOCALID')
+    number = next((int(environ[name]) for name in names if name in environ), 0)
+    visible = [each for each in environ.get('CUDA_VISIBLE_DEVICES', '').split(',') if each]
+    return number % len(visible) if visible else number
+
+
+def _corpus(args: argparse.Namespace, model: str | None, checkpoint: str | None, inputs: list[str]) -> int:
+    from mmfer.inference.corpus.plan import find_part
+    from mmfer.inference.corpus.run import predict_corpus
+
+    for name in ('draw', 'show', 'cards'):
+        if getattr(args, name):
+            raise ValueError(f'--{name} is for single photos and videos, not for a folder of results')
+    part = find_part(os.environ)
+    if args.part is not None:
+        number, _, parts = args.part.partition('/')
+        if not (number.isdigit() and parts.isdigit()):
+            raise ValueError(f'--part {args.part}: expected K/N, such as 0/8')
+        part = int(number), int(parts)
+    inferencer = open_inferencer(args, model, checkpoint, half_life=args.half_life)
+    options = dict(jobs=args.jobs or 1, part=part, stride=args.stride, shard=args.shard, resume=args.resume)
+    outcome = predict_corpus(inferencer, inputs, args.out, **options)
+    print(f'{outcome.done} of {outcome.shards} shards are written to {args.out}')
+    for name, holder in list(outcome.held.items())[:3]:
+        print(f'note: {name} is in use by {holder}: left to it', file=sys.stderr)
+    if outcome.states:
+        files = ', '.join(f'{count} {state}' for state, count in sorted(outcome.states.items()))
+        print(f'files: {files}; {Path(args.out, "_manifest.csv")} tells which, and why')
+    return int(part is None and outcome.done < outcome.shards)
 
 
 def _photos(args: argparse.Namespace, model: str | None, checkpoint: str | None, inputs: list[str]) -> int:

@@ -16,6 +16,7 @@ from mmfer.utils.tables import printable, render_table
 
 from .drawing import VideoWriter
 from .inferencer import ExpressionInferencer
+from .sound import add_sound
 from .sources import is_video
 from .videos import frame_rate
 from .writers import check_output, open_writer
@@ -36,7 +37,7 @@ def film(
     Args:
         inferencer: Looks at the frames.
         source: Path of a video, or number of a camera.
-        out: ``.mp4`` file for the video with its faces drawn in, which keeps the timing of the source.
+        out: ``.mp4`` file for the video with its faces drawn in, which keeps timing and sound of the source.
         save: ``.jsonl`` or ``.csv`` file for the results.
         show: Show the frames in a window.
         stride: Every so many frames.
@@ -84,8 +85,10 @@ def film(
                 video.close(keep)
             if show:
                 cv2.destroyAllWindows()
-    written = [f'written to {path}' for path in (out, save) if path is not None]
-    text = '\n'.join([*seen.lines(time.monotonic() - began), *written])
+    lines = seen.lines(time.monotonic() - began)
+    silent = add_sound(out, source) if out is not None and not isinstance(source, int) else None
+    lines += [silent] if silent else []
+    text = '\n'.join([*lines, *(f'written to {path}' for path in (out, save) if path is not None)])
     if stopped is not None and not isinstance(source, int):  # a camera has no other end
         stopped.args = (f'these are the results until then\n{text}',)
         raise stopped

@@ -24,7 +24,7 @@ from mmfer.structures.votes import vote_interval
 from mmfer.utils.images import MAX_PIXELS, from_array
 from mmfer.weights import DEFAULT, shipped_file
 
-from .onnx import OnnxClassifier
+from .onnx import OnnxClassifier, can_use_gpu, gpu_number
 from .sources import DEFAULT_CROP, NetworkView, Source, has_camera, open_sources
 
 HELD_BYTES = 256 * 2**20  # of images that wait for their answers
@@ -69,16 +69,18 @@ def open_classifier(model: Any, checkpoint: str | Path | None = None, device: An
         return model
     if model is None and checkpoint is not None:
         raise ValueError(f'checkpoint={checkpoint} without a model. Give its config first.')
-    if model is None or (str(model) == DEFAULT and checkpoint is None and device in (None, 'cpu')):
-        model = shipped_file(DEFAULT, '.onnx')
+    gpu = gpu_number(device)
+    if checkpoint is None and (model is None or str(model) == DEFAULT):
+        runs_here = device in (None, 'cpu') or (gpu is not None and can_use_gpu())
+        model = shipped_file(DEFAULT, '.onnx') if runs_here else DEFAULT  # which PyTorch runs
     if not isinstance(model, (str, Path)):
         return _open_torch(model, checkpoint, device)
     suffix = Path(model).suffix.lower()
     if suffix == '.onnx':
-        if checkpoint is not None or device not in (None, 'cpu'):
+        if checkpoint is not None or (gpu is None and device not in (None, 'cpu')):
             more = f'checkpoint={checkpoint}' if checkpoint is not None else f'device={device}'
-            raise ValueError(f'{model} holds its weights and runs on the CPU: no {more} beside it')
-        return OnnxClassifier(model)
+            raise ValueError(f'{model} holds its weights and runs on the CPU or on cuda: no {more} beside it')
+        return OnnxClassifier(model, gpu=gpu)
     if suffix in WEIGHTS:
         raise ValueError(f'{model} is a checkpoint: give its config first, then the checkpoint')
     if suffix != '.py' and '/' not in str(model):

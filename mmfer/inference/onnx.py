@@ -14,6 +14,7 @@ import numpy as np
 from mmfer.structures.label_sets import check_sets
 
 KEY = 'mmfer'  # of the description among an ONNX file's metadata
+CUDA = 'CUDAExecutionProvider'
 BATCH = 'batch'  # name of the size that varies
 FIELDS = dict(probs='pred_score', mean='pred_mean', std='pred_std')  # other outputs have the names of their fields
 REMEDY = 'expected a file written by mmfer export CONFIG CHECKPOINT FILE.onnx'
@@ -31,6 +32,7 @@ class OnnxClassifier:
         threads: Threads that an operation is divided over; None leaves it to onnxruntime, which takes the cores.
         batch: How many images every call will have, where that is known: onnxruntime then finds the shapes of all maps
             once, not in each call.
+        gpu: Number of the NVIDIA GPU that runs it; None is the CPU.
 
     Attributes:
         classes: Names of the K expressions, in label order.
@@ -43,14 +45,16 @@ class OnnxClassifier:
     Raises:
         ImportError: If onnxruntime is not installed.
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is damaged, or no model of mmfer.
+        ValueError: If the file is damaged, or no model of mmfer, or onnxruntime cannot use the GPU.
 
     Examples:
         >>> model = OnnxClassifier('poster_var.onnx')  # doctest: +SKIP
         >>> model(faces)['pred_score']  # doctest: +SKIP
     """
 
-    def __init__(self, path: str | Path, threads: int | None = None, batch: int | None = None) -> None:
+    def __init__(
+        self, path: str | Path, threads: int | None = None, batch: int | None = None, gpu: int | None = None
+    ) -> None:
         import onnxruntime
 
         for name, value in dict(threads=threads, batch=batch).items():
@@ -58,18 +62,23 @@ class OnnxClassifier:
                 raise ValueError(f'{name}={value}: 1 or more, or None')
         if not Path(path).is_file():
             raise FileNotFoundError(f'no such file: {path} ({REMEDY})')
-        self.source, self._arguments = str(path), (Path(path).resolve(), threads, batch)
+        self.source, self._arguments = str(path), (Path(path).resolve(), threads, batch, gpu)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what fails is raised, too
         if threads is not None:
             options.intra_op_num_threads = threads
         if batch is not None:
             options.add_free_dimension_override_by_name(BATCH, batch)
+        providers: list = ['CPUExecutionProvider']
+        if gpu is not None and can_use_gpu():
+            providers.insert(0, (CUDA, dict(device_id=str(gpu))))
         try:
-            self.session = onnxruntime.InferenceSession(str(path), options, ['CPUExecutionProvider'])
+            self.session = onnxruntime.InferenceSession(str(path), options, providers)
             content = self.session.get_modelmeta().custom_metadata_map.get(KEY)
         except Exception as error:  # of onnxruntime's own kinds, which have no common base
             raise ValueError(f'{path} is no ONNX model that onnxruntime can load: {_line(error)}; {REMEDY}') from None
+        if gpu is not None and CUDA not in self.session.get_providers():
+            raise ValueError(f'{path} cannot run on GPU {gpu}: onnxruntime lacks CUDA. pip install onnxruntime-gpu')
         if content is None:
             raise ValueError(f'{path} is an ONNX model, but none of mmfer: it has no description; {REMEDY}')
         try:
@@ -141,6 +150,23 @@ class OnnxClassifier:
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}({self.source!r}: {len(self.classes)} classes, {self.size[0]}x{self.size[1]})'
+
+
+def can_use_gpu() -> bool:
+    """Whether the onnxruntime that is installed is one for NVIDIA GPUs."""
+    import onnxruntime
+
+    return CUDA in onnxruntime.get_available_providers()
+
+
+def gpu_number(device: Any) -> int | None:
+    """Number of the GPU that a device is, as PyTorch names them; None of others.
+
+    >>> gpu_number('cuda:1'), gpu_number('cuda'), gpu_number('cpu'), gpu_number(None)
+    (1, 0, None, None)
+    """
+    kind, _, number = str(device).partition(':')
+    return int(number or 0) if kind == 'cuda' and number.isdigit() | (not number) else None
 
 
 def normalise(images: np.ndarray, mean: np.ndarray, std: np.ndarray, flip: bool) -> np.ndarray:

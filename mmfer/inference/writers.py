@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Union
 
@@ -14,7 +16,23 @@ from mmfer.utils.files import whole_file
 from mmfer.utils.optional import require
 
 FORMATS = ('.jsonl', '.csv', '.parquet')
+SCHEMA = 1  # version of the columns
+SCHEMA_KEY = b'mmfer.schema'  # of the version in the metadata of Parquet files
+TEXT = ('source', 'error', 'label', 'label_set')
+WHOLE = ('frame', 'width', 'height', 'face', 'track')
+TRUTH = ('abstain',)
+_FORMULA = ('=', '+', '-', '@', '\t', '\r', "'")  # how cells begin that spreadsheets compute, and the sign against it
+_FULL = tuple(getattr(errno, name) for name in ('ENOSPC', 'EDQUOT', 'EFBIG') if hasattr(errno, name))
 _ROWS = 10_000  # of a Parquet file that wait until they are written
+
+
+def plain_cell(text: str) -> str:
+    """``text`` as a CSV cell that spreadsheets do not take for a formula: with ``'`` before it where they might.
+
+    >>> plain_cell('=1+1.jpg'), plain_cell('a.jpg')
+    ("'=1+1.jpg", 'a.jpg')
+    """
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 class JSONLinesWriter:
@@ -41,7 +59,8 @@ class JSONLinesWriter:
 class CSVWriter:
     """One row a face: ``ImageResult.to_rows``, with the columns of :func:`mmfer.structures.results.columns`.
 
-    What a model does not know is empty. Bytes of file names that are no text in UTF-8 become ``\\udc..``.
+    What a model does not know is empty. Bytes of file names that are no text in UTF-8 become ``\\udc..``. Text that
+    spreadsheets might take for a formula has a ``'`` before it, see :func:`plain_cell`.
     """
 
     def __init__(self, path: Path, classes: Sequence[str]) -> None:
@@ -50,39 +69,40 @@ class CSVWriter:
         self.rows.writeheader()
 
     def write(self, result: ImageResult) -> None:
-        self.rows.writerows(result.to_rows())
+        for row in result.to_rows():
+            self.rows.writerow({**row, **{name: plain_cell(row[name]) for name in TEXT if row.get(name)}})
 
     def close(self) -> None:
         self.file.close()
 
 
 class ParquetWriter:
-    """The same rows as a Parquet file; text, whole numbers, booleans, and otherwise float64.
+    """The same rows as a Parquet file: text, whole numbers, booleans, and otherwise float64.
+
+    Its metadata hold the version of the columns, ``SCHEMA`` under ``SCHEMA_KEY``.
 
     Raises:
         ImportError: pyarrow is not installed.
     """
 
-    TEXT = ('source', 'error', 'label', 'label_set')
-    WHOLE = ('frame', 'width', 'height', 'face', 'track')
-
     def __init__(self, path: Path, classes: Sequence[str]) -> None:
         self.arrow = require('pyarrow', 'mmfer[tables]', 'Parquet files are written by pyarrow')
         parquet = require('pyarrow.parquet', 'mmfer[tables]', 'Parquet files are written by pyarrow')
-        self.schema = self.arrow.schema([(name, self._kind(name)) for name in columns(classes)])
+        kinds = [(name, self._kind(name)) for name in columns(classes)]
+        self.schema = self.arrow.schema(kinds, metadata={SCHEMA_KEY: str(SCHEMA)})
         self.file = parquet.ParquetWriter(path, self.schema)
         self.rows: list[dict[str, Any]] = []
 
     def _kind(self, name: str) -> Any:
-        if name in self.TEXT:
+        if name in TEXT:
             return self.arrow.string()
-        if name in self.WHOLE:
+        if name in WHOLE:
             return self.arrow.int64()
-        return self.arrow.bool_() if name == 'abstain' else self.arrow.float64()
+        return self.arrow.bool_() if name in TRUTH else self.arrow.float64()
 
     def write(self, result: ImageResult) -> None:
         for row in result.to_rows():
-            text = {name: row[name].encode('utf-8', 'backslashreplace').decode() for name in self.TEXT if row.get(name)}
+            text = {name: row[name].encode('utf-8', 'backslashreplace').decode() for name in TEXT if row.get(name)}
             self.rows.append({**row, **text})
         if len(self.rows) >= _ROWS:
             self._flush()
@@ -122,12 +142,36 @@ def check_output(path: str | Path) -> Path:
 def open_writer(path: str | Path, classes: Sequence[str]) -> Iterator[Writer]:
     """A writer of results, by the ending of ``path``: .jsonl, .csv or .parquet.
 
-    The file takes its place when all is written. If something goes wrong, there is none, and an older one stays.
+    The file takes its place when all is written. If something goes wrong, there is none, and an older one stays. If the
+    disk is full, lines that were written are kept; a Parquet file is nothing without its end.
+
+    Raises:
+        OSError: The disk is full.
     """
-    path = check_output(path)
+    path, full = check_output(path), None
     with whole_file(path) as part:
-        writer: Writer = WRITERS[path.suffix.lower()](part, classes)
         try:
-            yield writer
-        finally:
-            writer.close()
+            with closing(WRITERS[path.suffix.lower()](part, classes)) as writer:
+                yield writer
+        except OSError as error:
+            if error.errno not in _FULL or path.suffix.lower() == '.parquet':
+                raise
+            full = error
+            _cut(part)
+    if full is not None:
+        raise OSError(f'{path}: {full.strerror}. It holds the results until then; make room, and look at the rest.')
+
+
+def _cut(part: Path) -> None:
+    """Leave the whole lines of a file."""
+    with open(part, 'rb+') as file:
+        end = file.seek(0, os.SEEK_END)
+        while end:
+            start = max(0, end - 65536)
+            file.seek(start)
+            found = file.read(end - start).rfind(b'\n')
+            if found >= 0:
+                end = start + found + 1
+                break
+            end = start
+        file.truncate(end)

@@ -244,7 +244,11 @@ class ImageResult:
 
     def to_rows(self) -> list[dict[str, Any]]:
         """A flat row a face, with the columns of :func:`columns`; without faces one row of what is known."""
-        content = self.to_dict()
+        return self.rows_of(self.to_dict())
+
+    @staticmethod
+    def rows_of(content: dict[str, Any]) -> list[dict[str, Any]]:
+        """The rows of what :meth:`to_dict` gave, such as a line of a file; ``content`` loses its faces."""
         faces = content.pop('faces', [])
         rows = []
         for number, face in enumerate(faces):

@@ -27,8 +27,23 @@ if fcntl is not None:  # data loading workers outlive a killed run by seconds, a
     os.register_at_fork(after_in_child=_drop)
 
 
+class InUseError(ValueError):
+    """Another run holds the lock.
+
+    Attributes:
+        holder: Which process, where, since when.
+    """
+
+    def __init__(self, path: Path, holder: str) -> None:
+        self.holder = holder
+        super().__init__(
+            f'{path.parent} is in use: {path.name} is held by {holder}, or by what it started. Wait for it or end '
+            'it, or choose another folder (--work-dir).'
+        )
+
+
 @contextmanager
-def sole_run(path: str | Path) -> Iterator[tuple[int, ...]]:
+def sole_run(path: str | Path, wait: bool = False) -> Iterator[tuple[int, ...]]:
     """Keep the folder of ``path`` to this run until the block ends: others that name the same file are refused.
 
     The lock is one of the system, which drops it when its holder ends, however it ends. Where the file system has no
@@ -36,39 +51,52 @@ def sole_run(path: str | Path) -> Iterator[tuple[int, ...]]:
 
     Args:
         path: The file that stands for the lock, such as ``WORK_DIR/training.lock``; it tells host, process and time.
+        wait: Until the lock is free, rather than be refused.
 
     Yields:
-        Open files: processes that inherit them keep the lock, too.
+        Open files: processes that inherit them keep the lock, too. None where the file system has no locks.
 
     Raises:
-        ValueError: If another run holds the lock.
+        InUseError: If another run holds the lock.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if fcntl is None:
         yield ()
         return
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    handle, is_locked = _lock(path, wait)
     _HELD.add(handle)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(handle, 1000).decode(errors='replace') or 'a process that has just begun'
-            raise ValueError(
-                f'{path.parent} is in use: {path.name} is held by {holder}, or by what it started. Wait for it or end '
-                'it, or choose another folder (--work-dir).'
-            ) from None
-        except OSError:  # a file system without locks
-            pass
         os.ftruncate(handle, 0)
         since = datetime.now().isoformat(' ', 'seconds')
         os.write(handle, f'process {os.getpid()} on {socket.gethostname()} (since {since})'.encode())
         try:
-            yield (handle,)
+            yield (handle,) if is_locked else ()
         finally:
             with suppress(OSError):
                 path.unlink()
     finally:
         _HELD.discard(handle)
         os.close(handle)
+
+
+def _lock(path: Path, wait: bool) -> tuple[int, bool]:
+    """The open file, and whether it is locked."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(handle), os.stat(path)):
+                return handle, True
+        except BlockingIOError:
+            holder = os.read(handle, 1000).decode(errors='replace') or 'a process that has just begun'
+            os.close(handle)
+            raise InUseError(path, holder) from None
+        except FileNotFoundError:
+            pass
+        except OSError:  # a file system without locks
+            return handle, False
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)  # the last holder has removed this file in the meantime

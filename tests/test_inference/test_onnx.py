@@ -1,4 +1,5 @@
 import json
+import pickle
 
 import exports
 import numpy as np
@@ -10,7 +11,7 @@ from mmfer.apis import evaluate
 from mmfer.datasets import SynthFER
 from mmfer.faces.detectors import whole_image
 from mmfer.inference.export.write import export_onnx
-from mmfer.inference.inferencer import ExpressionInferencer
+from mmfer.inference.inferencer import ExpressionInferencer, open_classifier
 from mmfer.inference.onnx import OnnxClassifier
 from mmfer.inference.torch_classifier import TorchClassifier
 from mmfer.models import FERDataPreprocessor
@@ -178,3 +179,34 @@ def test_views_are_merged_as_in_pytorch_and_in_tests(tta, model, tmp_path):
             wanted = by_test[f'pred_{name}' if name in ('score', 'mean', 'std') else name]
             for value in values:
                 np.testing.assert_allclose(value, wanted, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+def test_a_gpu_is_used_where_onnxruntime_has_one(monkeypatch):
+    """Of an onnxruntime for the CPU, which is made to believe that it has CUDA."""
+    import onnxruntime
+
+    from mmfer.weights import DEFAULT, shipped_file
+
+    path = shipped_file(DEFAULT, '.onnx')
+    if 'CUDAExecutionProvider' not in onnxruntime.get_available_providers():
+        with pytest.raises(ValueError, match='GPU 1: onnxruntime lacks CUDA. pip install onnxruntime-gpu'):
+            open_classifier(path, device='cuda:1')
+    session, asked = onnxruntime.InferenceSession, []
+
+    class Session:
+        def __init__(self, path, options, providers):
+            asked.append(providers)
+            self.own = session(path, options, providers[-1:])
+
+        def get_providers(self):
+            return ['CUDAExecutionProvider', 'CPUExecutionProvider']
+
+        def __getattr__(self, name):
+            return getattr(self.own, name)
+
+    monkeypatch.setattr(onnxruntime, 'get_available_providers', lambda: ['CUDAExecutionProvider'])
+    monkeypatch.setattr(onnxruntime, 'InferenceSession', Session)
+    for model in (path, None):
+        assert open_classifier(model, device='cuda:1').source == str(path)
+    pickle.loads(pickle.dumps(open_classifier(path, device='cuda')))
+    assert [providers[0] for providers in asked] == [('CUDAExecutionProvider', dict(device_id=n)) for n in '1100']

@@ -128,7 +128,7 @@ def test_what_a_model_may_be_given_as(config, model, tmp_path, monkeypatch):
         open_classifier('poster_var_synth')
     with pytest.raises(FileNotFoundError, match=r'no such file: .*a\.onnx'):
         open_classifier(tmp_path / 'a.onnx')
-    for options in (dict(checkpoint=path), dict(device='cuda')):
+    for options in (dict(checkpoint=path), dict(device='mps')):
         with pytest.raises(ValueError, match='holds its weights and runs on the CPU'):
             open_classifier(tmp_path / 'a.onnx', **options)
     with pytest.raises(FileNotFoundError, match='config not found'):

@@ -1,9 +1,11 @@
 import csv
 import json
+import os
 
 import numpy as np
 import pytest
 from face_results import CLASSES, make_face
+from processes import ROOT, python
 
 from mmfer.inference.writers import check_output, open_writer
 from mmfer.structures.results import ImageResult
@@ -61,6 +63,42 @@ def test_what_was_there_stays_if_something_goes_wrong(tmp_path):
     write(path)
     assert len(path.read_text().splitlines()) == 3
     assert list(tmp_path.iterdir()) == [path]
+
+
+FULL = """
+import resource, sys
+from face_results import CLASSES, make_face
+from processes import ROOT, python
+from mmfer.inference.writers import open_writer
+from mmfer.structures.results import ImageResult
+limit = 5_000 if sys.argv[1].endswith('parquet') else 100_000
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+try:
+    with open_writer(sys.argv[1], CLASSES) as writer:
+        for i in range(2000):
+            writer.write(ImageResult(f'{i}.jpg', 9, 9, (make_face(),)))
+except OSError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='limits the size of files')
+@pytest.mark.parametrize('ending', ['jsonl', 'csv', 'parquet'])
+def test_of_a_full_disk_whole_lines_are_kept(ending, tmp_path):
+    path = tmp_path / f'a.{ending}'
+    told = python('-c', FULL, path, cwd=ROOT / 'tests')
+    if ending == 'parquet':
+        assert 'File too large' in told.stdout + told.stderr
+        assert list(tmp_path.iterdir()) == []
+        return
+    assert 'File too large. It holds the results until then' in told.stdout
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert 90_000 < sum(map(len, lines)) <= 100_000
+    if ending == 'jsonl':
+        assert json.loads(lines[-1])['source'] == f'{len(lines) - 1}.jpg'
+    else:
+        assert lines[-1].startswith(f'{len(lines) - 2}.jpg,'.encode())
+    assert lines[-1].endswith(b'\n')
 
 
 def test_names_of_files_that_are_no_text(tmp_path):
