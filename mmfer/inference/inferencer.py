@@ -27,7 +27,7 @@ from mmfer.utils.threads import limit_threads
 from mmfer.weights import DEFAULT, shipped_file
 
 from .onnx import OnnxClassifier
-from .sources import DEFAULT_CROP, NetworkView, Source, has_camera, open_sources
+from .sources import DEFAULT_CROP, NetworkView, Source, blueness, has_camera, open_sources
 from .tracks import People
 
 HELD_BYTES = 256 * 2**20  # of images that wait for their answers
@@ -322,17 +322,11 @@ class ExpressionInferencer:
         return faces, [self._view(image, face, source.name) for face in faces if not face.is_repeated]
 
     def _check_colours(self, image: np.ndarray, face: Face) -> None:
-        """Skin is redder than it is blue, whosever it is, unless the channels are mixed up or the light is blue."""
-        x1, y1, x2, y2 = (int(value) for value in face.box)
-        dx, dy = (x2 - x1) // 4, (y2 - y1) // 4
-        middle = image[max(y1 + dy, 0) : max(y2 - dy, 0), max(x1 + dx, 0) : max(x2 - dx, 0)]
-        if self._warned_of_blue or not middle.size:
-            return
-        blue, _, red = middle.reshape(-1, 3).mean(0)
-        if blue > red + BLUE:
+        more = 0.0 if self._warned_of_blue else blueness(image, face)
+        if more > BLUE:
             self._warned_of_blue = True
             warnings.warn(
-                f'a face is {blue - red:.0f} of 255 more blue than red: is channels= the order of the array (OpenCV '
+                f'a face is {more:.0f} of 255 more blue than red: is channels= the order of the array (OpenCV '
                 "reads 'bgr', most other libraries 'rgb')?",
                 stacklevel=2,
             )

@@ -197,6 +197,20 @@ def _stream(address: str, stride: int, max_frames: int | None) -> Iterator[Sourc
         yield Source(name, image, error, number, time, is_live=True)
 
 
+def blueness(image: np.ndarray, face: Face) -> float:
+    """By how much, of 255, the middle of a face in a BGR image is more blue than red.
+
+    Skin is redder than it is blue, whosever it is, unless the channels are mixed up or the light is blue.
+    """
+    x1, y1, x2, y2 = (int(value) for value in face.box)
+    dx, dy = (x2 - x1) // 4, (y2 - y1) // 4
+    middle = image[max(y1 + dy, 0) : max(y2 - dy, 0), max(x1 + dx, 0) : max(x2 - dx, 0)]
+    if not middle.size:
+        return 0.0
+    blue, _, red = middle.reshape(-1, 3).mean(0)
+    return float(blue - red)
+
+
 def build_step(step: Mapping[str, Any]) -> Callable[[dict], dict]:
     """The transform of a config. Those of :mod:`mmfer.faces` need nothing, others the registry of transforms.
 
