@@ -105,15 +105,16 @@ class FaceFollower:
         self.looked = self.glanced = self.compared = self.searched = -np.inf
         self.changes: ChangeMap | None = None
 
-    def __call__(self, img: np.ndarray, name: str, seconds: float) -> list[Face]:
+    def __call__(self, img: np.ndarray, name: str, seconds: float | None) -> list[Face]:
         """Faces in the next frame, largest first.
 
         Args:
             img: uint8 BGR (H, W, 3).
             name: Of the video; another one is a new video.
-            seconds: Time of the frame in the video; an earlier one than that of the last frame is a new video.
+            seconds: Time of the frame in the video; an earlier one than that of the last frame is a new video. None is
+                an image of no video.
         """
-        if self.pace is None:
+        if self.pace is None or seconds is None:
             return list(self.detector(img))
         if name != self.name or seconds <= self.now:
             self._start(name)

@@ -138,8 +138,7 @@ class ExpressionInferencer:
         max_pixels: Larger image files are refused.
         tta: Test-time augmentation: ``'flip'`` averages over the face and its mirror image, ``'flip+shifts'`` over
             small shifts of both as well, at 2 and 10 times the cost, see :func:`mmfer.utils.views.merge_views`.
-        speed: Of videos: 'accurate' finds the faces of each frame anew, 'balanced' and 'fast' follow them in between,
-            see :class:`mmfer.faces.following.FaceFollower`; with ``half_life=None``, nobody is followed.
+        speed: Of videos: 'accurate', 'balanced' or 'fast', see :class:`mmfer.faces.following.FaceFollower`.
         threads: Of the model and of OpenCV in this process, from 1 on; None leaves it to these libraries.
         allow_network: Open addresses of streams and videos, such as ``rtsp://``.
 
@@ -267,7 +266,7 @@ class ExpressionInferencer:
         waiting: deque[tuple[Source, list[Face], tuple]] = deque()
         ready: list[np.ndarray] = []
         held, people = 0, People()
-        follow = None if self.half_life is None or self.detector is None else FaceFollower(self.detector, self.speed)
+        follow = FaceFollower(self.detector or whole_image, 'accurate' if self.half_life is None else self.speed)
         for source in open_sources(inputs, channels, stride, self.max_pixels, max_frames, self.allow_network):
             faces: list[Face] = []
             cut: list[np.ndarray] = []
@@ -309,14 +308,11 @@ class ExpressionInferencer:
         fields = self._classify([self._view(image) for image in images])
         return [self._judge(self._face(whole_image(image)[0], values)) for image, values in zip(images, fields)]
 
-    def _cut(self, source: Source, follow: FaceFollower | None) -> tuple[list[Face], list[np.ndarray]]:
+    def _cut(self, source: Source, follow: FaceFollower) -> tuple[list[Face], list[np.ndarray]]:
         image: Any = source.image
         if self.detector is None:
             return whole_image(image), [self._view(image, name=source.name)]
-        if follow is None or source.time is None:
-            faces = list(self.detector(image))
-        else:
-            faces = follow(image, source.name, source.time)
+        faces = follow(image, source.name, source.time)
         if source.is_told and faces:
             self._check_colours(image, faces[0])
         return faces, [self._view(image, face, source.name) for face in faces if not face.is_repeated]
