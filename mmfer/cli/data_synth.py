@@ -1,23 +1,30 @@
-"""Write faces of the synthetic data set to disk: images, a table of their labels and a contact sheet.
+"""Write faces of the synthetic data set to disk: images, a table of their labels and a contact sheet; or videos.
 
 The folder then holds images/000000.png ..., labels.csv (file, label, and for each class the intensity, the true
 probability and the votes) and contact_sheet.png. The sheet in the documentation was made with
 
     mmfer data synth --out DIR --num 400 --size 224 --split test --plain-sheet
+
+With --video, it holds videos/000000.mp4 ... of people who enter, leave, cross and turn, and faces.csv: for each frame
+and face file, frame, time (s), person, x1, y1, x2, y2 (pixels), visible (share, 0..1) and the intensities of the
+expressions. Videos follow from seed and number alone:
+
+    mmfer data synth --video --out DIR --num 3 --seconds 10 --people 6
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import math
 from dataclasses import replace
 from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, required=True, help='folder to write; must not exist, or be empty')
-    parser.add_argument('--num', type=int, required=True, help='number of faces')
-    parser.add_argument('--size', type=int, default=224, help='side of the images in pixels [224]')
+    parser.add_argument('--num', type=int, required=True, help='number of faces, or of videos')
+    parser.add_argument('--size', type=int, help='side of the images in pixels [224], or height of the videos [720]')
     parser.add_argument('--seed', type=int, default=0, help='seed of the data set [0]')
     parser.add_argument('--split', default='train', choices=['train', 'val', 'test'], help='[train]')
     parser.add_argument('--num-classes', type=int, default=7, help='7, or 8 with contempt [7]')
@@ -28,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='its faces without blur, noise and occlusion, in fewer shades: a much smaller file',
     )
+    video = parser.add_argument_group('videos')
+    video.add_argument('--video', action='store_true', help='write videos instead of faces')
+    video.add_argument('--seconds', type=float, default=10.0, help='length of each [10]')
+    video.add_argument('--people', type=int, default=6, help='people in each [6]')
+    video.add_argument('--rate', type=float, default=30.0, help='frames a second [30]')
+    video.add_argument('--faces', type=float, nargs=2, default=(20.0, 300.0), help='heights in pixels [20 300]')
 
 
 def write_png(path: Path, image, compression: int = 3) -> None:
@@ -82,6 +95,30 @@ def write_folder(folder: Path, dataset, args: argparse.Namespace) -> None:
     write_sheet(folder / 'contact_sheet.png', dataset, infos, args)
 
 
+def write_videos(folder: Path, args: argparse.Namespace) -> None:
+    from mmfer.datasets.synth.film import CLASSES, synth_film
+    from mmfer.inference.drawing import VideoWriter
+    from mmfer.utils.progress import track
+
+    (folder / 'videos').mkdir()
+    size = round(args.size * 8 / 9) * 2, args.size  # even, and nearly 16 to 9
+    columns = ('file', 'frame', 'time', 'person', 'x1', 'y1', 'x2', 'y2', 'visible')
+    with open(folder / 'faces.csv', 'w', newline='', encoding='utf-8') as file:
+        writer = csv.writer(file)
+        writer.writerow([*columns, *(f'intensity_{name}' for name in CLASSES)])
+        for number in track(range(args.num), args.num, 'Drawing videos'):
+            name = f'videos/{number:06d}.mp4'
+            video = VideoWriter(folder / name, args.rate)
+            film = synth_film((args.seed, number), args.seconds, args.people, size, args.rate, tuple(args.faces))
+            for frame, (image, faces) in enumerate(film):
+                video.write(image, frame / args.rate)
+                for face in faces:
+                    figures = [f'{frame / args.rate:.6f}', face.person, *(f'{value:.2f}' for value in face.box)]
+                    figures += [f'{value:.4f}' for value in (face.visible, *face.intensities)]
+                    writer.writerow([name, frame, *figures])
+            video.close()
+
+
 def run(args: argparse.Namespace) -> None:
     from mmfer.datasets.prepare.raw import new_folder, put_in_place
     from mmfer.datasets.synth.render import MIN_SIZE
@@ -90,10 +127,13 @@ def run(args: argparse.Namespace) -> None:
     out = args.out.expanduser().absolute()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f'--out {args.out} exists and is not an empty folder: name another one, or remove it first')
+    if args.video:
+        _run_videos(args, out)
+        return
     if args.sheet_columns < 1 or args.sheet_size < MIN_SIZE:
         raise ValueError(f'--sheet-columns must be at least 1, --sheet-size at least {MIN_SIZE}')
     dataset = SynthFER(
-        split=args.split, num_samples=args.num, size=args.size, seed=args.seed, num_classes=args.num_classes
+        split=args.split, num_samples=args.num, size=args.size or 224, seed=args.seed, num_classes=args.num_classes
     )
     with new_folder(out) as folder:
         write_folder(folder, dataset, args)
@@ -101,3 +141,17 @@ def run(args: argparse.Namespace) -> None:
     print(
         f'{len(dataset)} faces in {args.out}; a perfect observer is right for {dataset.observer_accuracy:.1%} of them'
     )
+
+
+def _run_videos(args: argparse.Namespace, out: Path) -> None:
+    from mmfer.datasets.prepare.raw import new_folder, put_in_place
+
+    args.size = args.size or 720
+    if args.num < 1 or args.people < 0 or args.size < 64 or args.size % 2:
+        raise ValueError('--num must be at least 1, --people at least 0, --size an even number from 64 on')
+    if not (0 < args.seconds < math.inf and 0 < args.rate <= 240 and 16 <= args.faces[0] <= args.faces[1]):
+        raise ValueError('--seconds must be above 0, --rate in (0, 240], --faces two heights from 16 on')
+    with new_folder(out) as folder:
+        write_videos(folder, args)
+        put_in_place(folder, out)
+    print(f'{args.num} videos of {args.seconds:g} s and faces.csv in {args.out}')

@@ -40,6 +40,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--batch-size', type=int, default=16, metavar='N', help='faces at a time [16]')
     add_tta(parser)
     parser.add_argument('--device', help='e.g. cpu or cuda:1 [a GPU where there is one]')
+    parser.add_argument('--threads', type=int, metavar='N', help='threads on the CPU [the cores, at most 4]')
 
 
 def split_words(words: Sequence[str]) -> tuple[str | None, str | None, list[str]]:
@@ -51,6 +52,8 @@ def split_words(words: Sequence[str]) -> tuple[str | None, str | None, list[str]
     ('raf.py', 'epoch_7.pth', ['a.jpg', 'b.jpg'])
     >>> split_words(['photo.jpg'])
     (None, None, ['photo.jpg'])
+    >>> split_words(['rtsp://camera.local/live'])
+    (None, None, ['rtsp://camera.local/live'])
     """
     from mmfer.inference.inferencer import WEIGHTS
 
@@ -68,16 +71,17 @@ def split_words(words: Sequence[str]) -> tuple[str | None, str | None, list[str]
 
 
 def _is_name(word: str) -> bool:
-    """Whether a word is the name of a model, and neither a file, a folder nor the number of a camera.
+    """Whether a word is the name of a model, and neither a file, a folder, the number of a camera nor an address.
 
     Raises:
         ValueError: It is none of these.
     """
+    from mmfer.inference.sources import is_address
     from mmfer.weights import DEFAULT
 
     if word == DEFAULT:
         return True
-    if word.isdigit() or Path(word).suffix or Path(word).exists():
+    if word.isdigit() or is_address(word) or Path(word).suffix or Path(word).exists():
         return False
     from mmfer.utils.model_index import list_models
     from mmfer.utils.optional import MissingPackageError
@@ -105,6 +109,7 @@ def open_inferencer(args: argparse.Namespace, model: str | None, checkpoint: str
     import cv2
 
     from mmfer.inference.inferencer import ExpressionInferencer
+    from mmfer.utils.threads import sensible_threads
 
     # What goes wrong with a file, results say: OpenCV and its video library need not write to the terminal.
     warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttention``')  # of mmcv-lite, not needed
@@ -120,7 +125,8 @@ def open_inferencer(args: argparse.Namespace, model: str | None, checkpoint: str
         is_none = args.threshold.lower() == 'none'
         threshold = None if is_none else _number('threshold', args.threshold, 'a number of nats, or none')
     detector = None if args.detector.lower() == 'none' else args.detector
-    options.update(device=args.device, detector=detector, crop=crop, threshold=threshold, tta=args.tta)
+    threads = sensible_threads() if args.threads is None else args.threads
+    options.update(device=args.device, detector=detector, crop=crop, threshold=threshold, tta=args.tta, threads=threads)
     return ExpressionInferencer(model, checkpoint, batch_size=args.batch_size, **options)
 
 
@@ -147,11 +153,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     photos = parser.add_argument_group('photos')
     photos.add_argument('--cards', action='store_true', help='draw a card of bars for each face as well')
-    video = parser.add_argument_group('one video, or the number of a camera')
+    video = parser.add_argument_group('one video, the number of a camera, or the address of a stream')
     video.add_argument('--show', action='store_true', help='show it in a window; q or Esc ends')
     video.add_argument('--stride', type=int, default=1, metavar='N', help='every N-th frame [1]')
     video.add_argument(
         '--half-life', type=float, default=5.0, metavar='FRAMES', help='frames after which a prediction counts half [5]'
+    )
+    video.add_argument(
+        '--speed',
+        default='balanced',
+        choices=['accurate', 'balanced', 'fast'],
+        help='find the faces of each frame anew, or follow them [balanced]',
+    )
+    video.add_argument(
+        '--allow-network', action='store_true', help='open rtsp:// and http:// addresses, again when they drop'
     )
     parser.add_argument(
         '--gpu', action='store_true', help='as --device cuda:N, N by the launcher: of PyTorch, or of onnxruntime-gpu'
@@ -169,7 +184,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mmfer.inference.sources import is_video
+    from mmfer.inference.sources import is_address, is_video
 
     model, checkpoint, inputs = split_words(args.inputs)
     if args.gpu:
@@ -180,7 +195,7 @@ def run(args: argparse.Namespace) -> int:
         return _corpus(args, model, checkpoint, inputs)
     if args.jobs is not None or args.part is not None:
         raise ValueError('--jobs and --part write shards: name a folder for them, such as --out results.parquet/')
-    films = [name for name in inputs if name.isdigit() or is_video(name)]
+    films = [name for name in inputs if name.isdigit() or is_video(name) or is_address(name)]
     drawn = args.draw is not None and args.draw.suffix.lower() == '.mp4'
     if (films or drawn or args.show) and len(inputs) == 1:
         return _video(args, model, checkpoint, inputs[0])
@@ -212,7 +227,8 @@ def _check_draw(folder: Path, inputs: list[str]) -> None:
 def _video(args: argparse.Namespace, model: str | None, checkpoint: str | None, name: str) -> int:
     from mmfer.inference.film import film
 
-    inferencer = open_inferencer(args, model, checkpoint, half_life=args.half_life)
+    options = dict(half_life=args.half_life, speed=args.speed, allow_network=args.allow_network)
+    inferencer = open_inferencer(args, model, checkpoint, **options)
     source = int(name) if name.isdigit() else name
     print(film(inferencer, source, out=args.draw, save=args.out, show=args.show, stride=args.stride))
     return 0
@@ -243,7 +259,9 @@ def _corpus(args: argparse.Namespace, model: str | None, checkpoint: str | None,
         if not (number.isdigit() and parts.isdigit()):
             raise ValueError(f'--part {args.part}: expected K/N, such as 0/8')
         part = int(number), int(parts)
-    inferencer = open_inferencer(args, model, checkpoint, half_life=args.half_life)
+    if args.threads is None and (args.jobs or 1) > 1:
+        args.threads = 1  # the processes have the cores
+    inferencer = open_inferencer(args, model, checkpoint, half_life=args.half_life, speed=args.speed)
     options = dict(jobs=args.jobs or 1, part=part, stride=args.stride, shard=args.shard, resume=args.resume)
     outcome = predict_corpus(inferencer, inputs, args.out, **options)
     print(f'{outcome.done} of {outcome.shards} shards are written to {args.out}')
@@ -267,7 +285,8 @@ def _photos(args: argparse.Namespace, model: str | None, checkpoint: str | None,
         from mmfer.inference.writers import check_output, open_writer
 
         check_output(args.out)
-    inferencer, drawings = open_inferencer(args, model, checkpoint), None
+    options = dict(speed=args.speed, allow_network=args.allow_network)
+    inferencer, drawings = open_inferencer(args, model, checkpoint, **options), None
     if args.draw:
         from mmfer.inference.drawing import Drawings
 

@@ -17,13 +17,15 @@ import numpy as np
 from mmfer.structures.results import Face, largest_first
 from mmfer.utils.cache_dir import cache_dir
 
-from .cropping import check_image
+from .cropping import check_image, crop_region
 
 DOWNLOAD = 'mmfer download yunet'
 _TURNS = {0: None, 90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 # Sides of squares with as many pixels as the images that are searched. The network finds faces of about 20 to 500
 # pixels: the fine image is enlarged so that it shows small ones, and the coarse one shows those that fill the picture.
 _FINE, _COARSE = 640, 256
+CLOSE_SIDE, _CLOSE_MARGIN = 96, 0.4  # of the crop around a face that is looked at again, pixels and share of its side
+_GLANCE, _PART = 192, 192  # pixels: side of what a glance sees, and to which a small part of an image is enlarged
 _WITHIN = 0.7  # of its area: a box that lies so far within that of a surer, larger face is a part of this face
 _MOST_ENLARGED = 4
 _SMALLEST = 8  # pixels a side: less holds no face
@@ -109,15 +111,52 @@ class YuNet:
             odds = float((scores / (1 - scores)).sum())
             if odds > most:
                 best, most = _turned_back(found, turn, img.shape[:2]), odds
-        return largest_first(
-            Face(tuple(map(float, row[:4])), float(row[14]), row[4:14].reshape(5, 2).astype(np.float32)) for row in best
-        )
+        return _faces(best)
+
+    def glance(self, img: np.ndarray) -> list[Face]:
+        """As a call, but only faces that a small version of the image shows, of a tenth of its side and more."""
+        img = check_image(img, 'YuNet')
+        if min(img.shape[:2]) < _SMALLEST:
+            return []
+        side = float(np.sqrt(img.shape[0] * img.shape[1]))
+        return _faces(_without_parts(self._detect('glance', _resized(img, min(1.0, _GLANCE / side)), img.shape)))
+
+    def look(self, img: np.ndarray, box: Sequence[float]) -> list[Face]:
+        """As a call, but only faces about the place where one is expected, of about the size of this box.
+
+        The crop around the box is brought to 96 x 96 pixels, so the time does not depend on the image.
+        """
+        try:
+            region = close_region(box, img.shape)
+        except ValueError:  # it is no longer in the image
+            return []
+        return self._within('close', img, region, CLOSE_SIDE / (region[2] - region[0]))
+
+    def look_in(self, img: np.ndarray, region: tuple[int, int, int, int]) -> list[Face]:
+        """As a call, but only faces in a part (x1, y1, x2, y2) of the image, which it may leave.
+
+        Where the part is small it is enlarged, which shows smaller faces than a call does.
+        """
+        longer = max(region[2] - region[0], region[3] - region[1])
+        return self._within('part', img, region, max(self._scale(img.shape), min(_PART / longer, 2.0)))
+
+    def _within(self, level: str, img: np.ndarray, region: tuple[int, int, int, int], scale: float) -> list[Face]:
+        height, width = img.shape[:2]
+        x1, y1, x2, y2 = max(region[0], 0), max(region[1], 0), min(region[2], width), min(region[3], height)
+        found = self._detect(level, _resized(img[y1:y2, x1:x2], scale), (y2 - y1, x2 - x1))
+        found[:, :14] += np.tile([x1, y1], 7)
+        centre = (found[:, :2] + found[:, 2:4]) / 2
+        return _faces(found[((centre > 0) & (centre < [width, height])).all(axis=1)])
+
+    def _scale(self, shape: Sequence[int]) -> float:
+        """How far an image of this shape is enlarged or shrunk for the search."""
+        side = float(np.sqrt(shape[0] * shape[1]))
+        return min(max(1.0, _FINE / side), _MOST_ENLARGED, self.max_size / side)
 
     def _search(self, img: np.ndarray) -> np.ndarray:
         """Faces (N, 15): corners of the box, five points, score; in pixels of ``img``."""
         height, width = img.shape[:2]
-        side = float(np.sqrt(height * width))
-        scale = min(max(1.0, _FINE / side), _MOST_ENLARGED, self.max_size / side)
+        side, scale = float(np.sqrt(height * width)), self._scale(img.shape)
         small = _resized(img, scale)
         if min(small.shape[:2]) < _SMALLEST:
             return np.empty((0, 15))
@@ -133,8 +172,10 @@ class YuNet:
         """Faces (N, 15) in one resized image, in pixels of the original of ``shape``."""
         height, width = img.shape[:2]
         # OpenCV pads to multiples of 32, but gives nonsense for images of few pixels.
-        bottom, right = (max(-(-length // _STRIDE), 2) * _STRIDE - length for length in (height, width))
-        img = cv2.copyMakeBorder(img, 0, bottom, 0, right, cv2.BORDER_CONSTANT)
+        least = CLOSE_SIDE // _STRIDE if level == 'close' else 2  # one size, also where the image cuts the crop
+        bottom, right = (max(-(-length // _STRIDE), least) * _STRIDE - length for length in (height, width))
+        if bottom or right:
+            img = cv2.copyMakeBorder(img, 0, bottom, 0, right, cv2.BORDER_CONSTANT)
         network = self._network(level)
         network.setInputSize((img.shape[1], img.shape[0]))
         faces = network.detect(img)[1]
@@ -181,6 +222,21 @@ def load_network(path: Path, score_threshold: float, nms_threshold: float, top_k
     finally:
         cv2.utils.logging.setLogLevel(level)
     return network
+
+
+def close_region(box: Sequence[float], shape: Sequence[int]) -> tuple[int, int, int, int]:
+    """The square (x1, y1, x2, y2) around a box that :meth:`YuNet.look` sees of an image of ``shape`` (H, W).
+
+    Raises:
+        ValueError: It lies outside the image.
+    """
+    return crop_region(tuple(map(float, box)), shape, _CLOSE_MARGIN)
+
+
+def _faces(rows: np.ndarray) -> list[Face]:
+    return largest_first(
+        Face(tuple(map(float, row[:4])), float(row[14]), row[4:14].reshape(5, 2).astype(np.float32)) for row in rows
+    )
 
 
 def _resized(img: np.ndarray, scale: float) -> np.ndarray:

@@ -17,7 +17,7 @@ from mmfer.utils.tables import printable, render_table
 from .drawing import VideoWriter
 from .inferencer import ExpressionInferencer
 from .sound import add_sound
-from .sources import is_video
+from .sources import is_address, is_video
 from .videos import frame_rate
 from .writers import check_output, open_writer
 
@@ -36,7 +36,7 @@ def film(
 
     Args:
         inferencer: Looks at the frames.
-        source: Path of a video, or number of a camera.
+        source: Path of a video, number of a camera, or address of a stream, which the inferencer must allow.
         out: ``.mp4`` file for the video with its faces drawn in, which keeps timing and sound of the source.
         save: ``.jsonl`` or ``.csv`` file for the results.
         show: Show the frames in a window.
@@ -50,19 +50,20 @@ def film(
         ValueError: If the source is no video, or none of it can be read. Nothing is written then.
         KeyboardInterrupt: With the results until then as its text; those of a camera are returned.
     """
-    if not isinstance(source, int):
-        if not Path(source).is_file():
+    path = None if isinstance(source, int) or is_address(source) else Path(source)
+    if path is not None:
+        if not path.is_file():
             raise FileNotFoundError(f'no such video file: {source}')
-        if not is_video(source):
+        if not is_video(path):
             raise ValueError(
                 f'{source} is no video by its name; for photos leave out --show, and name a folder with --draw'
             )
-        if out is not None and Path(out).resolve() == Path(source).resolve():
+        if out is not None and Path(out).resolve() == path.resolve():
             raise ValueError(f'{out} is the video that is looked at. Name another file for the drawn one.')
     if save is not None:
         check_output(save)
     video = None if out is None else VideoWriter(out)
-    if video is not None and not isinstance(source, int):
+    if video is not None and path is not None:
         video.rate = frame_rate(str(source)) / max(stride, 1)
     seen, began = _Seen(), time.monotonic()
     with ExitStack() as stack:
@@ -86,10 +87,10 @@ def film(
             if show:
                 cv2.destroyAllWindows()
     lines = seen.lines(time.monotonic() - began)
-    silent = add_sound(out, source) if out is not None and not isinstance(source, int) else None
+    silent = add_sound(out, path) if out is not None and path is not None else None
     lines += [silent] if silent else []
-    text = '\n'.join([*lines, *(f'written to {path}' for path in (out, save) if path is not None)])
-    if stopped is not None and not isinstance(source, int):  # a camera has no other end
+    text = '\n'.join([*lines, *(f'written to {file}' for file in (out, save) if file is not None)])
+    if stopped is not None and path is not None:  # a camera has no other end
         stopped.args = (f'these are the results until then\n{text}',)
         raise stopped
     return text

@@ -17,15 +17,18 @@ import cv2
 import numpy as np
 
 from mmfer.faces.detectors import build_detector, whole_image
+from mmfer.faces.following import SPEEDS, FaceFollower
 from mmfer.structures.label_sets import name_set
 from mmfer.structures.predictive import probability_samples
 from mmfer.structures.results import Face, FaceResult, ImageResult, Results, score_interval
 from mmfer.structures.votes import vote_interval
 from mmfer.utils.images import MAX_PIXELS, from_array
+from mmfer.utils.threads import limit_threads
 from mmfer.weights import DEFAULT, shipped_file
 
 from .onnx import OnnxClassifier, can_use_gpu, gpu_number
-from .sources import DEFAULT_CROP, NetworkView, Source, has_camera, open_sources
+from .sources import DEFAULT_CROP, NetworkView, Source, blueness, has_camera, open_sources
+from .tracks import People
 
 HELD_BYTES = 256 * 2**20  # of images that wait for their answers
 PEOPLE = 10  # that the bounds of heads that learned from votes are about
@@ -60,7 +63,9 @@ class Classifier(Protocol):
         """Predictions for uint8 BGR images ``(B, 3, H, W)``: those of ``FIELDS`` that the head has."""
 
 
-def open_classifier(model: Any, checkpoint: str | Path | None = None, device: Any = None) -> Classifier:
+def open_classifier(
+    model: Any, checkpoint: str | Path | None = None, device: Any = None, threads: int | None = None
+) -> Classifier:
     """The model of an ONNX file, of a config with a checkpoint, or of a name of the model index; None is ``DEFAULT``.
 
     The arguments are those of :class:`ExpressionInferencer`; a :class:`Classifier` is returned as it is.
@@ -80,7 +85,7 @@ def open_classifier(model: Any, checkpoint: str | Path | None = None, device: An
         if checkpoint is not None or (gpu is None and device not in (None, 'cpu')):
             more = f'checkpoint={checkpoint}' if checkpoint is not None else f'device={device}'
             raise ValueError(f'{model} holds its weights and runs on the CPU or on cuda: no {more} beside it')
-        return OnnxClassifier(model, gpu=gpu)
+        return OnnxClassifier(model, threads, gpu=gpu)
     if suffix in WEIGHTS:
         raise ValueError(f'{model} is a checkpoint: give its config first, then the checkpoint')
     if suffix != '.py' and '/' not in str(model):
@@ -135,6 +140,9 @@ class ExpressionInferencer:
         max_pixels: Larger image files are refused.
         tta: Test-time augmentation: ``'flip'`` averages over the face and its mirror image, ``'flip+shifts'`` over
             small shifts of both as well, at 2 and 10 times the cost, see :func:`mmfer.utils.views.merge_views`.
+        speed: Of videos: 'accurate', 'balanced' or 'fast', see :class:`mmfer.faces.following.FaceFollower`.
+        threads: Of the model and of OpenCV in this process, from 1 on; None leaves it to these libraries.
+        allow_network: Open addresses of streams and videos, such as ``rtsp://``.
 
     Attributes:
         classes: Names of the expressions, in the order of all scores.
@@ -161,6 +169,9 @@ class ExpressionInferencer:
         half_life: float | None = 5.0,
         max_pixels: int = MAX_PIXELS,
         tta: str | None = None,
+        speed: str = 'balanced',
+        threads: int | None = None,
+        allow_network: bool = False,
     ) -> None:
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise ValueError(f'batch_size={batch_size!r}: a whole number from 1 on')
@@ -175,7 +186,12 @@ class ExpressionInferencer:
 
             check_views(tta)
         self.detector = None if detector is None else build_detector(detector)
-        self.classifier: Classifier = open_classifier(model, checkpoint, device)
+        if speed not in SPEEDS:
+            raise ValueError(f'speed={speed!r}: expected one of {", ".join(SPEEDS)}')
+        self.classifier: Classifier = open_classifier(model, checkpoint, device, threads)
+        if threads is not None:
+            limit_threads(threads)
+        self.speed, self.allow_network = speed, allow_network
         self.classes, self.tta = tuple(self.classifier.classes), tta
         self.batch_size, self.interval, self.half_life, self.max_pixels = batch_size, interval, half_life, max_pixels
         found = (self.classifier.abstention or {}).get('threshold')
@@ -251,14 +267,14 @@ class ExpressionInferencer:
         """As :meth:`stream`, each result with its image: uint8 BGR (H, W, 3), upright, None where it was not read."""
         waiting: deque[tuple[Source, list[Face], tuple]] = deque()
         ready: list[np.ndarray] = []
-        held = 0
-        tracks: dict[str, Any] = {}
-        for source in open_sources(inputs, channels, stride, self.max_pixels, max_frames):
+        held, people = 0, People()
+        follow = FaceFollower(self.detector or whole_image, 'accurate' if self.half_life is None else self.speed)
+        for source in open_sources(inputs, channels, stride, self.max_pixels, max_frames, self.allow_network):
             faces: list[Face] = []
             cut: list[np.ndarray] = []
             if source.image is not None:
                 try:
-                    faces, cut = self._cut(source)
+                    faces, cut = self._cut(source, follow)
                 except (ValueError, cv2.error, MemoryError) as error:
                     text = ' '.join(str(error).split()) or type(error).__name__
                     source.error = text if source.name in text else f'{source.name}: {text}'
@@ -270,9 +286,9 @@ class ExpressionInferencer:
             held += 0 if source.image is None else source.image.nbytes
             is_full = len(ready) >= self.batch_size or len(waiting) >= 4 * self.batch_size or held > HELD_BYTES
             if is_full or not ready or source.is_live:
-                yield from self._answer(waiting, ready, tracks)
+                yield from self._answer(waiting, ready, people)
                 ready, held = [], 0
-        yield from self._answer(waiting, ready, tracks)
+        yield from self._answer(waiting, ready, people)
 
     def predict(self, faces: Sequence[np.ndarray], channels: str | None = None) -> list[FaceResult]:
         """Predictions for arrays that are one face each, cut out already, uint8 or uint16 (H, W) or (H, W, 3 or 4).
@@ -294,27 +310,21 @@ class ExpressionInferencer:
         fields = self._classify([self._view(image) for image in images])
         return [self._judge(self._face(whole_image(image)[0], values)) for image, values in zip(images, fields)]
 
-    def _cut(self, source: Source) -> tuple[list[Face], list[np.ndarray]]:
+    def _cut(self, source: Source, follow: FaceFollower) -> tuple[list[Face], list[np.ndarray]]:
         image: Any = source.image
         if self.detector is None:
             return whole_image(image), [self._view(image, name=source.name)]
-        faces = list(self.detector(image))
+        faces = follow(image, source.name, source.time)
         if source.is_told and faces:
             self._check_colours(image, faces[0])
-        return faces, [self._view(image, face, source.name) for face in faces]
+        return faces, [self._view(image, face, source.name) for face in faces if not face.is_repeated]
 
     def _check_colours(self, image: np.ndarray, face: Face) -> None:
-        """Skin is redder than it is blue, whosever it is, unless the channels are mixed up or the light is blue."""
-        x1, y1, x2, y2 = (int(value) for value in face.box)
-        dx, dy = (x2 - x1) // 4, (y2 - y1) // 4
-        middle = image[max(y1 + dy, 0) : max(y2 - dy, 0), max(x1 + dx, 0) : max(x2 - dx, 0)]
-        if self._warned_of_blue or not middle.size:
-            return
-        blue, _, red = middle.reshape(-1, 3).mean(0)
-        if blue > red + BLUE:
+        more = 0.0 if self._warned_of_blue else blueness(image, face)
+        if more > BLUE:
             self._warned_of_blue = True
             warnings.warn(
-                f'a face is {blue - red:.0f} of 255 more blue than red: is channels= the order of the array (OpenCV '
+                f'a face is {more:.0f} of 255 more blue than red: is channels= the order of the array (OpenCV '
                 "reads 'bgr', most other libraries 'rgb')?",
                 stacklevel=2,
             )
@@ -337,20 +347,18 @@ class ExpressionInferencer:
             for i in range(len(batch)):
                 yield {name: values[i] for name, values in outputs.items()}
 
-    def _answer(self, waiting: deque, ready: Sequence[np.ndarray], tracks: dict) -> Iterator[tuple]:
+    def _answer(self, waiting: deque, ready: Sequence[np.ndarray], people: People) -> Iterator[tuple]:
         fields = self._classify(ready)
         while waiting:
             source, faces, (height, width) = waiting.popleft()
-            results = tuple(self._face(face, next(fields)) for face in faces)
+            faces = [face for face in faces if not face.is_repeated or face.person in people.last]
+            fresh = tuple(self._face(face, next(fields)) for face in faces if not face.is_repeated)
             if source.frame is not None and self.half_life is not None:
-                if source.frame == 0 or source.name not in tracks:
-                    from .tracks import FaceTracks
-
-                    tracks.clear()  # another video
-                    tracks[source.name] = FaceTracks(self.half_life)
-                results = tracks[source.name].update(results)
+                fresh = people.update(fresh, source.name, source.frame, self.half_life)
+            answers = iter(map(self._judge, fresh))
+            judged = tuple(people.repeat(face) if face.is_repeated else next(answers) for face in faces)
+            people.last = {face.track: face for face in judged}
             width, height = (0, 0) if source.error is not None else (width, height)
-            judged = tuple(map(self._judge, results))
             result = ImageResult(source.name, width, height, judged, source.error, source.frame, source.time)
             yield source.image, result
 
@@ -368,6 +376,7 @@ class ExpressionInferencer:
             scores=scores,
             detection_score=None if face.score is None else float(face.score),
             landmarks=face.landmarks,
+            track=face.person,
             mean=fields.get('pred_mean'),
             std=fields.get('pred_std'),
             factor=fields.get('pred_factor'),

@@ -16,6 +16,7 @@ from mmfer.structures.results import Face
 from mmfer.utils.images import MAX_PIXELS, DamagedImage, load_image
 
 VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv', '.flv', '.ogv', '.ts')
+ADDRESSES = ('rtsp://', 'rtsps://', 'http://', 'https://')
 DEFAULT_CROP = dict(type='CropFace', margin=0.1)
 # Transforms that need neither PyTorch nor MMEngine, and their modules in mmfer.faces; those in use are imported.
 _OWN = dict(AlignFace='alignment', CropFace='cropping', ImageCenterCrop='resizing', ImageResize='resizing')
@@ -49,8 +50,9 @@ def open_sources(
     stride: int = 1,
     max_pixels: int = MAX_PIXELS,
     max_frames: int | None = None,
+    allow_network: bool = False,
 ) -> Iterator[Source]:
-    """Images and frames one after the other; at most one is held.
+    """Images and frames one after the other; one is held, of videos a few that were decoded ahead.
 
     Files that cannot be read give a :class:`Source` with an error, and the rest goes on.
 
@@ -62,6 +64,7 @@ def open_sources(
         stride: Of videos and cameras every so many frames.
         max_pixels: Largest image that is decoded.
         max_frames: At most so many frames of each video and camera.
+        allow_network: Open addresses of streams and videos, see :func:`mmfer.inference.streams.read_stream`.
 
     Raises:
         TypeError: If an input is none of the above.
@@ -76,15 +79,23 @@ def open_sources(
         if isinstance(item, (int, np.integer)):
             yield from _frames(int(item), stride, max_frames)
         elif isinstance(item, (str, os.PathLike)):
-            yield from _open_path(item, stride, max_pixels, max_frames)
+            if allow_network and is_address(item):
+                yield from _stream(os.fspath(item), stride, max_frames)
+            else:
+                yield from _open_path(item, stride, max_pixels, max_frames)
         else:
             yield _from_memory(item, number, channels, max_pixels)
 
 
+def is_address(item: Any) -> bool:
+    """Whether this is the address of a stream or video in the network."""
+    return isinstance(item, str) and item.lower().startswith(ADDRESSES)
+
+
 def has_camera(inputs: Any) -> bool:
-    """Whether a camera is among the inputs, as far as they are a list: it never ends."""
+    """Whether a camera is among the inputs, here or in the network, as far as they are a list: it never ends."""
     items = inputs if isinstance(inputs, (list, tuple)) else [inputs]
-    return any(isinstance(item, (int, np.integer)) for item in items)
+    return any(isinstance(item, (int, np.integer)) or (is_address(item) and item[:4] == 'rtsp') for item in items)
 
 
 def _listed(inputs: Any) -> Iterable:
@@ -114,8 +125,8 @@ def _from_memory(item: Any, number: int, channels: str | None, max_pixels: int) 
 def _open_path(item: str | os.PathLike, stride: int, max_pixels: int, max_frames: int | None) -> Iterator[Source]:
     text, path = os.fspath(item), Path(item)
     if '://' in text or not text:
-        why = f'{text} is an address: download the file and give its path' if text else 'an empty path names nothing'
-        yield Source(text, error=why)
+        what = 'download the file and give its path, or allow the network (--allow-network) for a stream'
+        yield Source(text, error=f'{text} is an address: {what}' if text else 'an empty path names nothing')
         return
     try:
         is_folder, is_file = path.is_dir(), path.is_file()
@@ -169,12 +180,35 @@ def _try_image(item: Any, name: str, max_pixels: int) -> Source:
 
 
 def _frames(source: int | str, stride: int, max_frames: int | None) -> Iterator[Source]:
-    from .videos import read_video
+    from .videos import read_ahead, read_video
 
     is_camera = isinstance(source, int)
     name = f'camera {source}' if is_camera else str(source)
-    for number, time, image, error in read_video(source, stride, max_frames):
+    frames = read_video(source, stride, max_frames)
+    for number, time, image, error in frames if is_camera else read_ahead(frames):
         yield Source(name, image, error, number, time, is_camera)
+
+
+def _stream(address: str, stride: int, max_frames: int | None) -> Iterator[Source]:
+    from .streams import public_name, read_stream
+
+    name = public_name(address)
+    for number, time, image, error in read_stream(address, stride, max_frames):
+        yield Source(name, image, error, number, time, is_live=True)
+
+
+def blueness(image: np.ndarray, face: Face) -> float:
+    """By how much, of 255, the middle of a face in a BGR image is more blue than red.
+
+    Skin is redder than it is blue, whosever it is, unless the channels are mixed up or the light is blue.
+    """
+    x1, y1, x2, y2 = (int(value) for value in face.box)
+    dx, dy = (x2 - x1) // 4, (y2 - y1) // 4
+    middle = image[max(y1 + dy, 0) : max(y2 - dy, 0), max(x1 + dx, 0) : max(x2 - dx, 0)]
+    if not middle.size:
+        return 0.0
+    blue, _, red = middle.reshape(-1, 3).mean(0)
+    return float(blue - red)
 
 
 def build_step(step: Mapping[str, Any]) -> Callable[[dict], dict]:

@@ -8,21 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mmfer.structures.results import FaceResult
-
-
-def box_iou(first: Sequence[Sequence[float]], second: Sequence[Sequence[float]]) -> np.ndarray:
-    """Intersection over union of boxes (x1, y1, x2, y2): ``(N, 4), (M, 4) -> (N, M)``.
-
-    >>> box_iou([(0, 0, 2, 2)], [(1, 0, 3, 2), (5, 5, 6, 6)]).round(4).tolist()
-    [[0.3333, 0.0]]
-    """
-    a, b = (np.asarray(boxes, np.float64).reshape(-1, 4) for boxes in (first, second))
-    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
-    common = np.prod(np.maximum(high - low, 0), axis=-1)
-    areas = (np.prod(boxes[:, 2:] - boxes[:, :2], axis=-1) for boxes in (a, b))
-    union = np.add.outer(*areas) - common
-    return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+from mmfer.faces.boxes import box_iou, greedy_pairs
+from mmfer.structures.results import Face, FaceResult
 
 
 @dataclass
@@ -69,29 +56,32 @@ class FaceTracks:
         self.count = self.time = 0
 
     def update(self, faces: Sequence[FaceResult]) -> tuple[FaceResult, ...]:
-        """The faces of the next frame, in their order, with the numbers of their tracks and pooled predictions."""
+        """The faces of the next frame, in their order, with the numbers of their tracks and pooled predictions.
+
+        Faces that have a number already, from :class:`mmfer.faces.following.FaceFollower`, keep it; frames in which
+        such a face was not looked at count for it all the same.
+        """
         self.time += 1
         self.tracks = [track for track in self.tracks if self.time - track.seen <= self.patience + 1]
-        overlaps = box_iou([face.box for face in faces], [track.box for track in self.tracks])
-        found: dict[int, _Track] = {}
-        for i, j in zip(*np.unravel_index(np.argsort(-overlaps, axis=None, kind='stable'), overlaps.shape)):
-            if overlaps[i, j] < self.iou:
-                break
-            if i not in found and self.tracks[j].seen < self.time:
-                found[i] = self.tracks[j]
-                self.tracks[j].seen = self.time
+        if any(face.track is not None for face in faces):
+            places = {track.number: j for j, track in enumerate(self.tracks)}
+            found = {i: places[face.track] for i, face in enumerate(faces) if face.track in places}
+        else:
+            found = greedy_pairs(box_iou([face.box for face in faces], [t.box for t in self.tracks]), self.iou)
         pooled = []
         for i, face in enumerate(faces):
-            track = found.get(i)
-            if track is None:
-                track = _Track(self.count, face.box, self.time)
-                self.count += 1
+            if i in found:
+                track = self.tracks[found[i]]
+            else:
+                track = _Track(self.count if face.track is None else face.track, face.box, self.time)
+                self.count = max(self.count, track.number + 1)
                 self.tracks.append(track)
-            track.box = face.box
-            pooled.append(replace(self._pool(track, face), track=track.number))
+            passed = 1 if face.track is None else max(self.time - track.seen, 1)
+            track.box, track.seen = face.box, self.time
+            pooled.append(replace(self._pool(track, face, self.keep**passed), track=track.number))
         return tuple(pooled)
 
-    def _pool(self, track: _Track, face: FaceResult) -> FaceResult:
+    def _pool(self, track: _Track, face: FaceResult, keep: float) -> FaceResult:
         now: dict[str, Any] = dict(scores=face.scores)
         if face.mean is not None and face.std is not None:
             now.update(mean=face.mean, square=np.square(face.std) + np.square(face.mean))
@@ -100,7 +90,7 @@ class FaceTracks:
         for name, value in now.items():
             before = track.state.get(name)
             value = np.asarray(value, np.float64)
-            track.state[name] = value if before is None else self.keep * before + (1 - self.keep) * value
+            track.state[name] = value if before is None else keep * before + (1 - keep) * value
         state = track.state
         scores = state['scores'] / state['scores'].sum()
         changes: dict[str, Any] = dict(scores=scores, label=face.classes[int(scores.argmax())])
@@ -112,6 +102,29 @@ class FaceTracks:
             changes['aleatoric'] = min(float(state['aleatoric']), changes['uncertainty'])
             changes['epistemic'] = changes['uncertainty'] - changes['aleatoric']
         return replace(face, **changes)
+
+
+class People:
+    """The people of one video after the other.
+
+    Attributes:
+        last: The answers for the frame before, by number.
+    """
+
+    def __init__(self) -> None:
+        self.name = ''
+        self.tracks: FaceTracks | None = None
+        self.last: dict[int | None, FaceResult] = {}
+
+    def update(self, faces: Sequence[FaceResult], name: str, frame: int, half_life: float) -> tuple[FaceResult, ...]:
+        """As :meth:`FaceTracks.update`, which starts anew with each video."""
+        if self.tracks is None or frame == 0 or name != self.name:
+            self.name, self.tracks = name, FaceTracks(half_life)
+        return self.tracks.update(faces)
+
+    def repeat(self, face: Face) -> FaceResult:
+        """The last answer for somebody, at the new place."""
+        return replace(self.last[face.person], box=face.box, landmarks=face.landmarks)
 
 
 def entropy(scores: np.ndarray) -> float:

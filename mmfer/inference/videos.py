@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Optional
 
 import cv2
@@ -35,13 +37,21 @@ def frame_rate(source: str) -> float:
     return rate if not step * rate > 0 or step * rate > 0.9 else min(float(round(1 / step)), _MOST_DENSE)
 
 
-def read_video(source: int | str, stride: int = 1, max_frames: int | None = None) -> Iterator[Frame]:
+def read_video(
+    source: int | str,
+    stride: int = 1,
+    max_frames: int | None = None,
+    name: str | None = None,
+    opened: cv2.VideoCapture | None = None,
+) -> Generator[Frame, None, None]:
     """Frames of a video file, or of the camera with this number until it ends.
 
     Args:
         source: Path or number.
         stride: Every so many frames.
         max_frames: At most so many.
+        name: What messages call it; its path or number by default.
+        opened: A reader that is open already; it is closed at the end.
 
     Yields:
         Number of the frame from 0, seconds since the first, the frame as uint8 BGR (H, W, 3), upright, and None. Where
@@ -49,11 +59,14 @@ def read_video(source: int | str, stride: int = 1, max_frames: int | None = None
         one sentence. Seconds are those of the file's time stamps, which need not be even.
     """
     is_camera = isinstance(source, int)
-    name = f'camera {source}' if is_camera else str(source)
+    name = name or (f'camera {source}' if is_camera else str(source))
     if not is_camera and not is_text(name):  # OpenCV crashes
         yield None, None, None, f'cannot open {name}: its name is no text in UTF-8, rename it'
         return
-    capture = cv2.VideoCapture(source) if isinstance(source, int) else open_video(source)
+    if opened is not None:
+        capture = opened
+    else:
+        capture = cv2.VideoCapture(source) if isinstance(source, int) else open_video(source)
     try:
         if not capture.isOpened():
             hint = 'is it connected, and free?' if is_camera else 'damaged, or in a format that OpenCV lacks'
@@ -72,7 +85,7 @@ def read_video(source: int | str, stride: int = 1, max_frames: int | None = None
                 now = time.monotonic()
                 start = now if start is None else start
                 seconds = now - start
-            yield number, seconds, _three_channels(image), None
+            yield number, seconds, three_channels(image), None
             given += 1
             if given == max_frames:
                 return
@@ -81,6 +94,21 @@ def read_video(source: int | str, stride: int = 1, max_frames: int | None = None
             yield None, None, None, f'{name}: {problem}'
     finally:
         capture.release()
+
+
+def read_ahead(frames: Generator[Frame, None, None], count: int = 4) -> Iterator[Frame]:
+    """The same frames, of which up to ``count`` are decoded by a thread while the caller is busy."""
+    line: deque = deque()
+    with ThreadPoolExecutor(1, 'mmfer-decode') as pool:
+        try:
+            line.extend(pool.submit(next, frames, None) for _ in range(count))
+            while (frame := line.popleft().result()) is not None:
+                line.append(pool.submit(next, frames, None))
+                yield frame
+        finally:
+            for waiting in line:
+                waiting.cancel()
+            pool.submit(frames.close).result()
 
 
 class _Grabbed:
@@ -161,5 +189,6 @@ def _rate(capture: cv2.VideoCapture) -> float:
     return rate if math.isfinite(rate) and 0 < rate <= 1000 else 0.0
 
 
-def _three_channels(frame: np.ndarray) -> np.ndarray:
+def three_channels(frame: np.ndarray) -> np.ndarray:
+    """A frame as (H, W, 3)."""
     return cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR) if frame.ndim == 2 or frame.shape[2] == 1 else frame

@@ -90,11 +90,15 @@ class Face:
         score: Confidence in [0, 1], or None of detectors that have none.
         landmarks: Eyes, tip of the nose, corners of the mouth: (5, 2) float32, (x, y) in pixels, the left one of a pair
             first as seen in the image when the face is upright; or None.
+        person: Number of the person in a video, from 0, of detectors that follow faces; else None.
+        is_repeated: Of such a detector: it is where the face of the last frame moved, and what was answered then holds.
     """
 
     box: tuple[float, float, float, float]
     score: float | None = None
     landmarks: np.ndarray | None = None
+    person: int | None = None
+    is_repeated: bool = False
 
     @property
     def area(self) -> float:

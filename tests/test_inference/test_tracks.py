@@ -65,6 +65,16 @@ def test_pooling_is_a_moving_average_of_moments():
     assert face.aleatoric + face.epistemic == pytest.approx(face.uncertainty)
 
 
+def test_faces_that_are_numbered_keep_their_numbers():
+    """Those of a follower, which knows better; a frame in which such a face was not looked at counts as well."""
+    tracks, (first, second) = FaceTracks(half_life=1), np.eye(3)[:2]
+    assert [face.track for face in tracks.update([at(0, track=7, scores=first), at(50, track=3)])] == [7, 3]
+    tracks.update([])
+    found = tracks.update([at(200, track=3), at(90, track=7, scores=second), at(0, track=9)])
+    assert [face.track for face in found] == [3, 7, 9]
+    np.testing.assert_allclose(found[1].scores, [0.25, 0.75, 0])
+
+
 def test_without_half_life_frames_stand_alone():
     tracks = FaceTracks(half_life=0)
     tracks.update([at(0, scores=np.array([1.0, 0.0, 0.0]))])

@@ -1,4 +1,5 @@
 import os
+import tracemalloc
 
 import cv2
 import numpy as np
@@ -6,8 +7,9 @@ import pytest
 from face_results import set_stamps, write_video
 
 from mmfer.inference.drawing import VideoWriter
+from mmfer.inference.inferencer import ExpressionInferencer
 from mmfer.inference.sources import open_sources
-from mmfer.inference.videos import frame_rate, read_video
+from mmfer.inference.videos import frame_rate, read_ahead, read_video
 
 
 def greys(number):
@@ -39,6 +41,55 @@ def test_a_file_that_is_cut_off_gives_what_there_is_and_says_so(tmp_path):
     assert last.error == f'{path}: {12 - len(frames)} of 12 frames cannot be decoded: damaged, or cut off'
     assert next(iter(open_sources(path, max_frames=1))).error is None
     assert len(list(open_sources(path, max_frames=1))) == 1
+
+
+def test_frames_that_are_decoded_ahead_are_the_same_and_few(tmp_path):
+    path = str(write_video(tmp_path / 'v.avi', greys(9)))
+    for (*where, image, error), (*wanted, expected, none) in zip(read_ahead(read_video(path)), read_video(path)):
+        assert (where, error) == (wanted, none)
+        np.testing.assert_array_equal(image, expected)
+    given, closed = [], []
+
+    def frames():
+        try:
+            for i in range(100):
+                given.append(i)
+                yield i, 0.0, None, None
+        finally:
+            closed.append(True)
+
+    ahead = read_ahead(frames(), count=3)
+    assert [next(ahead)[0], next(ahead)[0]] == [0, 1]
+    ahead.close()
+    assert closed == [True]
+    assert len(given) <= 6
+
+    def broken():
+        yield 0, 0.0, None, None
+        raise MemoryError('too large')
+
+    with pytest.raises(MemoryError, match='too large'):
+        list(read_ahead(broken()))
+
+
+def test_memory_does_not_grow_with_the_length(tmp_path):
+    """Ten seconds of a video, and forty: frames, people and answers that are done with are let go."""
+    from face_results import ColourClassifier, two_faces
+
+    rng, peaks = np.random.default_rng(0), []
+    for seconds in (10, 40):
+        noise = rng.integers(0, 256, (seconds * 10, 24, 32, 3), np.uint8)
+        path = write_video(tmp_path / f'{seconds}.avi', noise)
+        infer = ExpressionInferencer(ColourClassifier(), detector=two_faces)
+        frames = infer.stream(str(path))
+        for _ in range(50):
+            next(frames)
+        tracemalloc.start()
+        for _ in frames:
+            pass
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 200_000  # 300 frames more are 700 kB, and their answers over a megabyte
 
 
 UNEVEN = (6, 1 / 30), (6, 1 / 5)  # frames, and the seconds that each lasts

@@ -1,0 +1,249 @@
+"""Faces of a video from frame to frame: looked for in the whole picture now and then, followed in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from mmfer.structures.results import Face, largest_first
+
+from .alignment import estimate_similarity
+from .boxes import box_iou, greedy_pairs
+from .changes import ChangeMap
+from .cropping import cut
+from .yunet import CLOSE_SIDE, YuNet, close_region
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often a video is looked at, in seconds.
+
+    Attributes:
+        look: Between two looks of the detector at a face that is followed, in a small crop; each is answered by the
+            network. In the frames between, optical flow moves the box and the last answer is repeated.
+        glance: Between two coarse searches of the whole picture, for new faces.
+        change: Between two searches of what has changed in the picture, for small new faces.
+        search: Between two complete searches.
+    """
+
+    look: float
+    glance: float
+    change: float
+    search: float
+
+
+PACES = dict(
+    balanced=Pace(look=0.0, glance=0.2, change=0.1, search=2.0),
+    fast=Pace(look=0.06, glance=0.3, change=0.2, search=4.0),
+)
+SPEEDS = ('accurate', *PACES)
+PATIENCE = 0.5  # seconds that a face may be hidden, and the longest step between frames that faces are followed over
+# Least overlaps (IoU): of a face with where it was expected, of one that was hidden, of two boxes of one face.
+_STILL, _NEAR, _SAME, _TWICE = 0.45, 0.1, 0.3, 0.4
+_TRUSTED, _STIFF = 1.0, 2.0  # pixels of the crop by which optical flow there and back may miss, and points may differ
+_SOON = 0.5  # seconds between complete searches for faces that were lost
+_UNCONFIRMED = 0.2  # seconds that optical flow may carry a face that the detector does not see
+
+
+@dataclass
+class _Person:
+    number: int
+    face: Face
+    seen: float  # seconds
+    confirmed: float  # when the detector saw it last
+    velocity: np.ndarray  # of the centre, pixels a second
+
+    def expected(self, seconds: float) -> np.ndarray:
+        """The box, moved on to this time."""
+        return np.asarray(self.face.box) + np.tile(self.velocity * min(seconds - self.seen, PATIENCE), 2)
+
+    def found(self, face: Face, seconds: float, confirmed: bool = True) -> None:
+        passed = seconds - self.seen
+        if confirmed and passed > 0:
+            moved = (_centre(face.box) - _centre(self.face.box)) / passed
+            self.velocity = 0.7 * self.velocity + 0.3 * moved
+        self.face, self.seen = face, seconds
+        self.confirmed = seconds if confirmed else self.confirmed
+
+
+class FaceFollower:
+    """Finds the faces of one video after the other at a fraction of the time that finding them anew takes.
+
+    A face that was found is looked at again in a crop around the place where it is expected: the same detector, at a
+    size that costs a fiftieth, so boxes and landmarks mean the same. New faces are looked for in the whole picture:
+    coarsely every few frames, completely at the start, where a face was lost, after cuts and every now and then.
+    Faces that cross keep their numbers, as each is expected where its motion leads.
+
+    Args:
+        detector: A :class:`YuNet` without rotations. Others are asked for each frame, as with ``speed='accurate'``.
+        speed: 'accurate' finds the faces of each frame anew and does not number them; 'balanced' and 'fast' see
+            ``PACES``.
+
+    Raises:
+        ValueError: The speed is unknown.
+    """
+
+    def __init__(self, detector: Callable[[np.ndarray], list[Face]], speed: str = 'balanced') -> None:
+        if speed not in SPEEDS:
+            raise ValueError(f'speed={speed!r}: expected one of {", ".join(SPEEDS)}')
+        self.detector = detector
+        can_look = isinstance(detector, YuNet) and detector.rotations == (0,)
+        self.pace = PACES.get(speed) if can_look else None
+        self._start('')
+
+    def _start(self, name: str) -> None:
+        self.name, self.count = name, 0
+        self._forget()
+        self.now = -np.inf
+
+    def _forget(self) -> None:
+        self.people: list[_Person] = []
+        self.last = self.grey = np.empty((0, 0), np.uint8)  # the frame before and this one
+        self.looked = self.glanced = self.compared = self.searched = -np.inf
+        self.changes: ChangeMap | None = None
+
+    def __call__(self, img: np.ndarray, name: str, seconds: float | None) -> list[Face]:
+        """Faces in the next frame, largest first.
+
+        Args:
+            img: uint8 BGR (H, W, 3).
+            name: Of the video; another one is a new video.
+            seconds: Time of the frame in the video; an earlier one than that of the last frame is a new video. None is
+                an image of no video.
+        """
+        if self.pace is None or seconds is None:
+            return list(self.detector(img))
+        if name != self.name or seconds <= self.now:
+            self._start(name)
+        elif img.shape[:2] != self.grey.shape:
+            self._forget()
+        self.last, self.grey = self.grey, cv2.cvtColor(img, cv2.COLOR_BGR2GRAY)  # a copy: others may draw into img
+        before, self.now = self.now, seconds
+        present = [person for person in self.people if person.seen == before]
+        repeated: set[int] = set()
+        if seconds - before <= PATIENCE:
+            if seconds - self.looked < self.pace.look:
+                repeated = self._flow(present)
+            else:
+                self.looked = seconds
+            self._look(img, [person for person in self.people if person.number not in repeated], before)
+        self._find_new(img, any(person.seen < seconds for person in present))
+        self.people = [person for person in self.people if seconds - person.seen <= PATIENCE]
+        here = [person for person in self.people if person.seen == seconds]
+        return largest_first(replace(p.face, person=p.number, is_repeated=p.number in repeated) for p in here)
+
+    def _flow(self, people: list[_Person]) -> set[int]:
+        """Move the faces of these people by optical flow; the numbers of those for whom that went well."""
+        moved = set()
+        for person in people:
+            is_sure = self.now - person.confirmed <= _UNCONFIRMED
+            face = flow_face(self.last, self.grey, person.face) if is_sure else None
+            if face is not None and self._is_free(face):
+                person.found(face, self.now, confirmed=False)
+                moved.add(person.number)
+        return moved
+
+    def _is_free(self, face: Face) -> bool:
+        """Whether nobody has been seen in this place, in this frame."""
+        taken = [person.face.box for person in self.people if person.seen == self.now]
+        return not taken or float(box_iou([face.box], taken).max()) < _TWICE
+
+    def _look(self, img: np.ndarray, people: list[_Person], before: float) -> None:
+        """Look for people where they are expected. Of two who claim one face, it is that of who fits better."""
+        claims = []
+        for person in people:
+            expected = person.expected(self.now)
+            faces = self.detector.look(img, expected)
+            if faces:
+                fits = box_iou([expected], [face.box for face in faces])[0]
+                best = int(fits.argmax())
+                if fits[best] >= (_STILL if person.seen == before else _NEAR):
+                    claims.append((float(fits[best]), person, faces[best]))
+        for _, person, face in sorted(claims, key=lambda claim: -claim[0]):
+            if self._is_free(face):
+                person.found(face, self.now)
+        self._flow([person for person in people if person.seen == before])
+
+    def _find_new(self, img: np.ndarray, is_lost: bool) -> None:
+        """Look for faces in the whole picture, where it is time for that or somebody was lost."""
+        now, pace = self.now, self.pace
+        here = [person.face.box for person in self.people if person.seen == now]
+        since, faces = now - self.searched, []
+        if since >= pace.search or (is_lost and since >= _SOON):
+            self.searched = self.glanced = self.compared = now
+            self.changes = ChangeMap(img, now)
+            faces = self.detector(img)
+        elif is_lost or now - self.glanced >= pace.glance:
+            self.glanced = now
+            faces = self._seen_close(img, self.detector.glance(img))
+        elif self.changes is not None and now - self.compared >= pace.change:
+            self.compared = now
+            for region in self.changes.regions(img, now, here):
+                faces += self._seen_close(img, self.detector.look_in(img, region))
+        faces = [face for face in faces if not here or box_iou([face.box], here).max() < _SAME]
+        hidden = [person for person in self.people if person.seen < self.now]
+        pairs = greedy_pairs(
+            box_iou([face.box for face in faces], [person.expected(self.now) for person in hidden]), _NEAR
+        )
+        for i, face in enumerate(faces):
+            if not self._is_free(face):  # found twice
+                continue
+            if i in pairs:
+                hidden[pairs[i]].found(face, self.now)
+            else:
+                self.people.append(_Person(self.count, face, self.now, self.now, np.zeros(2)))
+                self.count += 1
+
+    def _seen_close(self, img: np.ndarray, faces: list[Face]) -> list[Face]:
+        """These faces as a look shows them, without those of people who were seen already, and false ones."""
+        close = []
+        for face in faces:
+            if self._is_free(face):
+                close += [
+                    other for other in self.detector.look(img, face.box) if box_iou([other.box], [face.box]) > _SAME
+                ]
+        return close
+
+
+def flow_face(before: np.ndarray, img: np.ndarray, face: Face) -> Face | None:
+    """A face of the frame before in this one, by the optical flow of its landmarks; None where that cannot be trusted.
+
+    Both frames are grey, uint8 (H, W). Box and landmarks move by the similarity that the landmarks do, in a crop of the
+    size that the detector looks at.
+    """
+    try:
+        region = close_region(face.box, img.shape)
+    except ValueError:
+        return None
+    scale = CLOSE_SIDE / (region[2] - region[0])
+    side = (CLOSE_SIDE, CLOSE_SIDE)
+    old, new = (cv2.resize(cut(frame, region), side, interpolation=cv2.INTER_AREA) for frame in (before, img))
+    points = np.asarray(face.landmarks, np.float32)
+    start = ((points - region[:2] + 0.5) * scale - 0.5).astype(np.float32)
+    options = dict(winSize=(15, 15), maxLevel=2)
+    there, ok, _ = cv2.calcOpticalFlowPyrLK(old, new, start, None, **options)
+    back, ok_back, _ = cv2.calcOpticalFlowPyrLK(new, old, there, None, **options)
+    good = (ok & ok_back).ravel().astype(bool) & (np.linalg.norm(back - start, axis=1) < _TRUSTED)
+    if good.sum() < 4:
+        return None
+    ends = (there + 0.5) / scale - 0.5 + region[:2]
+    try:
+        matrix = estimate_similarity(points[good], ends[good])
+    except ValueError:
+        return None
+    misses = points[good] @ matrix[:, :2].T + matrix[:, 2] - ends[good]
+    if np.abs(misses).max() * scale > _STIFF:
+        return None
+    centre = matrix[:, :2] @ _centre(face.box) + matrix[:, 2]
+    half = np.hypot(matrix[0, 0], matrix[1, 0]) * (np.asarray(face.box[2:]) - face.box[:2]) / 2
+    landmarks = (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+    if (centre < 0).any() or (centre > [img.shape[1], img.shape[0]]).any():
+        return None
+    return replace(face, box=tuple(map(float, (*(centre - half), *(centre + half)))), landmarks=landmarks)
+
+
+def _centre(box: Sequence[float]) -> np.ndarray:
+    return (np.asarray(box[:2]) + np.asarray(box[2:])) / 2

@@ -1,0 +1,192 @@
+from collections import Counter
+
+import cv2
+import numpy as np
+import pytest
+
+from mmfer.faces.boxes import box_iou
+from mmfer.faces.following import PACES, FaceFollower, flow_face
+from mmfer.faces.yunet import YuNet
+from mmfer.inference.inferencer import ExpressionInferencer
+from mmfer.structures.results import Face
+
+POINTS = np.array([(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)], np.float32)
+
+
+class World(YuNet):
+    """A detector that knows where the faces are: boxes by name, of which the later ones are nearer."""
+
+    def __init__(self):
+        self.rotations, self.faces, self.asked = (0,), {}, Counter()
+
+    def visible(self, least=0.0):
+        boxes = list(self.faces.values())
+        kept = []
+        for i, box in enumerate(boxes):
+            if box[2] - box[0] >= least and not any(box_iou([box], [other])[0, 0] > 0.4 for other in boxes[i + 1 :]):
+                corner, size = np.array(box[:2]), np.array(box[2:]) - box[:2]
+                kept.append(Face(tuple(map(float, box)), 0.9, (corner + size * POINTS).astype(np.float32)))
+        return kept
+
+    def __call__(self, img):
+        self.asked['search'] += 1
+        return self.visible()
+
+    def glance(self, img):
+        self.asked['glance'] += 1
+        return self.visible(least=30)
+
+    def look(self, img, box):
+        self.asked['look'] += 1
+        return [face for face in self.visible() if box_iou([face.box], [box])[0, 0] > 0.05]
+
+
+def at(x, y=50, size=40):
+    return (x, y, x + size, y + size)
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+def play(world, frames, speed='balanced', rate=30, name='v', start=0):
+    """The numbers of the people in each frame, from left to right."""
+    follower = FaceFollower(world, speed) if isinstance(speed, str) else speed
+    image, numbers = np.zeros((200, 400, 3), np.uint8), []
+    for i, world.faces in enumerate(frames, start):
+        found = follower(image, name, i / rate)
+        numbers.append([face.person for face in sorted(found, key=lambda face: face.box)])
+    return numbers
+
+
+def test_the_whole_picture_is_searched_now_and_then(world):
+    assert play(world, [dict(a=at(100))] * 60) == [[0]] * 60
+    pace = PACES['balanced']
+    assert world.asked['look'] == 59
+    assert world.asked['search'] == pytest.approx(2 / pace.search, abs=1)
+    assert world.asked['glance'] == pytest.approx(2 / pace.glance - 2 / pace.search, abs=2)
+
+
+def test_new_faces_are_found_large_ones_first(world):
+    frames = [dict(a=at(100))] * 3 + [dict(a=at(100), b=at(200), c=at(300, size=20))] * 60
+    numbers = play(world, frames)
+    large, small = (next(i for i, seen in enumerate(numbers) if number in seen) for number in (1, 2))
+    assert 3 <= large <= 3 + 30 * PACES['balanced'].glance
+    assert large < small <= 3 + 30 * PACES['balanced'].search
+
+
+def test_people_who_cross_keep_their_numbers(world):
+    """One walks behind the other, is hidden meanwhile, and is expected where the motion leads."""
+    frames = [dict(back=at(50 + 5 * i), front=at(250 - 5 * i, 55)) for i in range(40)]
+    numbers = play(world, frames)
+    assert numbers[0] == [0, 1]
+    assert [0] in numbers or [1] in numbers
+    assert numbers[-1] == [1, 0]
+    assert {number for seen in numbers for number in seen} == {0, 1}
+
+
+@pytest.mark.parametrize(('hidden', 'number'), [(8, 0), (30, 1)])
+def test_a_hidden_face_is_awaited_for_a_while(hidden, number, world):
+    shown = [dict(a=at(100))] * 10
+    assert play(world, shown + [{}] * hidden + shown)[-1] == [number]
+
+
+def test_a_lost_face_is_searched_at_once(world):
+    """A jump, as of a cut: nobody is where they were expected."""
+    numbers = play(world, [dict(a=at(100))] * 20 + [dict(a=at(20, 120, 20))] * 3)
+    assert numbers[20:] == [[1]] * 3
+
+
+def test_every_video_starts_anew_and_long_steps_are_not_followed(world):
+    follower = FaceFollower(world)
+    play(world, [dict(a=at(100))] * 3, follower)
+    assert play(world, [dict(a=at(100))] * 2, follower, name='w', start=5) == [[0]] * 2
+    assert play(world, [dict(a=at(100))] * 2, follower, name='w') == [[0]] * 2
+    world.asked.clear()
+    play(world, [dict(a=at(100))] * 4, rate=1)
+    assert world.asked == dict(search=4)
+
+
+def test_the_size_of_the_frames_may_change(world):
+    follower = FaceFollower(world, 'fast')
+    for i, shape in enumerate([(200, 400, 3), (200, 400, 3), (100, 200, 3), (100, 200, 3)]):
+        world.faces = dict(a=at(100) if i < 2 else at(50, 25, 20))
+        (face,) = follower(np.zeros(shape, np.uint8), 'v', i / 30)
+    assert face.box == at(50, 25, 20)
+
+
+def test_other_detectors_are_asked_for_every_frame(world):
+    calls = []
+    assert FaceFollower(lambda img: calls.append(1) or [], 'balanced')(np.zeros((9, 9, 3), np.uint8), 'v', 0.0) == []
+    world.rotations = (0, 90)
+    for detector, speed in ((world, 'balanced'), (World(), 'accurate')):
+        detector.faces = dict(a=at(100))
+        follower = FaceFollower(detector, speed)
+        faces = [follower(np.zeros((200, 400, 3), np.uint8), 'v', i / 30) for i in range(3)]
+        assert detector.asked == dict(search=3)
+        assert {face.person for (face,) in faces} == {None}
+    with pytest.raises(ValueError, match="speed='quick'"):
+        FaceFollower(world, 'quick')
+
+
+def moved_scene(shift=(0.0, 0.0), scale=1.0):
+    rng = np.random.default_rng(0)
+    scene = cv2.GaussianBlur(rng.integers(0, 256, (200, 300, 3), np.uint8), (0, 0), 2)
+    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+    moved = cv2.warpAffine(scene, matrix, (300, 200), borderMode=cv2.BORDER_REFLECT)
+    return cv2.cvtColor(moved, cv2.COLOR_BGR2GRAY)
+
+
+def test_optical_flow_moves_box_and_landmarks_alike():
+    box = np.array([100.0, 60, 150, 120])
+    points = (box[:2] + (box[2:] - box[:2]) * POINTS).astype(np.float32)
+    moved = flow_face(moved_scene(), moved_scene((4.5, -3.0), 1.03), Face(tuple(box), 0.9, points))
+    np.testing.assert_allclose(moved.box, box * 1.03 + np.tile([4.5, -3.0], 2), atol=0.4)
+    np.testing.assert_allclose(moved.landmarks, points * 1.03 + [4.5, -3.0], atol=0.4)
+    other = np.random.default_rng(1).integers(0, 256, (200, 300), np.uint8)
+    assert flow_face(moved_scene(), other, Face(tuple(box), 0.9, points)) is None
+
+
+@pytest.fixture(scope='module')
+def answers(yunet_file, shared):
+    clip = shared('photos/single_face.mp4')
+    return {
+        speed: ExpressionInferencer(detector=YuNet(yunet_file), speed=speed, threads=1)(clip, max_frames=24)
+        for speed in ('accurate', 'balanced', 'fast')
+    }
+
+
+@pytest.mark.parametrize(('speed', 'apart', 'other_labels'), [('balanced', 0.01, 0), ('fast', 0.04, 2)])
+def test_a_face_that_is_followed_gets_the_answer_of_one_that_is_detected(speed, apart, other_labels, answers):
+    """The crop is cut from the same box; fast answers every second frame, so changes come a frame later."""
+    differences, labels = [], []
+    for exact, result in zip(answers['accurate'], answers[speed]):
+        (wanted,), (face,) = exact.faces, result.faces
+        assert box_iou([wanted.box], [face.box])[0, 0] > 0.8
+        width = wanted.box[2] - wanted.box[0]
+        assert np.abs(wanted.landmarks - face.landmarks).max() < 0.12 * width
+        assert face.track == 0
+        labels.append(face.label != wanted.label)
+        differences.append(np.abs(wanted.scores - face.scores).sum() / 2)
+    assert np.mean(differences) < apart
+    assert sum(labels) <= other_labels
+
+
+def test_between_two_looks_the_last_answer_is_repeated(answers):
+    scores = [result.faces[0].scores for result in answers['fast']]
+    repeated = [(a == b).all() for a, b in zip(scores, scores[1:])]
+    assert 8 <= sum(repeated) < len(repeated) - 8
+    assert len({result.faces[0].box for result in answers['fast']}) == 24
+
+
+def test_a_look_sees_what_a_search_does(yunet_file, photo):
+    yunet, img = YuNet(yunet_file), photo('multi_face.jpg')
+    faces = yunet(img)
+    for face in faces:
+        seen = yunet.look(img, np.asarray(face.box) + 0.1 * face.area**0.5)
+        assert max(box_iou([face.box], [other.box for other in seen])[0]) > 0.75
+    assert yunet.look(img, (-500, -500, -400, -400)) == []
+    assert yunet.look(img, (5, 5, 30, 40)) == []
+    large = [face.box for face in yunet.glance(img)]
+    assert box_iou(large, [face.box for face in faces]).max(axis=1).min() > 0.6
