@@ -19,7 +19,7 @@ FORMATS = ('.jsonl', '.csv', '.parquet')
 SCHEMA = 1  # version of the columns
 SCHEMA_KEY = b'mmfer.schema'  # of the version in the metadata of Parquet files
 TEXT = ('source', 'error', 'label', 'label_set')
-WHOLE = ('frame', 'width', 'height', 'face', 'track')
+WHOLE = ('frame', 'width', 'height', 'face', 'track', 'people')
 TRUTH = ('abstain',)
 _FORMULA = ('=', '+', '-', '@', '\t', '\r', "'")  # how cells begin that spreadsheets compute, and the sign against it
 _FULL = tuple(getattr(errno, name) for name in ('ENOSPC', 'EDQUOT', 'EFBIG') if hasattr(errno, name))

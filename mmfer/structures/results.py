@@ -65,6 +65,7 @@ def _log_sum_exp(logits: np.ndarray) -> np.ndarray:
 
 
 NUMBERS = ('score', 'uncertainty', 'aleatoric', 'epistemic')
+OF_FACE = ('track', 'detection_score', 'label', 'abstain', *NUMBERS, 'people')
 BY_CLASS = ('scores', 'score_low', 'score_high', 'mean', 'std')
 
 
@@ -73,11 +74,11 @@ def columns(classes: Sequence[str]) -> list[str]:
 
     Those are: source, frame, time (s), error, width, height, face (its number in the image, from 0), track, x1, y1, x2,
     y2 (pixels), detection_score, label, label_set (with ``|`` between names), abstain, score, uncertainty, aleatoric,
-    epistemic (nats), and for each class ``scores_<class>``, ``score_low_<class>``, ``score_high_<class>``,
-    ``mean_<class>`` and ``std_<class>``.
+    epistemic (nats), people (whom the bounds are about, if any), and for each class ``scores_<class>``,
+    ``score_low_<class>``, ``score_high_<class>``, ``mean_<class>`` and ``std_<class>``.
     """
     names = ['source', 'frame', 'time', 'error', 'width', 'height', 'face', 'track', 'x1', 'y1', 'x2', 'y2']
-    names += ['detection_score', 'label', 'label_set', 'abstain', *NUMBERS]
+    names += ['detection_score', 'label', 'label_set', 'abstain', *NUMBERS, 'people']
     return names + [f'{field}_{name}' for field in BY_CLASS for name in classes]
 
 
@@ -257,7 +258,7 @@ class ImageResult:
         rows = []
         for number, face in enumerate(faces):
             row = dict(content, face=number, **dict(zip(('x1', 'y1', 'x2', 'y2'), face['box'])))
-            row.update((name, face.get(name)) for name in ('track', 'detection_score', 'label', 'abstain', *NUMBERS))
+            row.update((name, face.get(name)) for name in OF_FACE)
             row['label_set'] = '|'.join(face['label_set']) if 'label_set' in face else None
             for field in BY_CLASS:
                 row.update((f'{field}_{name}', value) for name, value in (face.get(field) or {}).items())
