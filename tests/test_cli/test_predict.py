@@ -74,3 +74,23 @@ def test_predict_takes_lists_of_arrays_alone():
     for wrong in (IMAGE, 'a.jpg', ['a.jpg']):
         with pytest.raises(TypeError, match='predict takes'):
             inferencer.predict(wrong, channels='bgr')
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        (
+            '--out r.csv --jobs 2',
+            '--jobs and --part write shards: name a folder for them, such as --out results.parquet/',
+        ),
+        ('--out r.parquet/ --cards', '--cards is for single photos and videos, not for a folder of results'),
+        ('--out r.parquet/ --part 1', '--part 1: expected K/N, such as 0/8'),
+        ('--out r.parquet/ --part 8/8', 'part 8 of 8: parts are counted from 0'),
+        ('--out r.parquet/ --jobs 0', 'jobs=0: a whole number from 1 on'),
+    ],
+)
+def test_what_a_folder_of_results_refuses(words, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code, _, errors = predict(capsys, write(tmp_path / 'a.png'), *words.split())
+    assert (code, errors) == (1, f'error: {message}\n')
+    assert not (tmp_path / 'r.parquet').exists()
