@@ -86,7 +86,7 @@ def test_predict_takes_lists_of_arrays_alone():
         ('--out r.parquet/ --cards', '--cards is for single photos and videos, not for a folder of results'),
         ('--out r.parquet/ --part 1', '--part 1: expected K/N, such as 0/8'),
         ('--out r.parquet/ --part 8/8', 'part 8 of 8: parts are counted from 0'),
-        ('--out r.parquet/ --jobs 0', 'jobs=0: a whole number from 1 on'),
+        ('--out r.parquet/ --shard 0', 'shard=0: a whole number from 1 on'),
     ],
 )
 def test_what_a_folder_of_results_refuses(words, message, tmp_path, monkeypatch, capsys):
