@@ -34,7 +34,7 @@ def test_from_a_folder_to_figures(tmp_path, monkeypatch, call_tool):
     names, told = book.run_page('study.md', tmp_path, call_tool)
     assert 'files: 2 done' in told
     assert len(names['table']) == 80
-    assert len(names['smiles']) == 4
+    assert len(names['smiles']) == len(names['people']) == 4
     assert len((tmp_path / 'summary/people.csv').read_text().splitlines()) == 5
     pictures = [tmp_path / name for name in ('pictures/p07_baseline.png', 'pictures/p01.png', 'baseline.png')]
     assert all(cv2.imread(str(path)).std() > 10 for path in pictures)

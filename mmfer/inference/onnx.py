@@ -166,7 +166,7 @@ def gpu_number(device: Any) -> int | None:
     (1, 0, None, None)
     """
     kind, _, number = str(device).partition(':')
-    return int(number or 0) if kind == 'cuda' and number.isdigit() | (not number) else None
+    return int(number or 0) if kind == 'cuda' and (number.isdigit() or not number) else None
 
 
 def normalise(images: np.ndarray, mean: np.ndarray, std: np.ndarray, flip: bool) -> np.ndarray:

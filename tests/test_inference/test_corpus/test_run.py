@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from corpus_models import FullDisk, KilledByRed, RefusesRed
 from face_results import ColourClassifier, write_video
-from processes import environment, python
+from processes import environment
 
 from mmfer import ExpressionInferencer, read_results
 from mmfer.inference.corpus.run import predict_corpus
@@ -98,14 +98,14 @@ def test_a_full_disk_leaves_whole_shards_and_the_rest_for_later(folder):
 
 def test_shards_that_others_look_at_are_left_to_them(folder):
     with sole_run('r.parquet/_locks/part-00001.parquet.lock'):
-        outcome = predict_corpus(inferencer(), ['in'], 'r.parquet', shard=4, part=(1, 2))
-    assert (outcome.done, outcome.shards) == (2, 3)
-    assert f'process {os.getpid()} on' in outcome.held['part-00001.parquet']
-    with sole_run('r.parquet/_locks/part-00001.parquet.lock'):
-        words = ['in', '--out', 'r.parquet/', '--shard', '4', '--detector', 'none']
-        told = python('-m', 'mmfer', 'predict', *words, cwd=folder)
-    assert told.returncode == 1
-    assert 'r.parquet was begun with classes=' in told.stderr
+        process = start(folder)
+        told, _ = process.communicate(timeout=300)
+    assert process.returncode == 1, told
+    assert '4 of 5 shards are written' in told
+    assert f'note: part-00001.parquet is in use by process {os.getpid()} on ' in told
+    assert 'files: 7 done, 1 failed, 2 open' in told
+    assert start(folder).wait(timeout=300) == 0
+    assert len(read_results('r.parquet')) == 12
 
 
 def test_what_is_refused(folder):
