@@ -82,7 +82,7 @@ def features(config: str, checkpoint: str, data_root: str, views: int, out: Path
     model = init_model(cfg, checkpoint)
     model.head.calibration = None
     found: dict[str, np.ndarray] = {}
-    for part in ('train', 'val', 'test'):
+    for part in ('train', 'val', 'test') if views else ('val', 'test'):
         loader = cfg[f'{part}_dataloader']
         with DefaultScope.overwrite_default_scope('mmfer'):
             if loader['dataset']['type'] is SynthFER:
@@ -391,7 +391,9 @@ def main() -> None:
     step.add_argument('config')
     step.add_argument('checkpoint')
     step.add_argument('--data', default='data/ferplus')
-    step.add_argument('--views', type=int, default=4)
+    step.add_argument(
+        '--views', type=int, default=4, help='of each training face; 0: the own head alone is of interest'
+    )
     step.add_argument('--out', type=Path, required=True, help='FOLDER/trunk_NAME.npz')
     step = commands.add_parser('fit', help='train heads on features')
     step.add_argument('trunks', type=Path, nargs='+')

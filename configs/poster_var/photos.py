@@ -1,6 +1,6 @@
 """Photos of your own, in folders that are named as expressions, from the weights that come with mmfer.
 
-Expected: 79.4 % of 180 test faces for 300 faces of FER2013 a class (seed 0, docs/own_photos.md).
+Expected: 77.2 % of 180 test faces for 300 faces of FER2013 a class (seed 0, docs/own_photos.md).
 Labels: ``names`` below, in that order; copy this file and write your own.
 Needs: data/photos/<expression>/*.jpg, faces that are cut out already (mmfer data align).
 Command: mmfer train poster_var/photos

@@ -398,5 +398,6 @@ class ExpressionInferencer:
             fields = dict(pred_mean=mean, pred_std=std, **({} if factor is None else dict(pred_factor=factor)))
             low, high = vote_interval(probability_samples(fields), PEOPLE, level)
             return dict(score_low=low / PEOPLE, score_high=high / PEOPLE, people=PEOPLE)
-        low, high = score_interval(mean, std, level, *(self.classifier.calibration or ()))
+        weight, bias = self.classifier.calibration or (None, None)
+        low, high = score_interval(mean, std, level, weight, bias)
         return dict(score_low=low, score_high=high)
