@@ -347,6 +347,8 @@ def main() -> None:
         settings, repetitions, sizes = [*evenly()[:2], *power()[:2]], 40, (300,)
     pairs = [calibrated_pairs(n, s, repetitions) for n in sizes for s in (1, 3)]
     results: dict[str, list] = dict(calibrated=pairs, cells=[])
+    if args.out:
+        Path(args.out).mkdir(parents=True, exist_ok=True)
     tasks = [(setting, max(20, repetitions // REPEATED.get(setting.images, 1))) for setting in settings]
     with ProcessPoolExecutor(args.jobs) as pool:
         for cells in pool.map(_work, tasks):
