@@ -1,6 +1,6 @@
 """How often the statements of `mmfer compare` are false, how often its intervals hold the truth, and what it can find.
 
-    python benchmarks/error_rates.py --out docs/results/error_rates          # the grid, hours on one core
+    python benchmarks/error_rates.py --out docs/results/error_rates          # the grid, goes on where it was stopped
     python benchmarks/error_rates.py --settings 16 --out DIR                 # every two levels of it together
     python benchmarks/error_rates.py --quick                                 # a part of it in a minute
     python benchmarks/error_rates.py --tables DIR/error_rates.json           # what was run and what came out
@@ -26,7 +26,7 @@ import json
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -335,7 +335,9 @@ def main() -> None:
     parser.add_argument('--settings', type=int, metavar='N', help='only the first N of those in which nothing differs')
     parser.add_argument('--jobs', type=int, default=1, help='processes [1]')
     parser.add_argument('--quick', action='store_true', help='two settings of each kind, and few repetitions')
-    parser.add_argument('--out', metavar='DIR', help='error_rates.json is written there after each setting')
+    parser.add_argument(
+        '--out', metavar='DIR', help='error_rates.json is written there after each setting; goes on with one'
+    )
     parser.add_argument('--tables', metavar='FILE', help='print the tables of this result')
     args = parser.parse_args()
     if args.tables:
@@ -345,16 +347,21 @@ def main() -> None:
     repetitions, sizes = args.repetitions, (100, 300, 2000)
     if args.quick:
         settings, repetitions, sizes = [*evenly()[:2], *power()[:2]], 40, (300,)
-    pairs = [calibrated_pairs(n, s, repetitions) for n in sizes for s in (1, 3)]
-    results: dict[str, list] = dict(calibrated=pairs, cells=[])
-    if args.out:
-        Path(args.out).mkdir(parents=True, exist_ok=True)
+    file = Path(args.out, 'error_rates.json') if args.out else None
+    if file and file.exists():
+        results = json.loads(file.read_text())
+    else:
+        pairs = [calibrated_pairs(n, s, repetitions) for n in sizes for s in (1, 3)]
+        results = dict(calibrated=pairs, cells=[])
+    done = {setting_of(cell) for cell in results['cells']}
+    settings = [setting for setting in settings if astuple(setting) not in done]
     tasks = [(setting, max(20, repetitions // REPEATED.get(setting.images, 1))) for setting in settings]
     with ProcessPoolExecutor(args.jobs) as pool:
         for cells in pool.map(_work, tasks):
             results['cells'] += cells
-            if args.out:
-                write_json(Path(args.out, 'error_rates.json'), results)
+            if file:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_json(file, results)
     print(tables(results))
 
 
