@@ -276,13 +276,19 @@ def tables(results: dict) -> str:
     ]
     header = ['images', 'seeds', 'confidences', 'trained models', 'methods', 'repetitions']
     parts += ['False claims on the calibration of two calibrated models, %', markdown_table(header, body)]
-    body = []
-    for cell in sorted(better, key=lambda c: (c['images'], c['gain'], c['seed_std'], c['seeds'])):
-        own = [f'{cell["shares"][f"accuracy {kind}"]:.0f} ({cell["planned"][kind]:.0f})' for kind in STATEMENTS]
-        body.append([cell['images'], f'{cell["gain"]:g}', cell['seed_std'], cell['seeds'], *own, cell['repetitions']])
-    header = ['images', 'points', 'seed SD', 'seeds', 'trained models told apart, % (planned)', 'methods, % (planned)']
-    parts += ['Power', markdown_table([*header, 'comparisons'], body)]
-    return '\n\n'.join(parts)
+    return '\n\n'.join([*parts, 'Power, % (planned)', power_table(better)])
+
+
+def power_table(cells: list[dict]) -> str:
+    """How often the better of two methods is found by its accuracy: trained models and methods by number of seeds."""
+    columns = [(kind, seeds) for kind in STATEMENTS for seeds in SEEDS if (kind, seeds) != ('methods', 1)]
+    rows: dict[tuple, dict[tuple, str]] = {}
+    for cell in sorted(cells, key=lambda c: (c['images'], c['gain'], c['seed_std'])):
+        row = rows.setdefault((cell['images'], f'{cell["gain"]:g}', cell['seed_std'], cell['repetitions']), {})
+        for kind in STATEMENTS:
+            row[kind, cell['seeds']] = f'{cell["shares"][f"accuracy {kind}"]:.0f} ({cell["planned"][kind]:.0f})'
+    header = ['images', 'points', 'seed SD', 'drawings', *(f'{kind}, {seeds} seeds' for kind, seeds in columns)]
+    return markdown_table(header, [[*key, *(row.get(each, '-') for each in columns)] for key, row in rows.items()])
 
 
 def setting_of(cell: dict) -> tuple:
@@ -343,7 +349,7 @@ def main() -> None:
     if args.tables:
         print(tables(json.loads(Path(args.tables).read_text())))
         return
-    settings = [*power(), *evenly()[: args.settings]]
+    settings = [*evenly()[: args.settings], *power()]
     repetitions, sizes = args.repetitions, (100, 300, 2000)
     if args.quick:
         settings, repetitions, sizes = [*evenly()[:2], *power()[:2]], 40, (300,)

@@ -28,8 +28,8 @@ class MCDropoutHead(LinearHead):
     The prediction is the exact mixture of its S masks, an estimate of that of all :math:`2^C`: with logits of a
     standard deviation of 2 a probability is off by up to 0.04 with 50 masks, 0.01 with 1,000 and 0.004 with 10,000,
     ``aleatoric`` and ``epistemic`` by up to 0.10, 0.04 and 0.01 nats (docs/error_rates.md). It falls with
-    :math:`1 / \sqrt S`; for 0.001 the head is the wrong one. Only the last layer is random, while the paper drops out in
-    front of every layer.
+    :math:`1 / \sqrt S`; for 0.001 the head is the wrong one. Only the last layer is random, while the paper drops out
+    in front of every layer.
 
     Predictions carry ``pred_mean`` and ``pred_std`` of the sampled logits and the parts of ``uncertainty``:
     ``aleatoric`` (mean entropy of the samples) and ``epistemic`` (mutual information of expression and weights). The
