@@ -43,6 +43,12 @@ def test_power_is_as_planned():
         assert cell['shares'][f'accuracy {kind}'] == pytest.approx(cell['planned'][kind], abs=12)
 
 
+def test_methods_keep_their_level_however_much_seeds_deviate():
+    for row in bench.by_spread(600):
+        assert row['shares'][0] <= 7.5, row  # 2.5 above 5: 2.8 standard errors of the simulation
+        assert row['shares'][1] <= 0.7, row
+
+
 def test_fewer_seeds_and_methods_are_a_part_of_the_same_drawing():
     """Every cell of one drawing has the distribution that it would have by itself."""
     setting = bench.Setting(100, 0.0, 0.8, 0.85, False)
@@ -66,9 +72,10 @@ def test_the_first_settings_have_every_two_levels_together():
 def test_tables_of_results():
     settings = bench.Setting(100, 0.0, 0.0, 0.85, False), bench.Setting(100, 0.0, 0.0, 0.85, False, 5.0)
     cells = [cell for each in settings for cell in bench.simulate(each, 20, seeds=(1, 2), methods=(2,))]
-    text = bench.tables(dict(calibrated=[bench.calibrated_pairs(100, 1, 20)], cells=cells))
+    own = dict(calibrated=[bench.calibrated_pairs(100, 1, 20)], by_spread=bench.by_spread(100))
+    text = bench.tables(dict(own, cells=cells))
     assert '2 of 1,152 cells in which nothing differs (20 drawings), 2 of 108 of power (20)' in text
     assert '10 of 88 combinations of 2' in text
     assert 'images: the largest of 8 shares of false claims is' in text
-    assert '| 100 | 5 | 0.0 | 2 |' in text
+    assert '| 100 | 5 | 0.0 | 20 |' in text
     assert 'U(0.7, 1), U(0.4, 1)' in text

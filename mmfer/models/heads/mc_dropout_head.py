@@ -26,8 +26,8 @@ class MCDropoutHead(LinearHead):
     the mean of the sampled logits is that of all masks, which halves the error of unbalanced ones.
 
     The prediction is the exact mixture of its S masks, an estimate of that of all :math:`2^C`: with logits of a
-    standard deviation of 2 a probability is off by up to 0.04 with 50 masks, 0.01 with 1,000 and 0.004 with 10,000,
-    ``aleatoric`` and ``epistemic`` by up to 0.10, 0.04 and 0.01 nats (docs/error_rates.md). It falls with
+    standard deviation of 2 a probability is off by up to 0.05 with 50 masks, 0.01 with 1,000 and 0.004 with 10,000,
+    ``aleatoric`` and ``epistemic`` by up to 0.14, 0.04 and 0.01 nats (docs/error_rates.md). It falls with
     :math:`1 / \sqrt S`; for 0.001 the head is the wrong one. Only the last layer is random, while the paper drops out
     in front of every layer.
 
