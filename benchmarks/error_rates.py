@@ -3,7 +3,7 @@
     python benchmarks/error_rates.py --out docs/results/error_rates          # the grid, goes on where it was stopped
     python benchmarks/error_rates.py --settings 16 --out DIR                 # every two levels of it together
     python benchmarks/error_rates.py --quick                                 # a part of it in a minute
-    python benchmarks/error_rates.py --tables DIR/error_rates.json           # what was run and what came out
+    python benchmarks/error_tables.py DIR/error_rates.json                   # what was run and what came out
 
 Simulated comparisons go through the code that a report is made with. The confidence of a model on an image, and whether
 its answer is right, have parts that all methods share (their correlation), that all seeds of a method share, and that
@@ -35,7 +35,6 @@ from scipy import special
 
 from mmfer.evaluation import functional as F
 from mmfer.experiments.estimates import FEW, difference, estimates, mean_interval
-from mmfer.experiments.page import markdown_table
 from mmfer.experiments.plan import Plan, pairs_of
 from mmfer.experiments.results import Run
 from mmfer.experiments.statistics import STATEMENTS, PairedTest, adjust, pair_test
@@ -259,100 +258,9 @@ def power() -> list[Setting]:
     return [Setting(images, std, 0.8, 0.85, False, gain) for images, std, gain in levels]
 
 
-def tables(results: dict) -> str:
-    """Markdown: what was run, and means over the cells that a row stands for, weighted by repetitions."""
-    cells = results['cells']
-    null, better = ([cell for cell in cells if bool(cell['gain']) == with_gain] for with_gain in (False, True))
-
-    def mean(own: list[dict], name: str) -> str:
-        own = [cell for cell in own if name in cell['shares']]
-        if not own:
-            return '-'
-        share = np.average([cell['shares'][name] for cell in own], weights=[cell['repetitions'] for cell in own])
-        return f'{share:.1f} ± {np.sqrt(max(share * (100 - share), 100) / drawings(own)):.1f}'
-
-    def rows(own: list[dict], keys: tuple[str, ...], end: str) -> str:
-        groups: dict[tuple, list[dict]] = {}
-        for cell in own:
-            groups.setdefault(tuple(cell[key] for key in keys), []).append(cell)
-        body = [
-            [*values, *(mean(group, f'{name} {end}') for name in FIGURES), len(group), drawings(group)]
-            for values, group in sorted(groups.items())
-        ]
-        return markdown_table([*(key.replace('_', ' ') for key in keys), *FIGURES, 'cells', 'drawings'], body)
-
-    several = [cell for cell in null if cell['seeds'] > 1]
-    equal = [cell for cell in null if not cell['seed_std']]
-    parts = [statement(null, better), 'False claims of trained models, %', rows(equal, ('methods', 'images'), 'images')]
-    parts += ['False claims of methods, %', rows(several, ('methods', 'seed_std', 'seeds'), 'methods')]
-    parts += ['Intervals that hold the truth, %', rows(equal, ('accuracy', 'images'), 'held')]
-    header = ['seeds', 'spread', 'claimed, % (5 allowed)', f'claimed, % ({5 / 28:.2f} allowed)', 'repetitions']
-    body = [
-        [row['seeds'], row['spread'], *(f'{share:.2f}' for share in row['shares']), row['repetitions']]
-        for row in results['by_spread']
-    ]
-    parts += ['False claims of methods by the spread of seeds', markdown_table(header, body)]
-    body = [
-        [cell['images'], cell['seeds'], name, *(f'{number:.1f}' for number in told.values()), cell['repetitions']]
-        for cell in results['calibrated']
-        for name, told in cell['claimed'].items()
-    ]
-    header = ['images', 'seeds', 'confidences', 'trained models', 'methods', 'repetitions']
-    parts += ['False claims on the calibration of two calibrated models, %', markdown_table(header, body)]
-    return '\n\n'.join([*parts, 'Power, % (planned)', power_table(better)])
-
-
-def power_table(cells: list[dict]) -> str:
-    """How often the better of two methods is found by its accuracy: trained models and methods by number of seeds."""
-    columns = [(kind, seeds) for kind in STATEMENTS for seeds in SEEDS if (kind, seeds) != ('methods', 1)]
-    rows: dict[tuple, dict[tuple, str]] = {}
-    for cell in sorted(cells, key=lambda c: (c['images'], c['gain'], c['seed_std'])):
-        row = rows.setdefault((cell['images'], f'{cell["gain"]:g}', cell['seed_std'], cell['repetitions']), {})
-        for kind in STATEMENTS:
-            if f'accuracy {kind}' in cell['shares']:
-                row[kind, cell['seeds']] = f'{cell["shares"][f"accuracy {kind}"]:.0f} ({cell["planned"][kind]:.0f})'
-    header = ['images', 'points', 'seed SD', 'drawings', *(f'{kind}, {seeds} seeds' for kind, seeds in columns)]
-    return markdown_table(header, [[*key, *(row.get(each, '-') for each in columns)] for key, row in rows.items()])
-
-
 def setting_of(cell: dict) -> tuple:
+    """The values of its :class:`Setting`."""
     return tuple(cell[field.name] for field in fields(Setting))
-
-
-def drawings(cells: list[dict]) -> int:
-    """Independent repetitions of cells: those of one setting share their data, and count once."""
-    return sum({setting_of(cell): cell['repetitions'] for cell in cells}.values())
-
-
-def statement(null: list[dict], better: list[dict]) -> str:
-    """Which cells were run, and the largest share of false claims."""
-    points, levels = {setting_of(cell)[: len(LEVELS)] for cell in null}, list(LEVELS.values())
-    covered = []
-    for size in range(2, len(LEVELS) + 1):
-        places = list(itertools.combinations(range(len(LEVELS)), size))
-        whole = sum(int(np.prod([len(levels[i]) for i in own])) for own in places)
-        had = sum(len({tuple(point[i] for i in own) for point in points}) for own in places)
-        covered.append(f'{had} of {whole} combinations of {size}')
-    whole = len(SEEDS) * len(METHODS) * len(evenly()), len(SEEDS) * len(power())
-    run = [len({(*setting_of(cell), cell['seeds'], cell['methods']) for cell in cells}) for cells in (null, better)]
-    lines = [
-        f'{run[0]} of {whole[0]:,} cells in which nothing differs ({drawings(null):,} drawings), {run[1]} of '
-        f'{whole[1]} of power ({drawings(better):,}). Of the levels of {", ".join(LEVELS).replace("_", " ")}: '
-        f'{", ".join(covered)} factors, each with every number of seeds and of methods.'
-    ]
-    for kind in STATEMENTS:
-        own = [cell for cell in null if (cell['seeds'] > 1 if kind == 'methods' else not cell['seed_std'])]
-        told = [(cell, f'{name} {kind}') for cell in own for name in FIGURES if f'{name} {kind}' in cell['shares']]
-        shares = [cell['shares'][name] for cell, name in told]
-        above = sum(cell['between'][name][0] > 5 for cell, name in told)
-        cell, name = told[int(np.argmax(shares))]
-        where = ', '.join(f'{key.replace("_", " ")} {cell[key]:g}' for key in (*LEVELS, 'seeds', 'methods'))
-        lines.append(
-            f'{kind}: the largest of {len(told)} shares of false claims is {max(shares):.1f} % ({name}; {where}), 95 % '
-            f'interval of {cell["repetitions"]} drawings {" to ".join(f"{end:.1f}" for end in cell["between"][name])}; '
-            f'{above} of the intervals lie above 5 %. The mean of the shares is {np.mean(shares):.1f} %.'
-        )
-    return '\n\n'.join(lines)
 
 
 def _work(task: tuple[Setting, int]) -> list[dict]:
@@ -369,11 +277,7 @@ def main() -> None:
     parser.add_argument(
         '--out', metavar='DIR', help='error_rates.json is written there after each setting; goes on with one'
     )
-    parser.add_argument('--tables', metavar='FILE', help='print the tables of this result')
     args = parser.parse_args()
-    if args.tables:
-        print(tables(json.loads(Path(args.tables).read_text())))
-        return
     settings = [*evenly()[: args.settings], *power()]
     repetitions, sizes = args.repetitions, (100, 300, 2000)
     if args.quick:
@@ -393,7 +297,7 @@ def main() -> None:
             if file:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 write_json(file, results)
-    print(tables(results))
+    print(f'{len(results["cells"])} cells' if file else json.dumps(results, indent=1))
 
 
 if __name__ == '__main__':

@@ -3,6 +3,7 @@
 import itertools
 
 import error_rates as bench
+import error_tables
 import numpy as np
 import pytest
 
@@ -56,7 +57,7 @@ def test_fewer_seeds_and_methods_are_a_part_of_the_same_drawing():
     assert [(cell['seeds'], cell['methods']) for cell in cells] == [(1, 2), (1, 4), (2, 2), (2, 4)]
     alone = shares(setting, 40, seeds=1, methods=2)
     assert cells[0]['shares']['accuracy held'] == pytest.approx(alone['accuracy held'], abs=12)
-    assert bench.drawings(cells) == 40
+    assert error_tables.drawings(cells) == 40
     for cell in cells:
         assert all(low <= cell['shares'][name] <= high for name, (low, high) in cell['between'].items())
 
@@ -73,9 +74,9 @@ def test_tables_of_results():
     settings = bench.Setting(100, 0.0, 0.0, 0.85, False), bench.Setting(100, 0.0, 0.0, 0.85, False, 5.0)
     cells = [cell for each in settings for cell in bench.simulate(each, 20, seeds=(1, 2), methods=(2,))]
     own = dict(calibrated=[bench.calibrated_pairs(100, 1, 20)], by_spread=bench.by_spread(100))
-    text = bench.tables(dict(own, cells=cells))
-    assert '2 of 1,152 cells in which nothing differs (20 drawings), 2 of 108 of power (20)' in text
-    assert '10 of 88 combinations of 2' in text
-    assert 'images: the largest of 8 shares of false claims is' in text
+    text = error_tables.tables(dict(own, cells=cells))
+    assert 'images: 2 of 288 cells, 20 of ' in text
+    assert 'methods: 1 of 768 cells, ' in text
+    assert 'The largest of 8 shares of false claims is' in text
     assert '| 100 | 5 | 0.0 | 20 |' in text
     assert 'U(0.7, 1), U(0.4, 1)' in text
