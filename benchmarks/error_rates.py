@@ -1,13 +1,18 @@
 """How often the statements of `mmfer compare` are false, how often its intervals hold the truth, and what it can find.
 
-    python benchmarks/error_rates.py --out docs/results/error_rates          # the grid, hours on one core
+    python benchmarks/error_rates.py --out docs/results/error_rates          # the grid, goes on where it was stopped
+    python benchmarks/error_rates.py --settings 16 --out DIR                 # every two levels of it together
     python benchmarks/error_rates.py --quick                                 # a part of it in a minute
-    python benchmarks/error_rates.py --out DIR --repetitions 100 --jobs 4
+    python benchmarks/error_tables.py DIR/error_rates.json                   # what was run and what came out
 
 Simulated comparisons go through the code that a report is made with. The confidence of a model on an image, and whether
 its answer is right, have parts that all methods share (their correlation), that all seeds of a method share, and that
 are of the training alone. The accuracy of a training is that of its method plus a normal deviation (the
 seed SD, in points). Overconfident models show the logit of their confidence times 1.5.
+
+Eight methods with five seeds are drawn at once. Fewer seeds are the first of them, two methods a pair of them, so that
+one drawing serves six cells of the grid. The settings come in an order in which the first few have every two levels of
+two factors together, the next every three: stopped anywhere, the grid is covered evenly.
 
 The file is not called statistics.py: the folder of a script comes first in Python's path, so it would hide the standard
 library's module from all scripts here.
@@ -18,9 +23,10 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import time
+import zlib
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,123 +34,160 @@ import numpy as np
 from scipy import special
 
 from mmfer.evaluation import functional as F
-from mmfer.experiments.estimates import FEW, answered, difference, estimates, mean_interval
-from mmfer.experiments.page import markdown_table
-from mmfer.experiments.plan import Plan
+from mmfer.experiments.estimates import FEW, difference, estimates, mean_interval
+from mmfer.experiments.plan import Plan, pairs_of
 from mmfer.experiments.results import Run
-from mmfer.experiments.statistics import PairedTest, adjust, pair_test
+from mmfer.experiments.statistics import STATEMENTS, PairedTest, adjust, pair_test
 from mmfer.utils.files import write_json
 
 FIGURES = ('accuracy', 'nll', 'skce', 'aurc')
 CLASSES = 7
 TAU = 0.5  # of what methods do not share, the part that all seeds of a method have
 SHARPER = 1.5
-FEWEST = 20  # repetitions of a cell
 LARGE = 200_000  # images that the true figures are taken from
+LEVELS = dict(
+    images=(100, 300, 2000, 7000),
+    seed_std=(0.0, 0.5, 1.0, 1.5),
+    correlation=(0.0, 0.8),
+    accuracy=(0.6, 0.85, 0.97),
+    overconfident=(False, True),
+)
+SEEDS, METHODS, GAINS = (1, 3, 5), (2, 8), (1.0, 2.0, 5.0)
+REPEATED = {2000: 2, 7000: 4}  # by what the repetitions are divided
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A point of the grid; ``gain`` is what the first method is better by, in points."""
+class Setting:
+    """What a comparison is drawn from; every second method is better by ``gain`` points."""
 
     images: int
-    seeds: int
     seed_std: float
     correlation: float
     accuracy: float
     overconfident: bool
-    methods: int
     gain: float = 0.0
 
 
-def answers(cell: Cell, accuracy: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def answers(setting: Setting, accuracy: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Confidence and whether the answer is right, (M, S, N) each, for accuracies (M, S)."""
     methods, seeds = accuracy.shape
+    shapes = (1, 1, setting.images), (methods, 1, setting.images), (methods, seeds, setting.images)
+    own = 1 - setting.correlation
+    weights = setting.correlation, own * TAU, own * (1 - TAU)
 
     def latent() -> np.ndarray:
-        shapes = (1, 1, cell.images), (methods, 1, cell.images), (methods, seeds, cell.images)
-        own = 1 - cell.correlation
-        weights = cell.correlation, own * TAU, own * (1 - TAU)
-        return special.ndtr(sum(np.sqrt(w) * rng.standard_normal(shape) for w, shape in zip(weights, shapes)))
+        return special.ndtr(sum(np.sqrt(w) * rng.standard_normal(shape) for w, shape in zip(weights, shapes) if w))
 
     mean = (accuracy[..., None] - 1 / CLASSES) / (1 - 1 / CLASSES)
     confidence = 1 / CLASSES + (1 - 1 / CLASSES) * latent() ** ((1 - mean) / mean)
     correct = latent() < confidence
-    if cell.overconfident:
+    if setting.overconfident:
         odds = (confidence * (CLASSES - 1) / np.maximum(1 - confidence, 1e-12)) ** SHARPER
         confidence = odds / (odds + CLASSES - 1)
     return np.clip(confidence, 1 / CLASSES, 1 - 1e-9), correct
 
 
-def make_runs(cell: Cell, rng: np.random.Generator) -> tuple[list[Run], np.ndarray]:
-    """The runs of one simulated comparison, and their true accuracies (M, S)."""
-    shape = (cell.methods, cell.seeds)
-    accuracy = cell.accuracy + cell.seed_std / 100 * rng.standard_normal(shape)
-    accuracy[0] += cell.gain / 100
+def make_runs(
+    setting: Setting, methods: int, seeds: int, rng: np.random.Generator
+) -> tuple[list[Run], np.ndarray, np.ndarray]:
+    """The runs of one simulated comparison, their true accuracies (M, S) and which answers are right (M, S, N)."""
+    accuracy = setting.accuracy + setting.seed_std / 100 * rng.standard_normal((methods, seeds))
+    accuracy[::2] += setting.gain / 100
     accuracy = np.clip(accuracy, 0.2, 0.998)
-    confidence, correct = answers(cell, accuracy, rng)
-    runs, images = [], [None] * cell.images
-    for m, s in np.ndindex(shape):
-        scores = np.repeat((1 - confidence[m, s, :, None]) / (CLASSES - 1), CLASSES, axis=1)
-        scores[:, 0] = confidence[m, s]
+    confidence, correct = answers(setting, accuracy, rng)
+    runs, images, classes = [], [None] * setting.images, tuple('abcdefg')
+    for m, s in np.ndindex(accuracy.shape):
+        own = confidence[m, s]
+        scores = np.stack([own, *[(1 - own) / (CLASSES - 1)] * (CLASSES - 1)]).T  # sums over its rows are fast
         labels = np.where(correct[m, s], 0, 1)
-        classes = tuple('abcdefg')
-        runs.append(Run(f'm{m}', s, Path(), images, labels, scores, classes, uncertainty=1 - confidence[m, s]))
-    return runs, accuracy
+        runs.append(Run(f'm{m}', s, Path(), images, labels, scores, classes, uncertainty=1 - own))
+    return runs, accuracy, correct
 
 
 @lru_cache
 def true_figures(accuracy: float, overconfident: bool) -> dict[str, float]:
     """The figures of a model without a deviation of its training."""
-    large = Cell(LARGE, 1, 0.0, 0.0, accuracy, overconfident, 1)
-    (run,), _ = make_runs(large, np.random.default_rng(1))
+    large = Setting(LARGE, 0.0, 0.0, accuracy, overconfident)
+    (run,), *_ = make_runs(large, 1, 1, np.random.default_rng(1))
     found = {name: own.value for name, own in estimates(run).items()}
     return dict(found, accuracy=100 * accuracy, skce=found['skce'] if overconfident else 0.0)
 
 
-def simulate(cell: Cell, repetitions: int, level: float = 0.95) -> dict:
-    """Shares of the repetitions in which something is claimed, and in which intervals hold the truth, in %."""
-    rng, alpha = np.random.default_rng(abs(hash(cell)) % 2**32), round(1 - level, 10)
-    truth = true_figures(cell.accuracy, cell.overconfident) if not cell.seed_std else {}
-    claims: dict[str, list] = {f'{name} {kind}': [] for name in FIGURES for kind in ('images', 'methods')}
-    held: dict[str, list] = {name: [] for name in FIGURES}
-    few_times = 0
+def outcomes(
+    methods: range, made: dict, level: float, few: bool, truth: dict[str, float], gain: float
+) -> dict[str, float]:
+    """What is claimed of some methods, and whether intervals of the first hold the truth: 1, 0, or NaN for none."""
+    found = dict(few=float(few))
+    names, alpha = [f'm{m}' for m in methods], round(1 - level, 10)
+    own = [estimate for (method, _), estimate in made.items() if method == names[0]]
+    for name in FIGURES:
+        tests = [pair_test(name, *pair, made, level, few) for pair in itertools.combinations(names, 2)]
+        adjust(tests)
+        for statement in STATEMENTS:
+            told = [test.standing(alpha, statement=statement) in ('better', 'worse') for test in tests]
+            found[f'{name} {statement}'] = float(told[0] if gain else any(told))
+        if name in truth:
+            low, high = mean_interval([each[name] for each in own], name, level, few)
+            found[f'{name} held'] = np.nan if np.isnan(low) else float(low <= truth[name] <= high)
+    return found
+
+
+def simulate(
+    setting: Setting,
+    repetitions: int,
+    seeds: Sequence[int] = SEEDS,
+    methods: Sequence[int] = METHODS,
+    level: float = 0.95,
+) -> list[dict]:
+    """A cell for each number of seeds and of methods, with ``shares`` of the repetitions in %, see :func:`outcomes`.
+
+    Two methods of eight are four pairs without a common one: a repetition counts there as the share of the four.
+    ``between`` are 95 % intervals of the shares.
+    """
+    rng = np.random.default_rng(zlib.crc32(repr(setting).encode()))
+    known = {} if setting.seed_std or setting.gain else true_figures(setting.accuracy, setting.overconfident)
+    cells = list(itertools.product(seeds, methods))
+    counts: dict[tuple, dict[str, list]] = {cell: {} for cell in cells}
     for _ in range(repetitions):
-        runs, accuracy = make_runs(cell, rng)
-        made = {(run.method, run.seed): estimates(run) for run in runs}
-        names = list(dict.fromkeys(run.method for run in runs))
-        few = any(min(answered([run for run in runs if run.method == name])) < FEW for name in names)
-        few_times += few
-        for name in FIGURES:
-            tests = [pair_test(name, *pair, made, level, few) for pair in itertools.combinations(names, 2)]
-            adjust(tests)
-            for kind in ('images', 'methods'):
-                told = [test.standing(alpha, statement=kind) in ('better', 'worse') for test in tests]
-                claims[f'{name} {kind}'].append(told[0] if cell.gain else any(told))
-            wanted = 100 * accuracy[0].mean() if name == 'accuracy' else truth.get(name)
-            own = [made['m0', seed][name] for seed in range(cell.seeds)]
-            low, high = mean_interval(own, name, level, few)
-            if wanted is not None and not np.isnan(low):
-                held[name].append(low <= wanted <= high)
-    result = dict(asdict(cell), repetitions=repetitions, few=100 * few_times / repetitions)
-    result['claimed'] = {name: 100 * float(np.mean(own)) for name, own in claims.items()}
-    result['held'] = {name: 100 * float(np.mean(own)) for name, own in held.items() if len(own) >= repetitions / 2}
-    if cell.gain:
-        plan = planned(cell)
-        result['planned'] = dict(images=100 * plan.models(cell.gain, cell.seeds))
-        result['planned']['methods'] = 100 * plan.methods(cell.gain, cell.seeds)
-    return result
+        runs, accuracy, correct = make_runs(setting, max(methods), max(seeds), rng)
+        every = {(run.method, run.seed): estimates(run) for run in runs}
+        for number, size in cells:
+            made = {key: own for key, own in every.items() if key[1] < number}
+            groups = []
+            for first in range(0, max(methods), size):
+                right = correct[first : first + size, :number]
+                few = min(right.any(1).sum(1).min(), (~right).any(1).sum(1).min()) < FEW
+                truth = {name: known[name] for name in FIGURES if name in known}
+                truth['accuracy'] = 100 * accuracy[first, :number].mean()
+                groups.append(outcomes(range(first, first + size), made, level, few, truth, setting.gain))
+            for name in groups[0]:
+                values = np.array([group[name] for group in groups])
+                if not np.isnan(values).all():
+                    counts[number, size].setdefault(name, []).append(float(np.nanmean(values)))
+    found = []
+    for (number, size), own in counts.items():
+        cell = dict(asdict(setting), seeds=number, methods=size, repetitions=repetitions)
+        own = {name: values for name, values in own.items() if len(values) >= repetitions / 2}
+        cell['shares'] = {name: 100 * float(np.mean(values)) for name, values in own.items()}
+        cell['between'] = {name: [100 * end for end in F.proportion_interval(values)] for name, values in own.items()}
+        if setting.gain:
+            plan = planned(setting, size)
+            cell['planned'] = dict(images=100 * plan.models(setting.gain, number))
+            cell['planned']['methods'] = 100 * plan.methods(setting.gain, number)
+        found.append(cell)
+    return found
 
 
-def planned(cell: Cell) -> Plan:
-    """What `compare --plan` says of a cell, with the correlations of the right answers themselves."""
-    large = Cell(LARGE // 8, 2, 0.0, cell.correlation, cell.accuracy, cell.overconfident, 2)
-    _, correct = answers(large, np.full((2, 2), cell.accuracy), np.random.default_rng(2))
+@lru_cache
+def planned(setting: Setting, methods: int) -> Plan:
+    """What `compare --plan` says of a setting, with the correlations of the right answers themselves."""
+    large = replace(setting, images=LARGE // 8)
+    _, correct = answers(large, np.full((2, 2), setting.accuracy), np.random.default_rng(2))
     gaps = correct[0].astype(float) - correct[1]
     shared = np.mean(gaps[0] * gaps[1]) / np.mean(gaps**2)
     correlation = np.corrcoef(correct[0, 0], correct[1, 0])[0, 1]
-    tests = cell.methods * (cell.methods - 1) // 2
-    return Plan(cell.images, cell.accuracy, cell.seed_std, float(correlation), float(shared), tests)
+    plan = Plan(setting.images, setting.accuracy, setting.seed_std, float(correlation), float(shared))
+    return replace(plan, tests=pairs_of(methods))
 
 
 def calibrated_pairs(images: int, seeds: int, repetitions: int) -> dict:
@@ -173,129 +216,88 @@ def calibrated_pairs(images: int, seeds: int, repetitions: int) -> dict:
     return dict(images=images, seeds=seeds, repetitions=repetitions, claimed=found)
 
 
-def grid(quick: bool) -> list[Cell]:
-    """The grid of the null, then the cells of power."""
-    if quick:
-        null = [Cell(300, 1, 0.0, 0.8, 0.85, False, 2), Cell(300, 3, 1.0, 0.8, 0.85, True, 2)]
-        return [*null, Cell(100, 3, 1.5, 0.0, 0.6, False, 2), Cell(300, 3, 1.0, 0.8, 0.85, False, 2, 5.0)]
-    cells = [
-        Cell(n, s, std, r, a, over, m)
-        for n, s, std, r, a, over, m in itertools.product(
-            (100, 300, 2000, 7000),
-            (1, 3, 5),
-            (0.0, 0.5, 1.0, 1.5),
-            (0.0, 0.8),
-            (0.6, 0.85, 0.97),
-            (False, True),
-            (2, 8),
-        )
-    ]
-    power = [
-        Cell(n, s, std, 0.8, 0.85, False, 2, gain)
-        for n, s, std, gain in itertools.product((300, 2000, 7000), (1, 3, 5), (0.0, 0.5, 1.0, 1.5), (1.0, 2.0, 5.0))
-    ]
-    return cells + power
+def by_spread(repetitions: int) -> list[dict]:
+    """Claims on equal methods, in %, by how much seeds deviate: ``spread``, in standard errors of the images.
+
+    At a level of 5 %, and at that of the smallest of 28 p-values, from normal differences. The grid has spreads from 0
+    (no seed SD) to about 10 (1.5 points, 7,000 images, 97 %, correlation 0.8).
+    """
+    rng, found = np.random.default_rng(0), []
+    for seeds, spread in itertools.product((2, *SEEDS[1:]), (0, 1, 2, 4, 8)):
+        p_values = []
+        for _ in range(repetitions):
+            by_seed = rng.standard_normal() + spread * rng.standard_normal(seeds)
+            p_values.append(F.crossed(by_seed, np.sqrt(300) * rng.standard_normal(300)).p_value)
+        shares = [100 * float(np.mean(np.array(p_values) < level)) for level in (0.05, 0.05 / 28)]
+        found.append(dict(seeds=seeds, spread=spread, repetitions=repetitions, shares=shares))
+    return found
 
 
-def tables(results: dict) -> str:
-    """Markdown tables of what was simulated: means over the cells that a row stands for, weighted by repetitions."""
-    cells = results['cells']
-    null, power = ([cell for cell in cells if bool(cell['gain']) == with_gain] for with_gain in (False, True))
+def evenly() -> list[Setting]:
+    """The settings without a gain; next comes the one with the most new pairs of levels, then triples, then fours.
 
-    def mean(own: list[dict], part: str, name: str) -> str:
-        own = [cell for cell in own if name in cell[part]]
-        number = sum(cell['repetitions'] for cell in own)
-        if not number:
-            return '-'
-        share = sum(cell[part][name] * cell['repetitions'] for cell in own) / number
-        return f'{share:.1f} ± {np.sqrt(max(share * (100 - share), 100) / number):.1f}'
+    A covering array, made greedily: Cohen et al., The AETG system, https://doi.org/10.1109/32.605761.
+    """
+    left, had, found = list(itertools.product(*LEVELS.values())), set(), []
+    places = {size: list(itertools.combinations(range(len(LEVELS)), size)) for size in (2, 3, 4)}
 
-    def rows(own: list[dict], keys: tuple[str, ...], part: str, end: str = '') -> str:
-        found = sorted({tuple(cell[key] for key in keys) for cell in own})
-        body = []
-        for values in found:
-            group = [cell for cell in own if tuple(cell[key] for key in keys) == values]
-            number = sum(cell['repetitions'] for cell in group)
-            body.append([*values, *(mean(group, part, name + end) for name in FIGURES), number])
-        return markdown_table([*(key.replace('_', ' ') for key in keys), *FIGURES, 'comparisons'], body)
+    def parts(point: tuple, size: int) -> set:
+        return {(own, tuple(point[i] for i in own)) for own in places[size]}
 
-    several = [cell for cell in null if cell['seeds'] > 1]
-    equal = [cell for cell in null if not cell['seed_std']]
-    parts = ['False claims of trained models, %', rows(equal, ('methods', 'images'), 'claimed', ' images')]
-    parts += ['False claims of methods, %', rows(several, ('methods', 'seed_std', 'seeds'), 'claimed', ' methods')]
-    parts += ['Intervals that hold the truth, %', rows(equal, ('accuracy', 'images'), 'held')]
-    body = [
-        [cell['images'], cell['seeds'], name, *(f'{number:.1f}' for number in told.values()), cell['repetitions']]
-        for cell in results['calibrated']
-        for name, told in cell['claimed'].items()
-    ]
-    header = ['images', 'seeds', 'confidences', 'trained models', 'methods', 'repetitions']
-    parts += ['False claims on the calibration of two calibrated models, %', markdown_table(header, body)]
-    body = []
-    for cell in sorted(power, key=lambda c: (c['images'], c['gain'], c['seed_std'], c['seeds'])):
-        own = [f'{cell["claimed"][f"accuracy {k}"]:.0f} ({cell["planned"][k]:.0f})' for k in ('images', 'methods')]
-        body.append([cell['images'], f'{cell["gain"]:g}', cell['seed_std'], cell['seeds'], *own, cell['repetitions']])
-    header = ['images', 'points', 'seed SD', 'seeds', 'trained models told apart, % (planned)', 'methods, % (planned)']
-    header.append('comparisons')
-    parts += ['Power', markdown_table(header, body)]
-    return '\n\n'.join(parts)
+    while left:
+        best = max(left, key=lambda point: [len(parts(point, size) - had) for size in places])
+        left.remove(best)
+        had |= set.union(*(parts(best, size) for size in places))
+        found.append(Setting(*best))
+    return found
 
 
-def merged(files: list[str]) -> dict:
-    """The results of several parts of the grid."""
-    found = [json.loads(Path(file).read_text()) for file in files]
-    return {key: [each for part in found for each in part[key]] for key in ('calibrated', 'cells')}
+def power() -> list[Setting]:
+    """Those of two methods of which one is better."""
+    levels = itertools.product(LEVELS['images'][1:], LEVELS['seed_std'], GAINS)
+    return [Setting(images, std, 0.8, 0.85, False, gain) for images, std, gain in levels]
 
 
-def _work(cell: Cell, repetitions: int) -> dict:
-    start = time.process_time()
-    return dict(simulate(cell, repetitions), seconds=time.process_time() - start)
+def setting_of(cell: dict) -> tuple:
+    """The values of its :class:`Setting`."""
+    return tuple(cell[field.name] for field in fields(Setting))
+
+
+def _work(task: tuple[Setting, int]) -> list[dict]:
+    setting, repetitions = task
+    return simulate(setting, repetitions, methods=(2,) if setting.gain else METHODS)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--repetitions', type=int, default=400, help='comparisons a cell [400]')
+    parser.add_argument('--repetitions', type=int, default=400, help='of a setting, fewer with many images [400]')
+    parser.add_argument('--settings', type=int, metavar='N', help='only the first N of those in which nothing differs')
     parser.add_argument('--jobs', type=int, default=1, help='processes [1]')
-    parser.add_argument('--quick', action='store_true', help='four cells of the grid')
-    parser.add_argument('--part', default='0/1', metavar='I/N', help='only every N-th cell, from the I-th [0/1]')
+    parser.add_argument('--quick', action='store_true', help='two settings of each kind, and few repetitions')
     parser.add_argument(
-        '--most', type=int, default=10**9, metavar='N', help='answers of a cell; fewer repetitions beyond, at least 20'
+        '--out', metavar='DIR', help='error_rates.json is written there after each setting; goes on with one'
     )
-    parser.add_argument('--out', metavar='DIR', help='error_rates.json is written there after each cell')
-    parser.add_argument('--tables', nargs='+', metavar='FILE', help='join these results and print tables')
     args = parser.parse_args()
-    if args.tables:
-        results = merged(args.tables)
-        if args.out:
-            write_json(Path(args.out, 'error_rates.json'), results)
-        print(tables(results))
-        return
-    start, step = map(int, args.part.split('/'))
-    cells = grid(args.quick)[start::step]
-    numbers = [min(args.repetitions, args.most // (c.images * c.seeds * c.methods)) for c in cells]
-    cells, numbers = zip(*((cell, number) for cell, number in zip(cells, numbers) if number >= FEWEST))
-    repetitions = 100 if args.quick else args.repetitions
-    sizes = () if start else (300,) if args.quick else (100, 300, 2000)
-    pairs = [calibrated_pairs(n, s, repetitions) for n in sizes for s in (1, 3)]
-    results: list[dict] = []
-    if args.jobs > 1:
-        with ProcessPoolExecutor(args.jobs) as pool:
-            found = pool.map(_work, cells, numbers)
-            results = list(_kept(found, args.out, pairs))
+    settings = [*evenly()[: args.settings], *power()]
+    repetitions, sizes = args.repetitions, (100, 300, 2000)
+    if args.quick:
+        settings, repetitions, sizes = [*evenly()[:2], *power()[:2]], 40, (300,)
+    file = Path(args.out, 'error_rates.json') if args.out else None
+    if file and file.exists():
+        results = json.loads(file.read_text())
     else:
-        results = list(_kept(map(_work, cells, numbers), args.out, pairs))
-    print(json.dumps(dict(calibrated=pairs, cells=results), indent=1) if not args.out else f'{len(results)} cells')
-
-
-def _kept(found, out: str | None, pairs: list):
-    """Pass results on and write what is there after each."""
-    done: list[dict] = []
-    for result in found:
-        done.append(result)
-        if out:
-            Path(out).mkdir(parents=True, exist_ok=True)
-            write_json(Path(out, 'error_rates.json'), dict(calibrated=pairs, cells=done))
-        yield result
+        pairs = [calibrated_pairs(n, s, repetitions) for n in sizes for s in (1, 3)]
+        results = dict(calibrated=pairs, by_spread=by_spread(25 * repetitions), cells=[])
+    done = {setting_of(cell) for cell in results['cells']}
+    settings = [setting for setting in settings if astuple(setting) not in done]
+    tasks = [(setting, max(20, repetitions // REPEATED.get(setting.images, 1))) for setting in settings]
+    with ProcessPoolExecutor(args.jobs) as pool:
+        for cells in pool.map(_work, tasks):
+            results['cells'] += cells
+            if file:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_json(file, results)
+    print(f'{len(results["cells"])} cells' if file else json.dumps(results, indent=1))
 
 
 if __name__ == '__main__':

@@ -76,8 +76,8 @@ NOTES = """\
   mean with other test images, the models as they are: Clopper and Pearson's for the accuracy, else a t interval
   corrected for skewness, from the influence of each image on the figure. Those of differences are plain t intervals.
 - Two statements are tested. *Trained models*: the images are drawn by chance, the models are these. For accuracies the
-  test is the exact one of random signs, with one seed McNemar's. *Methods*: seeds and images are drawn by chance, t
-  with Satterthwaite's degrees of freedom; it takes two seeds.
+  test is the exact one of random signs, with one seed McNemar's. *Methods*: seeds and images are drawn by chance, each
+  with its own quantile of t (Banerjee); it takes two seeds.
 - *Holm* is p after Holm's correction over the pairs of a figure, or over all figures where all are primary; *better*
   and *worse* are said where it is at most {alpha}. Figures that are not primary are exploratory: take them for what to
   test next. A change under a condition is **bold** where it is shown for these trained models.

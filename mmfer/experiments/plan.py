@@ -119,10 +119,11 @@ def methods_power(
     if seeds < 2:
         return 0.0
     parts = between / seeds, images + within / seeds
-    counted, true = sum(parts), between / seeds + images
-    freedom = counted**2 / (parts[0] ** 2 / (seeds - 1) + parts[1] ** 2 / (size - 1))
-    critical = special.stdtrit(freedom, 1 - alpha / 2) * math.sqrt(counted / true)
-    return float(1 - special.nctdtr(freedom, points / math.sqrt(true), critical))
+    true = between / seeds + images
+    t = special.stdtrit((seeds - 1, size - 1), alpha / 2)
+    drawn = 2 * special.gammaincinv((seeds - 1) / 2, (np.arange(500) + 0.5) / 500) / (seeds - 1)  # variance over seeds
+    critical = np.sqrt(parts[0] * drawn * t[0] ** 2 + parts[1] * t[1] ** 2)
+    return float(special.ndtr((points - critical) / math.sqrt(true)).mean())
 
 
 def seeds_for(test: PairedTest, images: int, alpha: float) -> int | None:

@@ -70,6 +70,26 @@ def test_seeds_alone_are_a_paired_t_test():
     assert alone.p_value == pytest.approx(2 * stats.t.sf(0.2 / (images.std(ddof=1) / np.sqrt(50)), 49))
 
 
+def test_seeds_that_lie_close_by_chance_are_no_claim():
+    """At the level of the smallest of 28 p-values, too, where one t for seeds and images claims nine times that."""
+    rng, told = np.random.default_rng(4), np.zeros(2)
+    for _ in range(4000):
+        by_seed = rng.standard_normal() + 4 * rng.standard_normal(3)
+        p_value = F.crossed(by_seed, np.sqrt(30) * rng.standard_normal(30)).p_value
+        told += p_value < 0.05, p_value < 0.05 / 28
+    assert told[0] <= 0.05 * 4000
+    assert told[1] <= 0.05 / 28 * 4000
+
+
+def test_interval_of_methods_ends_at_zero_at_the_level_of_its_p_value():
+    by_seed, influence = [0.3, 0.5, 0.2], RNG.standard_normal(50)
+    found = F.crossed(by_seed, influence)
+    assert F.crossed(by_seed, influence, level=1 - found.p_value).low == pytest.approx(0, abs=1e-6)
+    parts = np.var(by_seed, ddof=1) / 3, influence.var(ddof=1) / 50  # Banerjee
+    half = np.sqrt(parts[0] * stats.t.ppf(0.975, 2) ** 2 + parts[1] * stats.t.ppf(0.975, 49) ** 2)
+    assert (found.low, found.high) == pytest.approx((found.value - half, found.value + half))
+
+
 def test_methods_that_are_equal_on_new_images_are_not_told_apart_by_many_seeds():
     """The difference on these images is the same in every seed, but would be another on other images."""
     rng, told = np.random.default_rng(3), 0

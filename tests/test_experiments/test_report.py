@@ -46,7 +46,7 @@ def test_the_table_for_a_terminal(written):
     assert [line.split()[0] for line in lines[2:]] == ['linear', 'vich', 'bad']  # by accuracy
     accuracy = report.comparison.summaries['bad']['accuracy']
     assert f'{accuracy.mean:.2f} ± {accuracy.std:.2f} [{accuracy.low:.2f}, {accuracy.high:.2f}]' in lines[-1]
-    assert lines[-1].split()[-1] == 'worse' or lines[-1].endswith('not shown')
+    assert lines[-1].split()[-1] == 'worse' or lines[-1].rstrip().endswith('not shown')
 
 
 def test_the_page(written):

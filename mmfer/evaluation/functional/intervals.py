@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
+from scipy import optimize, special
 
 from ._arrays import as_values
 from .significance import sign_flip
@@ -126,15 +127,19 @@ def paired_proportions(differences: ArrayLike, seeds: int = 1, level: float = 0.
 def crossed(by_seed: ArrayLike, influence: ArrayLike, level: float = 0.95) -> Difference:
     r"""A difference of methods, for which seeds and images are both drawn by chance.
 
-    The variance of the mean over S seeds and N images is that of seeds plus that of images,
+    The variance of the mean over S seeds and N images is that of seeds plus that of images. In the half width of the
+    interval each has its own quantile of Student's t:
 
     .. math::
-        \frac{s^2_{seeds}}{S} + \frac{s^2_{images}}{N}
+        h^2 = t_{S-1}^2 \frac{s^2_{seeds}}{S} + t_{N-1}^2 \frac{s^2_{images}}{N}
 
-    with Satterthwaite's degrees of freedom for Student's t. What seeds and images share is counted in both, so the
-    test is cautious. This is the analysis of several readers of the same cases (Obuchowski & Rockette,
-    https://doi.org/10.1080/03610919508813243) and the closed form of the pigeonhole bootstrap (Owen,
-    https://arxiv.org/abs/0712.1111).
+    so that it holds the truth at least as often as its level says, whatever the two variances are (Banerjee,
+    Approximate confidence interval for linear functions of means of k populations when the population variances are not
+    equal, Sankhya 22, 1960). The p-value is that of the interval which ends at 0. A single t with Satterthwaite's
+    degrees of freedom claims too often: seeds that lie close together by chance would count as many. What seeds and
+    images share is counted in both, so the test is cautious. The parts of the variance are those of several readers of
+    the same cases (Obuchowski & Rockette, https://doi.org/10.1080/03610919508813243) and of the pigeonhole bootstrap
+    (Owen, https://arxiv.org/abs/0712.1111).
 
     Args:
         by_seed: (S,) the difference with each seed. NaN results for less than two: one training says nothing of others.
@@ -142,17 +147,27 @@ def crossed(by_seed: ArrayLike, influence: ArrayLike, level: float = 0.95) -> Di
         level: Of the interval.
 
     >>> np.round(crossed([1.0, 1.2, 0.8], [0.1, -0.1] * 50), 3).tolist()
-    [1.0, 0.508, 1.492, 0.013]
+    [1.0, 0.503, 1.497, 0.013]
     """
     check_level(level)
     by_seed, influence = as_values(by_seed, 'by_seed'), as_values(influence, 'influence')
     value = float(by_seed.mean()) if len(by_seed) else float('nan')
     if len(by_seed) < 2:
         return UNKNOWN._replace(value=value)
-    seeds, images = (values.var(ddof=1) / len(values) for values in (by_seed, influence))
-    if seeds + images < 1e-24:
+    errors = np.array([values.std(ddof=1) / np.sqrt(len(values)) for values in (by_seed, influence)])
+    error = float(np.hypot(*errors))
+    if error < 1e-12:
         return Difference(value, value, value, float(abs(value) < 1e-12))
-    freedom = (seeds + images) ** 2 / (seeds**2 / (len(by_seed) - 1) + images**2 / (len(influence) - 1))
-    error = np.sqrt(seeds + images)
-    half = error * special.stdtrit(freedom, (1 + level) / 2)
-    return Difference(value, value - half, value + half, float(2 * special.stdtr(freedom, -abs(value) / error)))
+    degrees = np.array([len(by_seed) - 1, len(influence) - 1])
+
+    def half(outside: float) -> float:
+        """Half width of the interval that leaves out this share."""
+        return float(np.hypot(*(errors * special.stdtrit(degrees, outside / 2))))
+
+    # p lies between the p-values that a single t for the sum has, with the degrees of images and with those of seeds.
+    least, most = np.log(np.clip(2 * special.stdtr(degrees[::-1], -abs(value) / error), 1e-200, 1))
+    bounds = least - 1e-6, most + 1e-6
+    if half(math.exp(bounds[0])) > abs(value) > half(math.exp(bounds[1])):
+        least = optimize.brentq(lambda log_p: half(math.exp(log_p)) - abs(value), *bounds)
+    end = half(1 - level)
+    return Difference(value, value - end, value + end, min(1.0, math.exp(least)))

@@ -5,7 +5,7 @@ from head_checks import double, softmax
 from scipy.special import entr
 from scipy.stats import norm, qmc
 
-from mmfer.models.heads.gaussian_softmax import gaussian_softmax
+from mmfer.models.heads.gaussian_softmax import CHUNK, gaussian_softmax
 
 
 def both(mean, std):
@@ -59,3 +59,11 @@ def test_without_deviation_it_is_the_softmax_and_a_huge_one_is_finite():
     mean = 5 * np.random.default_rng(2).standard_normal((4, 8))
     np.testing.assert_allclose(both(mean, np.zeros((4, 8)))[0], softmax(mean), atol=1e-6)
     assert all(np.isfinite(value).all() for value in both(mean, np.full((4, 8), 22000.0)))
+
+
+def test_many_faces_are_taken_in_chunks():
+    rng = np.random.default_rng(3)
+    mean, std = 3 * rng.standard_normal((2 * CHUNK + 1, 7)), 4 * rng.random((2 * CHUNK + 1, 7))
+    alone = [both(mean[i : i + 1], std[i : i + 1]) for i in range(len(mean))]
+    for together, parts in zip(both(mean, std), zip(*alone)):
+        np.testing.assert_allclose(together, np.concatenate(parts), rtol=0, atol=1e-6)
