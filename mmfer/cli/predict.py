@@ -90,13 +90,15 @@ def _is_name(word: str) -> bool:
         names = list_models()
     except MissingPackageError:
         hint = f"The models of its index need pip install 'mmfer[train]'; {DEFAULT} comes along."
-        raise ValueError(f'{word} is no file, and no model that comes along. {hint}') from None
+        raise ValueError(
+            f'{word} is no file, and no model that comes along. {hint} (mmfer explain unknown-model)'
+        ) from None
     except FileNotFoundError:
         names = [DEFAULT]
     if word.replace('/', '_') not in names:
         near = difflib.get_close_matches(word.replace('/', '_'), names, 1)
         hint = f' The nearest model is {near[0]}.' if near else ''
-        raise ValueError(f'{word} is neither a file nor the name of a model.{hint}')
+        raise ValueError(f'{word} is neither a file nor the name of a model.{hint} (mmfer explain unknown-model)')
     return True
 
 

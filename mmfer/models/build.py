@@ -82,7 +82,8 @@ def _check_num_classes(model: nn.Module, source: str) -> None:
     if names and number not in (None, len(names)):
         raise ValueError(
             f'model.head.num_classes={number}, but {source} have {len(names)} classes ({", ".join(names)}). '
-            f'Set model.head.num_classes={len(names)}, or choose the classes of the data (MapClasses).'
+            f'Set model.head.num_classes={len(names)}, or choose the classes of the data (MapClasses). '
+            '(mmfer explain num-classes)'
         )
 
 
@@ -100,7 +101,8 @@ def _check_is_there(checkpoint: Path, config: str | None) -> None:
         raise FileNotFoundError(f'{checkpoint} is a folder, which holds {_weights_in(checkpoint)}: name one of them')
     raise FileNotFoundError(
         f'checkpoint not found: {checkpoint} (in {checkpoint.parent}: {_weights_in(checkpoint.parent)}). '
-        f'Train with mmfer train {config or "CONFIG"}, or convert what the authors released with mmfer convert'
+        f'Train with mmfer train {config or "CONFIG"}, or convert what the authors released with mmfer convert '
+        '(mmfer explain missing-weights)'
     )
 
 
@@ -189,6 +191,7 @@ def _what_is_missing(info: Mapping[str, Any]) -> Iterator[str]:
         where = info['code_url'] or info['paper_url']
         yield f'  Or convert what its authors released (see {where}), if you have it: {CONVERT} {config}'
     yield '  Then pass the file as checkpoint. pretrained=False (get_model) leaves random weights.'
+    yield '  (mmfer explain missing-weights)'
 
 
 def _pretrained_parts(model: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
