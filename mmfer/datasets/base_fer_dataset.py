@@ -365,5 +365,6 @@ class FERDataset(BaseDataset):
         if self.validate and empty:
             text = f'{type(self).__name__}: no samples of {", ".join(empty)} in {self.describe_source()}'
             if not self.allow_empty_classes:
-                raise ValueError(f'{text}. allow_empty_classes=True goes on with a warning. (mmfer explain empty-class)')
+                remedy = 'allow_empty_classes=True goes on with a warning. (mmfer explain empty-class)'
+                raise ValueError(f'{text}. {remedy}')
             print_log(text, logger='current', level=logging.WARNING)
