@@ -148,7 +148,7 @@ def test_get_started(run_page):
     quick = ('--epochs 2', '--epochs 1')
     names, told = run_page('get_started.md', [quick])
     assert names['face'].label in names['inferencer'].classes
-    assert 'perfect observer' in told
+    assert 'Bayes-optimal accuracy' in told
 
 
 def test_own_photos(run_page, checkout):

@@ -127,7 +127,7 @@ def _refuse_released(state: dict, checkpoint: str | Path, config: str | None) ->
 def get_model(name: str, checkpoint: str | Path | None = None, device: Any = 'cpu', pretrained: bool = True) -> Any:
     """The model of a name in eval mode, with its weights, as :func:`mmfer.init_model` returns it.
 
-    Weights come along with ``poster_var_ferplus_small``. Those of others come from a training, or from what authors
+    mmfer ships the weights of ``poster_var_ferplus_small``. Those of others come from a training, or from what authors
     released, converted.
 
     Args:
@@ -154,7 +154,7 @@ def get_model(name: str, checkpoint: str | Path | None = None, device: Any = 'cp
 
 
 def find_weights(info: Mapping[str, Any]) -> Path:
-    """The newest checkpoint of a model's own training, calibrated where there is such a one, else what comes along.
+    """The newest checkpoint of a model's own training, calibrated where there is such a one, else the shipped one.
 
     Args:
         info: Of :func:`model_info`.
@@ -174,7 +174,7 @@ def find_weights(info: Mapping[str, Any]) -> Path:
 def _what_is_missing(info: Mapping[str, Any]) -> Iterator[str]:
     folder, config = Path(info['work_dir']), os.path.relpath(info['config'])
     config = info['config'] if config.startswith(os.pardir) else config
-    yield f'{info["name"]}: there is no checkpoint, and none comes along. Looked for epoch_*.pth in {folder}.'
+    yield f'{info["name"]}: there is no checkpoint, and mmfer ships none. Looked for epoch_*.pth in {folder}.'
     others = sorted(folder.glob('**/*.pth'))
     if others:
         yield f'  There are {", ".join(map(str, others[:5]))}: pass one of them as checkpoint.'

@@ -36,7 +36,7 @@ class CheckpointError(ValueError):
 
 
 def show(text: str, limit: int = 80) -> str:
-    """``text`` of a foreign file, safe to print: ASCII, one line, at most ``limit`` characters."""
+    """``text`` of an untrusted file, safe to print: ASCII, one line, at most ``limit`` characters."""
     text = text if len(text) <= limit else text[:limit] + '...'
     return ascii(text)[1:-1]
 

@@ -30,7 +30,7 @@ def test_figures_in_percent():
     assert metric.confusion_matrix.tolist() == [[1, 1, 0], [0, 2, 0], [0, 0, 0]]
 
 
-def test_share_of_the_perfect_observer():
+def test_share_of_the_bayes_optimal_accuracy():
     _, result = evaluate(dict(classes=('a', 'b', 'c'), observer_accuracy=0.8))
     assert result['observer_accuracy'] == pytest.approx(80.0)
     assert result['share_of_observer'] == pytest.approx(93.75)
