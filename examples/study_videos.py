@@ -1,32 +1,29 @@
-"""How long each person in a study's videos shows which expression: python study_videos.py VIDEOS table.csv"""
+"""A study's videos summed up by person: python study_videos.py VIDEOS RESULTS
 
-import csv
+RESULTS gets frames.parquet, a row for each face in each frame, and people.csv, episodes.csv and transitions.csv.
+For thousands of videos: mmfer predict VIDEOS --out frames.parquet/ --jobs 8, then mmfer summarise frames.parquet/.
+"""
+
 import sys
-from collections import Counter
 from pathlib import Path
 
-from mmfer import ExpressionInferencer
+from mmfer import ExpressionInferencer, read_results
 from mmfer.inference.sources import is_video
+from mmfer.inference.summary import summarise, write_summary
+from mmfer.inference.writers import open_writer
 
-folder, table = sys.argv[1:]
+videos, results = map(Path, sys.argv[1:])
+results.mkdir(exist_ok=True)
 inferencer = ExpressionInferencer()
-rows = []
-for path in sorted(filter(is_video, Path(folder).rglob('*'))):
-    seconds, before = {}, 0.0  # track -> seconds of each label; a track is a person as long as the face is seen
-    for frame in inferencer.stream(path):
-        if frame.error:
-            print(f'note: {frame.error}', file=sys.stderr)
-            continue
-        for face in frame.faces:
-            label = 'abstains' if face.abstain else face.label
-            seconds.setdefault(face.track, Counter())[label] += frame.time - before
-        before = frame.time
-    for track, counts in seconds.items():
-        times = {name: round(counts[name], 2) for name in (*inferencer.classes, 'abstains')}
-        rows.append(dict(video=path.name, person=track, **times))
+with open_writer(results / 'frames.parquet', inferencer.classes) as writer:
+    for video in sorted(filter(is_video, videos.rglob('*'))):
+        print(video)
+        for frame in inferencer.stream(video):
+            writer.write(frame)
 
-with open(table, 'w', newline='') as file:
-    writer = csv.DictWriter(file, ['video', 'person', *inferencer.classes, 'abstains'])
-    writer.writeheader()
-    writer.writerows(rows)
-print(f'{len(rows)} persons in {table}')
+summary = summarise(read_results(results / 'frames.parquet'))
+write_summary(summary, results)
+for person in summary.people.itertuples():
+    print(
+        f'{person.source}, person {person.track}: {person.seconds:.1f} s seen, happy for {person.share_happiness:.0%}'
+    )

@@ -3,6 +3,7 @@
 import csv
 import runpy
 import sys
+from pathlib import Path
 
 import book
 import cv2
@@ -86,16 +87,18 @@ def test_folder_to_table(example, tmp_path):
 
 
 def test_study_videos(example, tmp_path):
-    """Seconds of a person sum up to those of the video."""
+    """A person is seen for as long as the video lasts."""
     face = cv2.imread(str(write_face(tmp_path / 'f.png')))
     (tmp_path / 'videos').mkdir()
     write_video(tmp_path / 'videos/a.avi', [face] * 11, size=(260, 200))
     write_video(tmp_path / 'videos/b.avi', [face] * 6, size=(260, 200))
-    assert '2 persons' in example('study_videos.py', 'videos', 'table.csv')
-    found = rows('table.csv')
-    seconds = [sum(float(cell) for cell in list(row.values())[2:]) for row in found]
-    assert [row['video'] for row in found] == ['a.avi', 'b.avi']
-    assert seconds == pytest.approx([1.0, 0.5])
+    told = example('study_videos.py', 'videos', 'results')
+    assert 'a.avi, person ' in told
+    assert ': 1.1 s seen' in told
+    people = rows('results/people.csv')
+    assert [Path(row['source']).name for row in people] == ['a.avi', 'b.avi']
+    assert [float(row['seconds']) for row in people] == pytest.approx([1.1, 0.6])
+    assert (tmp_path / 'results/frames.parquet').is_file()
 
 
 def test_fine_tune(example, tmp_path):

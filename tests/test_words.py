@@ -1,4 +1,4 @@
-"""The words of the field: what users read has none of mmfer's old private words (CHANGELOG.md, which quotes them, aside)."""
+"""The words of the field: what users read has none of mmfer's old private ones, but for CHANGELOG.md, which quotes them."""
 
 import ast
 import re

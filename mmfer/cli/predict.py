@@ -90,9 +90,7 @@ def _is_name(word: str) -> bool:
         names = list_models()
     except MissingPackageError:
         hint = f"The models of its index need pip install 'mmfer[train]'; {DEFAULT} ships with mmfer."
-        raise ValueError(
-            f'{word} is no file, and no shipped model. {hint} (mmfer explain unknown-model)'
-        ) from None
+        raise ValueError(f'{word} is no file, and no shipped model. {hint} (mmfer explain unknown-model)') from None
     except FileNotFoundError:
         names = [DEFAULT]
     if word.replace('/', '_') not in names:
