@@ -1,4 +1,4 @@
-"""The words of the field: what users read has none of mmfer's old private ones, but for CHANGELOG.md, which quotes them."""
+"""What users read is in the words of the field. CHANGELOG.md is left out: it quotes the private ones of old."""
 
 import ast
 import re
