@@ -1,4 +1,4 @@
-"""What users read is in the words of the field. CHANGELOG.md is left out: it quotes the private ones of old."""
+"""What users read is in the words of the field. The changelog and release notes are left out: they quote old names."""
 
 import ast
 import re
@@ -20,6 +20,7 @@ SAY = {  # what is not said -> what is
 PATTERN = re.compile('|'.join(f'(?:{words})' for words in SAY), re.IGNORECASE)
 PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', ROOT / 'CITATION.cff']
 PAGES += [path for folder in ('docs', 'configs', 'examples') for path in (ROOT / folder).rglob('*.md')]
+PAGES = [path for path in PAGES if not path.name.startswith('release_')]
 CODE = [path for folder in ('mmfer', 'configs', 'examples', 'docs') for path in (ROOT / folder).rglob('*.py')]
 
 

@@ -53,4 +53,4 @@ def test_table_names_classes(monkeypatch):
     text = '\n'.join(lines)
     assert 'anger' in text
     assert 'accuracy 75.00 %' in text
-    assert '93.8 % of the 80.00 %' in text
+    assert '93.8 % of the Bayes-optimal accuracy on these labels, 80.00 %' in text
