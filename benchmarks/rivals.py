@@ -71,7 +71,7 @@ def face_api(modules: str) -> Callable:
 
 
 def mmfer_model(path: str | None, tta: str | None) -> Callable:
-    """The model that comes along, or another exported file."""
+    """The shipped model, or another exported file."""
     from mmfer import ExpressionInferencer
 
     inferencer = ExpressionInferencer(*([path] if path else []), detector=None, interval=None, tta=tta, batch_size=1)

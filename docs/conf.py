@@ -18,7 +18,14 @@ project, release = 'mmfer', __version__
 extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon']
 root_doc = 'docs/index'
 source_suffix = {'.md': 'markdown'}
-include_patterns = ['docs/**', 'configs/*/README.md', 'README.md', 'CONTRIBUTING.md', 'CHANGELOG.md']
+include_patterns = [
+    'docs/**',
+    'configs/*/README.md',
+    'examples/README.md',
+    'README.md',
+    'CONTRIBUTING.md',
+    'CHANGELOG.md',
+]
 exclude_patterns = ['build', 'data', 'pretrained', 'work_dirs', '.*', '**/__pycache__']
 
 myst_heading_anchors = 4

@@ -18,7 +18,7 @@ from typing import Any
 COMMAND = 'python docs/write_model_zoo.py'
 INTRODUCTION = f"""# Model zoo
 
-Every model of the index, with what it costs and what it reaches. Weights come along with
+Every model of the index, with what it costs and what it reaches. mmfer ships the weights of
 `poster_var_ferplus_small`; any other model is trained by its config, or converted from what its authors released
 ([how](inference.md#models-by-name)).
 

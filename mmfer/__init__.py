@@ -58,7 +58,8 @@ def __getattr__(name: str) -> Any:
         if (error.name or '').split('.')[0] not in ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmpretrain'):
             raise
         raise ImportError(
-            f"mmfer.{name} needs {error.name}, which is not installed: pip install 'mmfer[train]'"
+            f"mmfer.{name} needs {error.name}, which is not installed: pip install 'mmfer[train]' "
+            '(mmfer explain missing-extra)'
         ) from error
 
 

@@ -121,7 +121,7 @@ def run_page(checkout, call_tool, monkeypatch):
     return run
 
 
-PLAIN = ('app.md', 'compare_heads.md', 'faq.md', 'migrating.md', 'reproduce.md', 'running.md')
+PLAIN = ('app.md', 'compare_heads.md', 'errors.md', 'faq.md', 'migrating.md', 'reproduce.md', 'running.md')
 PLAIN += ('groups.md', 'uncertainty.md', 'visualization.md')
 # A model that has learned next to nothing: of 300 images it has more than one in a hundred right, of 30 perhaps not.
 MORE = '--max-error 0.99 --cfg-options test_dataloader.dataset.num_samples=600'
@@ -148,7 +148,7 @@ def test_get_started(run_page):
     quick = ('--epochs 2', '--epochs 1')
     names, told = run_page('get_started.md', [quick])
     assert names['face'].label in names['inferencer'].classes
-    assert 'perfect observer' in told
+    assert 'Bayes-optimal accuracy' in told
 
 
 def test_own_photos(run_page, checkout):

@@ -1,7 +1,7 @@
 """A tiny EAC on SynthFER: a ResNet-18 of a quarter of the width at full resolution, maps of 5x5 cells.
 
 Paper of the full network: https://arxiv.org/abs/2207.10299
-Expected: not measured yet; a perfect observer 93.00 %.
+Expected: not measured yet; Bayes-optimal accuracy 93.00 %.
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
 Command: mmfer train eac/synth
 """

@@ -1,7 +1,7 @@
 """EfficientNet-B0 on SynthFER, behind an enlargement to 80x80.
 
 Paper of the network: https://arxiv.org/abs/1905.11946
-Expected: not measured yet; a perfect observer 93.00 %.
+Expected: not measured yet; Bayes-optimal accuracy 93.00 %.
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
 Command: mmfer train efficientnet/synth
 """

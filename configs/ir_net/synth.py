@@ -1,7 +1,7 @@
 """A small residual network on SynthFER, the one of fer2013_tiny.py.
 
 Paper of the network: https://arxiv.org/abs/1801.07698
-Expected: not measured yet; a perfect observer 93.00 %.
+Expected: not measured yet; Bayes-optimal accuracy 93.00 %.
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
 Command: mmfer train ir_net/synth
 """

@@ -1,7 +1,7 @@
 """The smallest MobileNetV3 on SynthFER, behind an enlargement to 80x80: half the width of the small one.
 
 Paper of the network: https://arxiv.org/abs/1905.02244
-Expected: not measured yet; a perfect observer 93.00 %.
+Expected: not measured yet; Bayes-optimal accuracy 93.00 %.
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
 Command: mmfer train mobilenet_v3/synth
 """

@@ -1,7 +1,7 @@
 """A tiny POSTER on SynthFER: all its parts, nine tokens a stream and two pyramid blocks.
 
 Paper of the full network: https://arxiv.org/abs/2204.04083
-Expected: not measured yet; a perfect observer 93.00 %.
+Expected: not measured yet; Bayes-optimal accuracy 93.00 %.
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
 Command: mmfer train poster/synth
 """

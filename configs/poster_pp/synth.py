@@ -1,7 +1,7 @@
 """A tiny POSTER++ on SynthFER: no GELU, level embeddings or LayerNorm at the tokens, and a linear head.
 
 Paper of the full network: https://arxiv.org/abs/2301.12149
-Expected: 84.85 % accuracy, 91.2 % of a perfect observer (seed 0, 2 CPU cores, 4 minutes; README.md; measured before
+Expected: 84.85 % accuracy, 91.2 % of the Bayes-optimal one (seed 0, 2 CPU cores, 4 minutes; README.md; measured before
 the engine seeded samples by their place).
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
 Command: mmfer train poster_pp/synth

@@ -1,4 +1,4 @@
-"""The model that comes along: ferplus_small.py after its training, trained on with VICH by the votes of each face.
+"""The shipped model: ferplus_small.py after its training, trained on with VICH by the votes of each face.
 
 Expected: docs/model_card.md.
 Labels: those of ferplus_small.py.

@@ -2,7 +2,7 @@
 
 EAC on pooled features: the class scores of an image and of its flipped view are to agree.
 
-Expected: 83.30 % accuracy, 89.6 % of a perfect observer (seed 0; docs/results/README.md).
+Expected: 83.30 % accuracy, 89.6 % of the Bayes-optimal accuracy (seed 0; docs/results/README.md).
 Labels: those of synth.py.
 Command: mmfer train poster_var/synth_eac
 """

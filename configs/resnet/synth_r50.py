@@ -1,7 +1,7 @@
 """A tiny ResNet-50 on SynthFER: an eighth of the width at full resolution.
 
 Paper of the network: https://arxiv.org/abs/1512.03385
-Expected: not measured yet; a perfect observer 93.00 %.
+Expected: not measured yet; Bayes-optimal accuracy 93.00 %.
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
 Command: mmfer train resnet/synth_r50
 """

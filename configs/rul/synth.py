@@ -1,7 +1,7 @@
 """A tiny RUL on SynthFER: a ResNet-18 of a quarter of the width at full resolution, maps of 5x5 cells.
 
 Paper of the full network: https://proceedings.neurips.cc/paper/2021/hash/9332c513ef44b682e9347822c2e457ac-Abstract.html
-Expected: not measured yet; a perfect observer 93.00 %.
+Expected: not measured yet; Bayes-optimal accuracy 93.00 %.
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
 Command: mmfer train rul/synth
 """

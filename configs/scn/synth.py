@@ -1,7 +1,7 @@
 """A tiny SCN on SynthFER: a ResNet-18 of a quarter of the width at full resolution; no relabelling.
 
 Paper of the full network: https://arxiv.org/abs/2002.10392
-Expected: not measured yet; a perfect observer 93.00 %.
+Expected: not measured yet; Bayes-optimal accuracy 93.00 %.
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
 Command: mmfer train scn/synth
 """

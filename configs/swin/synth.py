@@ -1,7 +1,7 @@
 """A tiny Swin transformer on SynthFER: 10x10 tokens in windows of 5x5, two stages.
 
 Paper of the network: https://arxiv.org/abs/2103.14030
-Expected: not measured yet; a perfect observer 93.00 %.
+Expected: not measured yet; Bayes-optimal accuracy 93.00 %.
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
 Command: mmfer train swin/synth
 """

@@ -1,7 +1,7 @@
 """A tiny ViT on SynthFER: 8x8 tokens of 5x5 pixels, four blocks.
 
 Paper of the network: https://arxiv.org/abs/2010.11929
-Expected: not measured yet; a perfect observer 93.00 %.
+Expected: not measured yet; Bayes-optimal accuracy 93.00 %.
 Labels: neutral, happiness, sadness, surprise, fear, disgust, anger; majority of ten simulated votes.
 Command: mmfer train vit/synth
 """

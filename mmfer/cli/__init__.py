@@ -37,6 +37,7 @@ VERBS = {
     'plot timeline': 'draw the expressions of each person of a video over time',
     'app': 'a page to try a model in the browser',
     'download': 'fetch a file that mmfer uses and does not contain',
+    'explain': 'what an error means, and what to do',
 }
 
 

@@ -4,7 +4,7 @@ mmfer app
 mmfer app model.onnx --port 8000
 mmfer app CONFIG CHECKPOINT
 
-Without a model, the one that comes along answers.
+Without a model, the shipped one answers.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from .predict import add_model, open_inferencer
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
-    parser.add_argument(
-        'model', nargs='?', help='exported .onnx file, config, or name of a model [the one that comes along]'
-    )
+    parser.add_argument('model', nargs='?', help='exported .onnx file, config, or name of a model [the shipped one]')
     parser.add_argument('checkpoint', nargs='?', help='of a config')
     parser.add_argument('--host', default='127.0.0.1', help='address to listen on; 0.0.0.0 is all [127.0.0.1]')
     parser.add_argument('--port', type=int, default=7860, help='[7860]; 0 takes a free one')

@@ -138,9 +138,7 @@ def run(args: argparse.Namespace) -> None:
     with new_folder(out) as folder:
         write_folder(folder, dataset, args)
         put_in_place(folder, out)
-    print(
-        f'{len(dataset)} faces in {args.out}; a perfect observer is right for {dataset.observer_accuracy:.1%} of them'
-    )
+    print(f'{len(dataset)} faces in {args.out}; the Bayes-optimal accuracy is {dataset.observer_accuracy:.1%}')
 
 
 def _run_videos(args: argparse.Namespace, out: Path) -> None:

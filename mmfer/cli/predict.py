@@ -7,7 +7,7 @@
     mmfer predict videos/ --out results.parquet/ --jobs 8
     mmfer predict CONFIG CHECKPOINT photo.jpg
 
-Without a model, the one that comes along answers. Of a video, each face is followed and its frames are pooled. A folder
+Without a model, the shipped one answers. Of a video, each face is followed and its frames are pooled. A folder
 for the results (--out DIR.parquet/) is filled by several processes, and goes on where it was stopped.
 """
 
@@ -89,14 +89,14 @@ def _is_name(word: str) -> bool:
     try:
         names = list_models()
     except MissingPackageError:
-        hint = f"The models of its index need pip install 'mmfer[train]'; {DEFAULT} comes along."
-        raise ValueError(f'{word} is no file, and no model that comes along. {hint}') from None
+        hint = f"The models of its index need pip install 'mmfer[train]'; {DEFAULT} ships with mmfer."
+        raise ValueError(f'{word} is no file, and no shipped model. {hint} (mmfer explain unknown-model)') from None
     except FileNotFoundError:
         names = [DEFAULT]
     if word.replace('/', '_') not in names:
         near = difflib.get_close_matches(word.replace('/', '_'), names, 1)
         hint = f' The nearest model is {near[0]}.' if near else ''
-        raise ValueError(f'{word} is neither a file nor the name of a model.{hint}')
+        raise ValueError(f'{word} is neither a file nor the name of a model.{hint} (mmfer explain unknown-model)')
     return True
 
 
@@ -143,7 +143,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'inputs',
         nargs='+',
         metavar='[MODEL [CHECKPOINT]] INPUT',
-        help='exported .onnx file, config or name of a model [the one that comes along]; images, folders, or a video',
+        help='exported .onnx file, config or name of a model [the shipped one]; images, folders, or a video',
     )
     parser.add_argument(
         '--out', metavar='PATH', help='results as FILE.csv, FILE.jsonl or FILE.parquet; DIR.parquet/ in shards'

@@ -251,7 +251,8 @@ class FERDataset(BaseDataset):
         lines += self._expectation()
         lines.append(
             f'Set the option `{option}` of {name}; on the command line '
-            f'--cfg-options train_dataloader.dataset.{option}=VALUE (likewise val_dataloader, test_dataloader).'
+            f'--cfg-options train_dataloader.dataset.{option}=VALUE (likewise val_dataloader, test_dataloader). '
+            '(mmfer explain missing-data)'
         )
         return FileNotFoundError('\n'.join(lines))
 
@@ -357,12 +358,13 @@ class FERDataset(BaseDataset):
             lines += [f'  {len(texts)} {kind}: {first_names(texts)}' for kind, texts in problems.items()]
             if missing:
                 lines += self._expectation() if len(missing) == len(data_list) else []
-                lines.append('(validate=False skips the search for image files)')
+                lines.append('validate=False skips the search for image files. (mmfer explain missing-data)')
             raise (FileNotFoundError if missing else ValueError)('\n'.join(lines))
         present = {info['gt_label'] for info in data_list if 'gt_label' in info}
         empty = [name for label, name in enumerate(self.classes) if label not in present]
         if self.validate and empty:
             text = f'{type(self).__name__}: no samples of {", ".join(empty)} in {self.describe_source()}'
             if not self.allow_empty_classes:
-                raise ValueError(f'{text}; allow_empty_classes=True goes on with a warning')
+                remedy = 'allow_empty_classes=True goes on with a warning. (mmfer explain empty-class)'
+                raise ValueError(f'{text}. {remedy}')
             print_log(text, logger='current', level=logging.WARNING)

@@ -59,7 +59,7 @@ class FERPlus(PixelRowsDataset):
         img_prefix (str, optional): Folder of the PNG files or of FER2013Train, FER2013Valid and FER2013Test. Defaults
             to None: ``data_root``, or Images or data below it, whichever holds them.
         exclude (str): Images to leave out of any split: a text file with one image name a line, or 'copies', the list
-            that comes along: the 3,081 training faces that have a copy among the validation and test faces (also a
+            that ships with mmfer: the 3,081 training faces that have a copy among the validation and test faces (also a
             mirrored, cropped, turned or brightened one; ``mmfer.datasets.copies``). Defaults to '': none.
         pixels_file (str, optional): ``fer2013.csv``, absolute or below ``data_root``; '' takes PNG files. Defaults to
             None: the csv file where ``data_root`` has it and ``img_prefix`` is not given.

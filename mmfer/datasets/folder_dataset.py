@@ -181,7 +181,7 @@ class FolderDataset(FERDataset):
                 f'FolderDataset: {len(unknown)} folders in {self.root} are no known class: {first_names(unknown)}. '
                 f'Known are {", ".join(known or EXPRESSIONS)} and the synonyms {", ".join(SYNONYMS)}. '
                 f'{self._how_to_map(unknown[0].split(" (")[0])}; classes=(...), all classes in label order, may have '
-                f'names of your own{hint}'
+                f'names of your own{hint} (mmfer explain unknown-folder)'
             )
         if not matched:
             raise ValueError(f'FolderDataset: class_map leaves out all folders in {self.root}')

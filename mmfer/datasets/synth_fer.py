@@ -35,8 +35,8 @@ class SynthFER(FERDataset):
     A face shows a vector of expression intensities: one strong or weak expression, a blend of two, or none. They move
     facial action units (EMFACS), which move the drawing; identity, pose, light, background, blur, noise and occlusion
     vary independently. The true label distribution is ``softmax(intensities / temperature)``; simulated annotators
-    vote from it and their majority is the label, ties going to the likelier class. A perfect observer, who answers
-    with the most likely class, is right for :attr:`observer_accuracy` of the labels; no model can expect more.
+    vote from it and their majority is the label, ties going to the likelier class. The most likely
+    class of the true distribution is right for :attr:`observer_accuracy` of the labels, the Bayes-optimal accuracy.
 
     Each sample has, besides ``gt_label`` and ``gt_score`` (the true distribution, float32 (K,)): ``intensities``
     (float32 (K,)), ``votes`` (int64 (K,)), ``face_index``, ``img`` (uint8 (size, size, 3) BGR), ``img_shape``,
@@ -50,7 +50,7 @@ class SynthFER(FERDataset):
         seed: Another seed gives other faces.
         num_classes: 7, or 8 with contempt.
         temperature: Of the true label distribution; the higher, the more the annotators disagree. Defaults to 0.2, at
-            which a perfect observer reaches about 94 %.
+            which the Bayes-optimal accuracy is about 94 %.
         num_annotators: Votes a face.
         votes_used: So many of a face's votes, drawn at random, make ``votes``, ``gt_label`` and ``gt_score``, see
             ``mmfer.datasets.votes``: the soft label is then their shares, also where these are all votes, and no longer

@@ -81,7 +81,8 @@ def check_num_classes(model: nn.Module, classes: Sequence[str], source: str, dat
     if classes and len(classes) != number:
         raise ValueError(
             f'model.head.num_classes={number}, but {source} have {_listed(classes)}. '
-            f'Set model.head.num_classes={len(classes)}, or choose the classes of the data (MapClasses).'
+            f'Set model.head.num_classes={len(classes)}, or choose the classes of the data (MapClasses). '
+            '(mmfer explain num-classes)'
         )
     if not classes and dataset is not None:
         try:
@@ -91,7 +92,7 @@ def check_num_classes(model: nn.Module, classes: Sequence[str], source: str, dat
         if largest >= number:
             raise ValueError(
                 f'model.head.num_classes={number}, but {source} have the label {largest}. '
-                f'Set model.head.num_classes to {largest + 1} or more.'
+                f'Set model.head.num_classes to {largest + 1} or more. (mmfer explain num-classes)'
             )
 
 
@@ -159,7 +160,8 @@ class MatchedData:
         if lost:
             raise ValueError(
                 f'{where} has {_listed(data)}, of which the model with {_listed(model)} lacks {", ".join(lost)}. Map '
-                "them or leave them out with MapClasses, or set missing='drop' (--missing drop) to leave them out."
+                "them or leave them out with MapClasses, or set missing='drop' (--missing drop) to leave them out. "
+                '(mmfer explain class-names)'
             )
         self.dataset = self._mapped(model, {name: names[class_key(name)] for name in data}, where)
         self.rule = f'labels mapped by name from {", ".join(data)} to {", ".join(model)}'

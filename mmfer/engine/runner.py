@@ -169,7 +169,8 @@ class FERRunner(ResumableRunner):
             raise TrainingError(
                 f'a data loading worker died ({error}). The usual cause is memory: take fewer workers (num_workers of '
                 'the data loader) or less prefetching (prefetch_factor), or in a container more shared memory (docker '
-                'run --shm-size=8g). The run continues from its last checkpoint with --resume.'
+                'run --shm-size=8g). The run continues from its last checkpoint with --resume. '
+                '(mmfer explain worker-died)'
             ) from error
         except (Exception, KeyboardInterrupt):
             atexit.unregister(leave_group)  # another process may be waiting in the group, so that this could hang

@@ -42,7 +42,7 @@ def check_lengths(schedulers: Any, runner: Runner) -> None:
     if problems:
         raise ValueError(
             f'the schedule does not fit the training: {"; ".join(problems)}. mmfer train --epochs N (epochs=N in '
-            'Python) sets both; or make train_cfg and param_scheduler agree.'
+            'Python) sets both; or make train_cfg and param_scheduler agree. (mmfer explain schedule)'
         )
 
 

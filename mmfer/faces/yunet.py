@@ -204,7 +204,8 @@ def load_network(path: Path, score_threshold: float, nms_threshold: float, top_k
         ValueError: It is another kind of file, cut off, or another network.
     """
     if not path.is_file():
-        raise FileNotFoundError(f'the face detector YuNet is not there: {path}. Fetch it with: {DOWNLOAD}')
+        remedy = f'Fetch it with: {DOWNLOAD} (mmfer explain no-detector)'
+        raise FileNotFoundError(f'the face detector YuNet is not there: {path}. {remedy}')
     content = np.fromfile(path, np.uint8)  # OpenCV itself does not open every path
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:

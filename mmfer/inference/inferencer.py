@@ -121,7 +121,7 @@ class ExpressionInferencer:
 
     Args:
         model: Config file or object, name of the model index (``mmfer.list_models``), or an exported ``.onnx``
-            file, which needs neither checkpoint nor PyTorch. None takes the model that comes along.
+            file, which needs neither checkpoint nor PyTorch. None takes the shipped model.
         checkpoint: A checkpoint that mmfer trained or converted. None takes the newest of the training under this name,
             see ``mmfer.get_model``, and of a config leaves random weights, with a warning.
         device: Such as ``'cpu'`` or ``'cuda:1'``; a GPU where there is one, by default.

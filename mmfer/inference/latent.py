@@ -164,7 +164,7 @@ def _synth(config: Config, classes: Sequence[str], pair: Sequence[str], notes: l
     if inner is not None:
         settings.update({key: inner[key] for key in ('size', 'seed', 'temperature', 'num_classes') if key in inner})
     else:
-        notes.append('the model was not trained on drawn faces, so they are foreign to it')
+        notes.append('the model was not trained on drawn faces, so they are out of distribution')
     with DefaultScope.overwrite_default_scope('mmfer'):
         dataset = DATASETS.build(dict(settings, split='test'))
     foreign = [name for name in pair if name not in dataset.METAINFO['classes']]

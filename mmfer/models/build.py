@@ -82,7 +82,8 @@ def _check_num_classes(model: nn.Module, source: str) -> None:
     if names and number not in (None, len(names)):
         raise ValueError(
             f'model.head.num_classes={number}, but {source} have {len(names)} classes ({", ".join(names)}). '
-            f'Set model.head.num_classes={len(names)}, or choose the classes of the data (MapClasses).'
+            f'Set model.head.num_classes={len(names)}, or choose the classes of the data (MapClasses). '
+            '(mmfer explain num-classes)'
         )
 
 
@@ -100,7 +101,8 @@ def _check_is_there(checkpoint: Path, config: str | None) -> None:
         raise FileNotFoundError(f'{checkpoint} is a folder, which holds {_weights_in(checkpoint)}: name one of them')
     raise FileNotFoundError(
         f'checkpoint not found: {checkpoint} (in {checkpoint.parent}: {_weights_in(checkpoint.parent)}). '
-        f'Train with mmfer train {config or "CONFIG"}, or convert what the authors released with mmfer convert'
+        f'Train with mmfer train {config or "CONFIG"}, or convert what the authors released with mmfer convert '
+        '(mmfer explain missing-weights)'
     )
 
 
@@ -125,7 +127,7 @@ def _refuse_released(state: dict, checkpoint: str | Path, config: str | None) ->
 def get_model(name: str, checkpoint: str | Path | None = None, device: Any = 'cpu', pretrained: bool = True) -> Any:
     """The model of a name in eval mode, with its weights, as :func:`mmfer.init_model` returns it.
 
-    Weights come along with ``poster_var_ferplus_small``. Those of others come from a training, or from what authors
+    mmfer ships the weights of ``poster_var_ferplus_small``. Those of others come from a training, or from what authors
     released, converted.
 
     Args:
@@ -152,7 +154,7 @@ def get_model(name: str, checkpoint: str | Path | None = None, device: Any = 'cp
 
 
 def find_weights(info: Mapping[str, Any]) -> Path:
-    """The newest checkpoint of a model's own training, calibrated where there is such a one, else what comes along.
+    """The newest checkpoint of a model's own training, calibrated where there is such a one, else the shipped one.
 
     Args:
         info: Of :func:`model_info`.
@@ -172,7 +174,7 @@ def find_weights(info: Mapping[str, Any]) -> Path:
 def _what_is_missing(info: Mapping[str, Any]) -> Iterator[str]:
     folder, config = Path(info['work_dir']), os.path.relpath(info['config'])
     config = info['config'] if config.startswith(os.pardir) else config
-    yield f'{info["name"]}: there is no checkpoint, and none comes along. Looked for epoch_*.pth in {folder}.'
+    yield f'{info["name"]}: there is no checkpoint, and mmfer ships none. Looked for epoch_*.pth in {folder}.'
     others = sorted(folder.glob('**/*.pth'))
     if others:
         yield f'  There are {", ".join(map(str, others[:5]))}: pass one of them as checkpoint.'
@@ -189,6 +191,7 @@ def _what_is_missing(info: Mapping[str, Any]) -> Iterator[str]:
         where = info['code_url'] or info['paper_url']
         yield f'  Or convert what its authors released (see {where}), if you have it: {CONVERT} {config}'
     yield '  Then pass the file as checkpoint. pretrained=False (get_model) leaves random weights.'
+    yield '  (mmfer explain missing-weights)'
 
 
 def _pretrained_parts(model: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -49,7 +49,7 @@ class PretrainedWeights:
                 f'The pretrained weights of {name} are missing: {path}. Files of mmpretrain are listed in '
                 'https://github.com/open-mmlab/mmpretrain (configs/<network>/README.md); fetch one and put it there, '
                 'name another place with --cfg-options model.backbone.init_cfg.checkpoint=FILE, or train without it: '
-                '--cfg-options model.backbone.init_cfg=None'
+                '--cfg-options model.backbone.init_cfg=None (mmfer explain missing-weights)'
             )
         state = find_state_dict(read_checkpoint(path))
         prefix = 'backbone.' if self.prefix is None else f'{self.prefix.rstrip(".")}.'

@@ -138,7 +138,7 @@ def _why_unreadable(path: Path, error: Exception) -> str:
         reason = f'PyTorch refuses it ({str(error).splitlines()[0]})'
     return (
         f'{path} cannot be loaded: {reason}. Weights released by others are read, without running anything, by '
-        'mmfer convert.'
+        'mmfer convert. (mmfer explain bad-checkpoint)'
     )
 
 

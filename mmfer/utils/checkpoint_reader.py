@@ -36,7 +36,7 @@ class CheckpointError(ValueError):
 
 
 def show(text: str, limit: int = 80) -> str:
-    """``text`` of a foreign file, safe to print: ASCII, one line, at most ``limit`` characters."""
+    """``text`` of an untrusted file, safe to print: ASCII, one line, at most ``limit`` characters."""
     text = text if len(text) <= limit else text[:limit] + '...'
     return ascii(text)[1:-1]
 
@@ -293,4 +293,5 @@ def read_checkpoint(path: str | os.PathLike) -> Any:
         except Exception as error:  # whatever a damaged or hostile file provokes, MemoryError included
             problem = f'{type(error).__name__}: {show(str(error))}'
             raise CheckpointError(f'{path} cannot be read: it is damaged or truncated ({problem}). {AGAIN}.') from error
-    raise CheckpointError(f'{path} is not a checkpoint: neither torch.save nor safetensors wrote it. {AGAIN}.')
+    problem = 'is not a checkpoint: neither torch.save nor safetensors wrote it'
+    raise CheckpointError(f'{path} {problem}. {AGAIN}. (mmfer explain bad-checkpoint)')

@@ -43,7 +43,8 @@ def find_config(config: str | Path) -> Path:
     folder = path.parent if path.parent.is_dir() else Path('.')
     found = ', '.join(sorted(p.name for p in folder.glob('*.py'))) or 'no configs'
     raise FileNotFoundError(
-        f'config not found: {path} (in {folder}: {found}). Those of mmfer have names such as poster_var/synth.'
+        f'config not found: {path} (in {folder}: {found}). Those of mmfer have names such as poster_var/synth. '
+        '(mmfer explain config-not-found)'
     )
 
 

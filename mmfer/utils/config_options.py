@@ -110,7 +110,8 @@ def set_options(config: Config, options: Mapping | None) -> None:
         import_modules(trial.get('custom_imports'))  # they may define the types that read the options
         problems = _found((path, _problem(path, config, trial)) for path in values)
     if problems:
-        raise ValueError('cfg-options refused: ' + '\n  '.join(['', *problems] if len(problems) > 1 else problems))
+        text = '\n  '.join(['', *problems] if len(problems) > 1 else problems)
+        raise ValueError(f'cfg-options refused: {text} (mmfer explain cfg-options)')
     for path, value in values.items():
         _obstacle(path, value, config)
     config.merge_from_dict(copy.deepcopy(dict(options)))

@@ -130,5 +130,5 @@ def _download(url: str, file: RemoteFile, patience: float) -> bytes:
     except (OSError, http.client.HTTPException) as error:
         raise OSError(
             f'cannot download {url}: {error or type(error).__name__}. Download the file on another machine and install '
-            f'it with: mmfer download {file.name} --from {file.file}'
+            f'it with: mmfer download {file.name} --from {file.file} (mmfer explain no-detector)'
         ) from None

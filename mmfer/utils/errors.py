@@ -115,7 +115,8 @@ def run_tool(run: Callable[[], object], stopped: str = '') -> int:
         package = _missing_package(error)
         if package:
             extra = f"pip install 'mmfer[{EXTRAS[package]}]'"
-            print(f'error: this needs {package}, which is not installed. Install it with: {extra}', file=sys.stderr)
+            hint = f'Install it with: {extra} (mmfer explain missing-extra)'
+            print(f'error: this needs {package}, which is not installed. {hint}', file=sys.stderr)
             return 1
         stop = _stopped_by(error)
         if stop is None or isinstance(error, SystemExit):

@@ -54,5 +54,6 @@ def decode_heif(data: bytes, name: str, kind: str) -> np.ndarray:
         image = None if turned else cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         article = 'an' if kind == 'AVIF' else 'a'
-        raise ValueError(f'{name} is {article} {kind} picture, which nothing installed can read: {_REMEDIES[kind]}')
+        remedy = f'{_REMEDIES[kind]} (mmfer explain unreadable-image)'
+        raise ValueError(f'{name} is {article} {kind} picture, which nothing installed can read: {remedy}')
     return image

@@ -131,7 +131,8 @@ def read_image(path: str, content: bytes | None = None, min_side: int | None = N
     if data.size == 0:
         raise ValueError(f'empty image file: {path}')
     if _is_cut_off(data):
-        raise ValueError(f'cannot decode the image file {path} ({data.size} bytes): cut off, it lacks its end')
+        reason = 'cut off, it lacks its end (mmfer explain unreadable-image)'
+        raise ValueError(f'cannot decode the image file {path} ({data.size} bytes): {reason}')
     kind = heif_format(data[:256].tobytes())
     if kind is not None:
         from .heif import decode_heif
@@ -147,7 +148,8 @@ def read_image(path: str, content: bytes | None = None, min_side: int | None = N
     except cv2.error as error:
         raise ValueError(f'cannot decode the image file {path}: {error.err}') from None
     if img is None:
-        raise ValueError(f'cannot decode the image file {path} ({data.size} bytes): damaged, or no image')
+        reason = 'damaged, or no image (mmfer explain unreadable-image)'
+        raise ValueError(f'cannot decode the image file {path} ({data.size} bytes): {reason}')
     return img
 
 
@@ -282,7 +284,8 @@ def from_array(image: np.ndarray, channels: str | None = None) -> np.ndarray:
     if depth > 1 and len(channels or '') != depth:
         told = 'none is given' if channels is None else f'channels={channels!r} names {len(channels)}'
         known = ' or '.join(repr(name) for name in CHANNELS if len(name) == depth)
-        raise ValueError(f'an array with {depth} channels needs their order, and {told}: pass channels={known}')
+        remedy = f'pass channels={known} (mmfer explain channels)'
+        raise ValueError(f'an array with {depth} channels needs their order, and {told}: {remedy}')
     image = image[:, :, :3] if depth > 1 else image.reshape(image.shape[:2])
     if image.dtype == np.uint16:
         image = to_uint8(image)  # as files are scaled

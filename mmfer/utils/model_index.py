@@ -68,7 +68,7 @@ def model_info(name: str) -> dict[str, Any]:
         near = difflib.get_close_matches(name, index, 5, 0.5) or sorted(index)
         raise ValueError(
             f'no model is named {name!r}; there {"is" if len(near) == 1 else "are"} {", ".join(near)} '
-            '(mmfer.list_models()). A config is named by its path, ending in .py'
+            '(mmfer.list_models()). A config is named by its path, ending in .py (mmfer explain unknown-model)'
         )
     return index[name]
 

@@ -26,7 +26,8 @@ def require(module: str, requirement: str, what: str) -> ModuleType:
     except ImportError as error:
         if error.name is not None and error.name.split('.')[0] != module.split('.')[0]:
             raise  # it is installed, and lacks something itself
-        raise MissingPackageError(f"{what}, which is not installed: pip install '{requirement}'") from error
+        remedy = f"pip install '{requirement}' (mmfer explain missing-extra)"
+        raise MissingPackageError(f'{what}, which is not installed: {remedy}') from error
 
 
 def require_training(what: str) -> None:

@@ -1,4 +1,4 @@
-"""The models that come along: of each an exported file, and its weights for fine-tuning."""
+"""The shipped models: of each an exported file, and its weights for fine-tuning."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SUMS = 'SHA256SUMS'
 
 
 def shipped_file(name: str, ending: str) -> Path | None:
-    """The file of a model that comes along, found to be whole; None where mmfer ships no such model.
+    """The file of a shipped model, found to be whole; None where mmfer ships no such model.
 
     Args:
         name: Of the model index.

@@ -57,7 +57,9 @@ def test_a_verb_whose_extra_is_missing_names_it(tmp_path):
     code = f'from mmfer.cli import main\nprint([main(line.split()) for line in {lines}])'
     result = base_python(code, cwd=tmp_path)
     assert result.stdout.strip() == str([1] * len(lines)), result.stderr
-    assert sum(line.endswith("pip install 'mmfer[train]'") for line in result.stderr.splitlines()) == len(lines)
+    assert sum(
+        line.endswith("pip install 'mmfer[train]' (mmfer explain missing-extra)") for line in result.stderr.splitlines()
+    ) == len(lines)
 
 
 @pytest.mark.parametrize(('words', 'code'), [(['download', '--list'], 0), (['data', 'browse', 'no.py'], 2)])

@@ -1,4 +1,4 @@
-"""What `mmfer predict` answers by the model that comes along."""
+"""What `mmfer predict` answers by the shipped model."""
 
 import cv2
 import numpy as np

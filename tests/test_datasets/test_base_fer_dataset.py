@@ -194,7 +194,7 @@ def test_problems_noted_while_reading_are_raised_with_the_rest():
 
 def test_a_class_without_samples_is_an_error_unless_allowed(tmp_path, caplog):
     cfg = write_list(tmp_path, samples(0, 2))
-    with pytest.raises(ValueError, match=r'no samples of happiness in .*list\.json; allow_empty_classes=True'):
+    with pytest.raises(ValueError, match=r'no samples of happiness in .*list\.json. allow_empty_classes=True'):
         FERDataset(**cfg)
     assert FERDataset(**cfg, allow_empty_classes=True).class_counts() == dict(neutral=1, happiness=0, anger=1)
     assert len(FERDataset(**cfg, validate=False)) == 2

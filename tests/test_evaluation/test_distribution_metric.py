@@ -66,7 +66,7 @@ def test_evaluators_truth_goes_before_the_one_trained_on():
     assert evaluate(samples) == evaluate(make_samples(truth, pred))
 
 
-def test_a_perfect_observer_of_synth_fer():
+def test_the_bayes_optimal_answers_of_synth_fer():
     truth = np.stack(SynthFER(split='test', num_samples=50, size=32).column('gt_score'))
     result = evaluate(make_samples(truth, truth))
     worst = dict(kl=0, js=0, chebyshev=0, clark=0, canberra=0, cosine=1, intersection=1, entropy_spearman=1)

@@ -30,7 +30,7 @@ def test_figures_in_percent():
     assert metric.confusion_matrix.tolist() == [[1, 1, 0], [0, 2, 0], [0, 0, 0]]
 
 
-def test_share_of_the_perfect_observer():
+def test_share_of_the_bayes_optimal_accuracy():
     _, result = evaluate(dict(classes=('a', 'b', 'c'), observer_accuracy=0.8))
     assert result['observer_accuracy'] == pytest.approx(80.0)
     assert result['share_of_observer'] == pytest.approx(93.75)
@@ -53,4 +53,4 @@ def test_table_names_classes(monkeypatch):
     text = '\n'.join(lines)
     assert 'anger' in text
     assert 'accuracy 75.00 %' in text
-    assert '93.8 % of the 80.00 %' in text
+    assert '93.8 % of the Bayes-optimal accuracy on these labels, 80.00 %' in text

@@ -99,6 +99,6 @@ told(build_step, dict(type='Mine'))
     assert result.returncode == 0, result.stderr[-3000:]
     lines = result.stdout.splitlines()
     assert len(lines) == 6
-    assert all(line.endswith("pip install 'mmfer[train]'") for line in lines)
+    assert all(line.endswith("pip install 'mmfer[train]' (mmfer explain missing-extra)") for line in lines)
     assert lines[0].startswith('mmfer.train needs ')
     assert lines[3].startswith('my.py is run by PyTorch')

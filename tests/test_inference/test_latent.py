@@ -74,7 +74,7 @@ def test_drawn_faces_are_foreign_to_models_of_other_data(tmp_path):
     config, notes = config_with('vich', tmp_path), []
     config.test_dataloader.dataset = dict(type='FolderDataset', data_root='x', split='test')
     assert _synth(config, (*CLASSES, 'contempt'), ('anger', 'contempt'), notes).METAINFO['classes'][-1] == 'contempt'
-    assert notes == ['the model was not trained on drawn faces, so they are foreign to it']
+    assert notes == ['the model was not trained on drawn faces, so they are out of distribution']
     with pytest.raises(ValueError, match='SynthFER cannot draw awe: name faces with --images'):
         _synth(config, (*CLASSES, 'awe'), ('anger', 'awe'), [])
 

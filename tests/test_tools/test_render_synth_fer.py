@@ -29,7 +29,7 @@ def test_writes_images_table_and_sheet(tmp_path, tool, call_tool):
     options = ('--num', 12, '--size', 32, '--seed', 3, '--split', 'val', '--num-classes', 8)
     code, printed, error = call_tool(tool, '--out', out, *options)
     assert code == 0, error
-    assert 'perfect observer' in printed
+    assert 'Bayes-optimal accuracy' in printed
     assert sorted(path.name for path in out.iterdir()) == ['contact_sheet.png', 'images', 'labels.csv']
     assert [path.name for path in out.parent.iterdir()] == ['faces']
     dataset = SynthFER(split='val', num_samples=12, size=32, seed=3, num_classes=8)

@@ -100,7 +100,7 @@ def test_train_then_test_with_scores(tmp_path, tool, call_tool):
     config = ROOT / 'configs/poster_var/synth_linear.py'
     code, out, err = call_tool(tool, config, '--work-dir', tmp_path, '--seed', 3, '--cfg-options', *SMALL)
     assert code == 0, err[-3000:]
-    assert 'perfect observer' in out + err
+    assert 'Bayes-optimal accuracy' in out + err
     file = tmp_path / 'results.json'
     args = [config, tmp_path / 'epoch_1.pth', '--out', file, '--work-dir', tmp_path / 'test', '--cfg-options', *SMALL]
     code, _, err = call_tool('tools/test.py', *args)

@@ -71,7 +71,7 @@ class MapClasses(DatasetWrapper):
 
     @property
     def metainfo(self) -> dict:
-        """Meta information; SynthFER's observer accuracy only where nothing but the order changed."""
+        """Meta information; SynthFER's Bayes-optimal accuracy only where nothing but the order changed."""
         meta = dict(super().metainfo, classes=self.wanted)
         if self._fully_initialized and not self._reordered:
             meta.pop('observer_accuracy', None)

@@ -141,7 +141,7 @@ class NoisyLabels(DatasetWrapper):
 
     @property
     def metainfo(self) -> dict:
-        """Meta information of the data set, without the accuracy that an observer has on SynthFER's clean labels."""
+        """Meta information of the data set, without the Bayes-optimal accuracy on SynthFER's clean labels."""
         meta = super().metainfo
         meta.pop('observer_accuracy', None)
         return meta

@@ -85,7 +85,8 @@ class GuardHook(Hook):
                 f'  last good checkpoint: {_last_good(runner)}\n'
                 'Look at these images and their labels; lower the learning rate (optim_wrapper.optimizer.lr), clip '
                 'gradients (optim_wrapper.clip_grad.max_norm), or use float32 or bfloat16 where it is float16. A run '
-                'that is only continued with --resume comes here again: change a setting with --cfg-options first.'
+                'that is only continued with --resume comes here again: change a setting with --cfg-options first. '
+                '(mmfer explain loss-not-finite)'
             )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -96,7 +97,8 @@ class GuardHook(Hook):
             raise TrainingError(
                 f'the weights are not finite by iteration {runner.iter} (epoch {runner.epoch + 1}): {_listed(bad)}. '
                 f'Nothing was saved; the last good checkpoint: {_last_good(runner)}. Lower the learning rate '
-                '(optim_wrapper.optimizer.lr) or clip gradients (optim_wrapper.clip_grad.max_norm).'
+                '(optim_wrapper.optimizer.lr) or clip gradients (optim_wrapper.clip_grad.max_norm). '
+                '(mmfer explain loss-not-finite)'
             )
 
 

@@ -232,7 +232,8 @@ class ResumableRunner(Runner):
         if not holds_training(content):
             raise ValueError(
                 f'{path} holds weights, but no state of a training, so it cannot be continued. Resume from epoch_*.pth '
-                f'(best_*.pth are for testing), or start with these weights: --cfg-options load_from={path}'
+                f'(best_*.pth are for testing), or start with these weights: --cfg-options load_from={path} '
+                '(mmfer explain cannot-resume)'
             )
         self.resumed = dict(path=Path(path), chosen=bool(chosen))
         self.resumed.update({key: content['meta'][key] for key in ('epoch', 'iter')})
@@ -273,7 +274,8 @@ class ResumableRunner(Runner):
         else:  # fine-tuning may start from a model with another head: MMEngine's warnings say what is left out
             state, own = find_state_dict(checkpoint), model.state_dict()
             if not any(name in own and own[name].shape == value.shape for name, value in state.items()):
-                raise ValueError(f'{filename} does not fit: none of its {len(state)} tensors has a place in the model')
+                reason = f'none of its {len(state)} tensors has a place in the model'
+                raise ValueError(f'{filename} does not fit: {reason} (mmfer explain weights-do-not-fit)')
             _load_checkpoint_to_model(model, checkpoint, revise_keys=revise_keys)
         self._has_loaded = True
         self.logger.info(f'Load checkpoint from {filename}')

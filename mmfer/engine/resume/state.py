@@ -74,7 +74,8 @@ def check_schedules(schedulers: Any, saved: Any, name: str) -> None:
             + '\n  '.join(problems)
             + '\nSet these back (schedules also change with the length of the training, those that go by iterations '
             'with the batch size, the number of processes and the data set, too); or begin a new training from these '
-            'weights, with --cfg-options load_from=FILE and another --work-dir, without --resume.'
+            'weights, with --cfg-options load_from=FILE and another --work-dir, without --resume. '
+            '(mmfer explain cannot-resume)'
         )
 
 
@@ -128,7 +129,7 @@ def check_optimizer(optim_wrapper: Any, saved: dict, kinds: dict[str, str], name
         raise ValueError(
             f'{name} cannot continue with the optimizer of this config: {old} in the checkpoint, {new} in the config. '
             'Set it back, or begin a new training from these weights: --cfg-options load_from=FILE and another '
-            '--work-dir, without --resume.'
+            '--work-dir, without --resume. (mmfer explain cannot-resume)'
         )
 
 

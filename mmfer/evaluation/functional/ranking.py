@@ -1,4 +1,4 @@
-r"""How well a score tells positives from negatives: wrong answers by their uncertainty, foreign images by theirs.
+r"""How well a score tells positives from negatives: wrong answers, or out-of-distribution images.
 
 Legend: N samples, G groups of equal score. Everything follows from a :class:`Ranking`, made once. Equal scores stay
 together: a threshold takes all of them or none. A NaN score is an error; infinite scores are the highest or lowest.
@@ -117,7 +117,7 @@ def fpr_at_tpr(ranks: Ranking, tpr: float = 0.95) -> float | np.ndarray:
 
 
 def ood_ranking(inside: ArrayLike, outside: ArrayLike) -> Ranking:
-    """Ranking of uncertainties on two data sets; positives are those of the foreign one.
+    """Ranking of uncertainties on two data sets; positives are those of the out-of-distribution one.
 
     >>> auroc(ood_ranking([0.1, 0.2], [0.2, 0.7, 0.9]))
     0.9166666666666666
@@ -127,7 +127,7 @@ def ood_ranking(inside: ArrayLike, outside: ArrayLike) -> Ranking:
 
 
 def ood_auroc(inside: ArrayLike, outside: ArrayLike) -> float:
-    """How well uncertainty tells foreign images (M,) from those of the data set (N,): AUROC, foreign ones positive.
+    """AUROC of out-of-distribution images (M,), the positives, against those of the data set (N,), by uncertainty.
 
     Chance is 0.5. NaN where one of both is empty. Hendrycks & Gimpel, https://arxiv.org/abs/1610.02136.
 

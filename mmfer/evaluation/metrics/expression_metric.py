@@ -25,9 +25,10 @@ def _answer(sample: dict) -> int:
 class ExpressionMetric(BaseMetric):
     """Accuracy, mean class accuracy, F1 (all in %), and a table of each class with the confusion matrix.
 
-    Returns ``accuracy``, ``mean_class_accuracy``, ``macro_f1`` and ``weighted_f1``. Where the data set knows what a
-    perfect observer reaches (SynthFER), also ``observer_accuracy`` and ``share_of_observer``, both in %. The table goes
-    to the log; the last confusion matrix, rows true and columns predicted, stays in ``confusion_matrix``.
+    Returns ``accuracy``, ``mean_class_accuracy``, ``macro_f1`` and ``weighted_f1``. Where the data set knows the
+    Bayes-optimal accuracy (SynthFER), also that as ``observer_accuracy``, and the accuracy as a share of it as
+    ``share_of_observer``, both in %. The table goes to the log; the last confusion matrix, rows true and columns
+    predicted, stays in ``confusion_matrix``.
 
     Args:
         collect_device: Where results of several processes are gathered, ``'cpu'`` or ``'gpu'``.
@@ -102,7 +103,7 @@ class ExpressionMetric(BaseMetric):
         line += f'mean class accuracy {metrics["mean_class_accuracy"]:.2f} %, macro F1 {metrics["macro_f1"]:.2f} %'
         if 'share_of_observer' in metrics:
             line += (
-                f'\nThat is {metrics["share_of_observer"]:.1f} % of the {metrics["observer_accuracy"]:.2f} % that a '
-                'perfect observer reaches on these labels.'
+                f'\nThat is {metrics["share_of_observer"]:.1f} % of the Bayes-optimal accuracy on these labels, '
+                f'{metrics["observer_accuracy"]:.2f} %.'
             )
         return text + line

@@ -73,7 +73,8 @@ def refuse_training_images(config: Config, ids: np.ndarray, notes: list[str]) ->
     if count:
         raise ValueError(
             f'{count} of the {len(ids)} images are training images of {_name(config)}, of which the model is far '
-            'surer than of new ones: calibrate on images that it has not seen (--data CONFIG, or --holdout SHARE)'
+            'surer than of new ones: calibrate on images that it has not seen (--data CONFIG, or --holdout SHARE). '
+            '(mmfer explain calibration-images)'
         )
 
 
@@ -89,5 +90,5 @@ def refuse_test_images(config: Config, ids: np.ndarray, allowed: bool, notes: li
             '  --holdout 0.5     to fit on a half of them, drawn by a seed, and report on the other half,\n'
             '  --data CONFIG     for the validation images of another config,\n'
             '  --cfg-options val_dataloader.dataset.split=val     where the data set has such a part, or\n'
-            '  --allow-test      if the test on them is not to be believed.'
+            '  --allow-test      if the test on them is not to be believed. (mmfer explain calibration-images)'
         )

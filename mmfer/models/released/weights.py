@@ -123,7 +123,7 @@ def fill(target: nn.Module, state: dict[str, Tensor], source: str = 'the file') 
         lines += _listed([f'{n}: {text}' for n, text in shapes.items()], 'entries have another shape')
         lines += _listed(broken, 'tensors of the file hold NaN, infinity or another kind of number')
         lines += _listed(foreign, 'tensors of the file have no place in the model')
-        raise CheckpointError('\n'.join([*lines, hint]))
+        raise CheckpointError('\n'.join([*lines, f'{hint} (mmfer explain weights-do-not-fit)']))
     with torch.no_grad():
         for name, tensor in used.items():
             own[name].copy_(tensor)
@@ -169,7 +169,7 @@ def check_pretrained_file(module: nn.Module, path: str | os.PathLike) -> None:
     raise FileNotFoundError(
         f'The pretrained weights of {part} are missing: {path}. What belongs there is {file_name}: {origin}. Put it '
         f'there, name another place with --cfg-options {where}.init_cfg.checkpoint=FILE, or train '
-        f'without it: --cfg-options {where}.init_cfg=None'
+        f'without it: --cfg-options {where}.init_cfg=None (mmfer explain missing-weights)'
     )
 
 

@@ -129,7 +129,7 @@ def test_what_is_refused(folder):
 
 
 def start(folder, **env):
-    """The command, by the model that comes along; importing PyTorch would end it."""
+    """The command, by the shipped model; importing PyTorch would end it."""
     fake = folder / 'fake/torch'
     fake.mkdir(parents=True, exist_ok=True)
     (fake / '__init__.py').write_text("raise SystemExit('torch is imported')\n")
