@@ -208,6 +208,12 @@ class ExpressionInferencer:
         self._view = NetworkView(self.classifier.pipeline, crop)
         self._warned_of_blue = False
 
+    def __repr__(self) -> str:
+        threshold = None if self.threshold is None else f'{self.threshold:.3g} nats'
+        model, classes = self.classifier.source, ', '.join(self.classes)
+        fields = dict(model=model, classes=classes, detector=self.detector, threshold=threshold)
+        return '\n'.join(['ExpressionInferencer', *(f'  {name}: {value}' for name, value in fields.items())])
+
     def __call__(
         self,
         inputs: Any,

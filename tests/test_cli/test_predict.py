@@ -107,6 +107,18 @@ def test_the_order_of_words(tmp_path):
     assert split_words([str(tmp_path)]) == (None, None, [str(tmp_path)])
 
 
+def test_an_inferencer_says_what_it_is():
+    from mmfer import ExpressionInferencer
+
+    name, model, classes, detector, threshold = repr(ExpressionInferencer(detector='haar')).splitlines()
+    assert name == 'ExpressionInferencer'
+    assert model.endswith('poster_var_ferplus_small.onnx')
+    assert classes == '  classes: neutral, happiness, surprise, sadness, anger, disgust, fear, contempt'
+    assert detector.startswith('  detector: Haar(')
+    assert float(threshold.removeprefix('  threshold: ').removesuffix(' nats')) > 0
+    assert repr(ExpressionInferencer(detector=None, threshold=None)).endswith('  detector: None\n  threshold: None')
+
+
 def test_predict_takes_lists_of_arrays_alone():
     from mmfer import ExpressionInferencer
 
