@@ -26,6 +26,7 @@ from typing import Any
 
 from . import add_tta
 
+SHARD = 256  # photos
 HEADER = ('source', 'face', 'expression', 'probability', 'uncertainty (nats)', '')
 
 
@@ -180,7 +181,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     corpus = parser.add_argument_group('many files: --out DIR.parquet/')
     corpus.add_argument('--jobs', type=int, metavar='N', help='processes [1]')
-    corpus.add_argument('--shard', type=int, default=256, metavar='N', help='photos that are written together [256]')
+    corpus.add_argument('--shard', type=int, default=SHARD, metavar='N', help=f'photos written together [{SHARD}]')
     corpus.add_argument('--part', metavar='K/N', help='begin with part K, from 0, of N [as the launcher says]')
     corpus.add_argument(
         '--resume',
@@ -200,8 +201,10 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f'{" ".join(args.inputs)} names a model, but no image. Add the images, folders or a video.')
     if args.out and (args.out.endswith(('/', os.sep)) or Path(args.out).is_dir()):
         return _corpus(args, model, checkpoint, inputs)
-    if args.jobs is not None or args.part is not None:
-        raise ValueError('--jobs and --part write shards: name a folder for them, such as --out results.parquet/')
+    if args.jobs is not None or args.part is not None or args.shard != SHARD or not args.resume:
+        raise ValueError(
+            '--jobs, --part, --shard and --no-resume are for shards: name their folder, such as --out results.parquet/'
+        )
     films = [name for name in inputs if name.isdigit() or is_video(name) or is_address(name)]
     drawn = args.draw is not None and args.draw.suffix.lower() == '.mp4'
     _check_options(args, inputs, films)
