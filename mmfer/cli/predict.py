@@ -36,7 +36,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         '--detector', default='auto', help="auto, yunet, haar, YuNet's FILE.onnx, or none: images are faces [auto]"
     )
     parser.add_argument(
-        '--crop', metavar='MARGIN', help='"align", or the margin of the crop around a face [by the model]'
+        '--crop', metavar='MARGIN', help='"align", or the margin around a face, -0.25 to 1 of its box [by the model]'
     )
     parser.add_argument('--threshold', metavar='NATS', help='uncertainty above which to abstain, or none [checkpoint]')
     parser.add_argument('--batch-size', type=int, default=16, metavar='N', help='faces at a time [16]')
