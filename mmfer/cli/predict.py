@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import math
 import os
 import sys
 import warnings
@@ -25,6 +26,7 @@ from typing import Any
 
 from . import add_tta
 
+SHARD = 256  # photos
 HEADER = ('source', 'face', 'expression', 'probability', 'uncertainty (nats)', '')
 
 
@@ -34,7 +36,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         '--detector', default='auto', help="auto, yunet, haar, YuNet's FILE.onnx, or none: images are faces [auto]"
     )
     parser.add_argument(
-        '--crop', metavar='MARGIN', help='"align", or the margin of the crop around a face [by the model]'
+        '--crop', metavar='MARGIN', help='"align", or the margin around a face, -0.25 to 1 of its box [by the model]'
     )
     parser.add_argument('--threshold', metavar='NATS', help='uncertainty above which to abstain, or none [checkpoint]')
     parser.add_argument('--batch-size', type=int, default=16, metavar='N', help='faces at a time [16]')
@@ -119,22 +121,28 @@ def open_inferencer(args: argparse.Namespace, model: str | None, checkpoint: str
     if args.crop == 'align':
         crop = dict(type='AlignFace')
     elif args.crop is not None:
-        crop = dict(type='CropFace', margin=_number('crop', args.crop, 'a margin such as 0.2, or align'))
+        expected = "a margin from -0.25, half the box's width, to 1, three times it, or align"
+        crop = dict(type='CropFace', margin=_number('crop', args.crop, expected, -0.25, 1))
     threshold: Any = 'auto'
     if args.threshold is not None:
         is_none = args.threshold.lower() == 'none'
-        threshold = None if is_none else _number('threshold', args.threshold, 'a number of nats, or none')
+        threshold = None if is_none else _number('threshold', args.threshold, 'a number of nats from 0 on, or none', 0)
     detector = None if args.detector.lower() == 'none' else args.detector
+    if detector is None and args.crop is not None:
+        raise ValueError('--crop cuts out the faces that a detector finds: without one, leave it out')
     threads = sensible_threads() if args.threads is None else args.threads
     options.update(device=args.device, detector=detector, crop=crop, threshold=threshold, tta=args.tta, threads=threads)
     return ExpressionInferencer(model, checkpoint, batch_size=args.batch_size, **options)
 
 
-def _number(name: str, text: str, expected: str) -> float:
+def _number(name: str, text: str, expected: str, least: float, most: float = sys.float_info.max) -> float:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
-        raise ValueError(f'--{name} {text}: expected {expected}') from None
+        value = math.nan
+    if not least <= value <= most:
+        raise ValueError(f'--{name} {text}: expected {expected}')
+    return value
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -173,7 +181,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     corpus = parser.add_argument_group('many files: --out DIR.parquet/')
     corpus.add_argument('--jobs', type=int, metavar='N', help='processes [1]')
-    corpus.add_argument('--shard', type=int, default=256, metavar='N', help='photos that are written together [256]')
+    corpus.add_argument('--shard', type=int, default=SHARD, metavar='N', help=f'photos written together [{SHARD}]')
     corpus.add_argument('--part', metavar='K/N', help='begin with part K, from 0, of N [as the launcher says]')
     corpus.add_argument(
         '--resume',
@@ -193,13 +201,16 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f'{" ".join(args.inputs)} names a model, but no image. Add the images, folders or a video.')
     if args.out and (args.out.endswith(('/', os.sep)) or Path(args.out).is_dir()):
         return _corpus(args, model, checkpoint, inputs)
-    if args.jobs is not None or args.part is not None:
-        raise ValueError('--jobs and --part write shards: name a folder for them, such as --out results.parquet/')
+    if args.jobs is not None or args.part is not None or args.shard != SHARD or not args.resume:
+        raise ValueError(
+            '--jobs, --part, --shard and --no-resume are for shards: name their folder, such as --out results.parquet/'
+        )
     films = [name for name in inputs if name.isdigit() or is_video(name) or is_address(name)]
     drawn = args.draw is not None and args.draw.suffix.lower() == '.mp4'
+    _check_options(args, inputs, films)
     if (films or drawn or args.show) and len(inputs) == 1:
         return _video(args, model, checkpoint, inputs[0])
-    if drawn or (films and args.show):
+    if drawn or args.show:
         raise ValueError(f'--draw FILE.mp4 and --show are for one video at a time, not {len(inputs)} inputs')
     return _photos(args, model, checkpoint, inputs)
 
@@ -217,8 +228,30 @@ def _named(rows: list[tuple]) -> list[tuple]:
     return named
 
 
+def _check_options(args: argparse.Namespace, inputs: list[str], films: list[str]) -> None:
+    """Refuse options of videos where there can be none, and those of photos where there are videos alone."""
+    if len(films) == len(inputs) and args.cards:
+        raise ValueError('--cards are drawn of photos, not of videos: leave it out')
+    if films or any(Path(name).is_dir() for name in inputs):
+        return
+    for name, chosen, usual in (
+        ('show', args.show, False),
+        ('stride', args.stride, 1),
+        ('half-life', args.half_life, 5.0),
+        ('speed', args.speed, 'balanced'),
+    ):
+        if chosen != usual:
+            more = ', and name a folder with --draw to see the faces' if name == 'show' else ''
+            raise ValueError(f'--{name} is for videos, and {inputs[0]} is none by its name: leave it out{more}')
+
+
 def _check_draw(folder: Path, inputs: list[str]) -> None:
-    """Refuse to draw into a folder whose images are looked at: drawings would replace those of the same name."""
+    """Refuse the name of a picture, and a folder whose images are looked at: drawings would replace them."""
+    from mmfer.inference.sources import is_video
+    from mmfer.utils.image_files import IMG_EXTENSIONS
+
+    if not folder.is_dir() and (is_video(folder) or folder.suffix.lower() in IMG_EXTENSIONS):
+        raise ValueError(f'--draw {folder}: name a folder, into which each photo is drawn under its own name')
     places = {path.resolve() if path.is_dir() else path.resolve().parent for path in map(Path, inputs)}
     if folder.resolve() in places:
         raise ValueError(f'--draw {folder} holds images that are looked at. Name another folder for the drawings.')
@@ -285,7 +318,7 @@ def _photos(args: argparse.Namespace, model: str | None, checkpoint: str | None,
         from mmfer.inference.writers import check_output, open_writer
 
         check_output(args.out)
-    options = dict(speed=args.speed, allow_network=args.allow_network)
+    options = dict(half_life=args.half_life, speed=args.speed, allow_network=args.allow_network)
     inferencer, drawings = open_inferencer(args, model, checkpoint, **options), None
     if args.draw:
         from mmfer.inference.drawing import Drawings
@@ -294,7 +327,7 @@ def _photos(args: argparse.Namespace, model: str | None, checkpoint: str | None,
     rows, failed, stopped = [], 0, None
     with open_writer(args.out, inferencer.classes) if args.out else nullcontext() as writer:
         try:
-            for image, result in inferencer.stream_images(inputs, keep_images=drawings is not None):
+            for image, result in inferencer.stream_images(inputs, stride=args.stride, keep_images=drawings is not None):
                 name = (result.source, result.frame)
                 if result.error is not None:
                     failed += 1

@@ -15,7 +15,7 @@ from .fer_plus_rules import ANNOTATORS, RULES
 from .left_out import LeftOut
 from .votes import VoteSubset
 
-_COPIES = Path(__file__).with_name('ferplus_copies.txt')
+_COPIES = Path(__file__).with_name('ferplus_copies.txt')  # made by mmfer data verify, see docs/datasets.md
 _TRIED = 20  # images looked for to tell which folder holds them
 
 

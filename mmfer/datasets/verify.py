@@ -220,7 +220,8 @@ def find_duplicates(scans: Sequence[Scan], distance: int, changed: bool = False,
             linked.append(part[thumbnail_difference(thumbs(a), thumbs(b)) <= MAX_DIFFERENCE])
     near = _groups(linked, len(first))[picture]
     if changed:
-        in_scan = [rich[place[rich, 0] == i] for i in range(len(scans))]
+        # also pictures that several data sets have: a changed copy may be known by one of them alone
+        in_scan = [np.intersect1d(rich, picture[where[:, 0] == i]) for i in range(len(scans))]
         for a, b in combinations(in_scan, 2):
             if len(a) and len(b):
                 pairs = find_copies(thumbs(a), thumbs(b), workers)

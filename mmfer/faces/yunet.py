@@ -30,6 +30,7 @@ _WITHIN = 0.7  # of its area: a box that lies so far within that of a surer, lar
 _MOST_ENLARGED = 4
 _SMALLEST = 8  # pixels a side: less holds no face
 _STRIDE = 32  # the network wants whole multiples
+_LEAST_COARSE = 24  # pixels a side: the fine image shows such faces surely, and the coarse one invents some of its own
 
 
 def default_model() -> Path:
@@ -162,7 +163,8 @@ class YuNet:
             return np.empty((0, 15))
         found = [self._detect('fine', small, img.shape)]
         if side * scale > 1.5 * _COARSE:
-            found.append(self._detect('coarse', _resized(small, _COARSE / (side * scale)), img.shape))
+            coarse = self._detect('coarse', _resized(small, _COARSE / (side * scale)), img.shape)
+            found.append(coarse[coarse[:, 3] - coarse[:, 1] >= _LEAST_COARSE * side / _COARSE])
         faces = np.concatenate(found)
         boxes = np.concatenate([faces[:, :2], faces[:, 2:4] - faces[:, :2]], axis=1)
         kept = cv2.dnn.NMSBoxes(boxes.tolist(), faces[:, 14].tolist(), self.score_threshold, self.nms_threshold)

@@ -177,8 +177,8 @@ class ExpressionInferencer:
             raise ValueError(f'batch_size={batch_size!r}: a whole number from 1 on')
         if interval is not None and not 0 < interval < 1:
             raise ValueError(f'interval={interval}: a level between 0 and 1, or None')
-        if threshold not in ('auto', None) and (isinstance(threshold, str) or not math.isfinite(threshold)):
-            raise ValueError(f"threshold={threshold!r}: a number of nats, None or 'auto'")
+        if threshold not in ('auto', None) and (isinstance(threshold, str) or not 0 <= threshold < math.inf):
+            raise ValueError(f"threshold={threshold!r}: a number of nats from 0 on, None or 'auto'")
         if half_life is not None and not half_life >= 0:
             raise ValueError(f'half_life={half_life}: a number of frames from 0 on, or None')
         if tta is not None:
@@ -207,6 +207,12 @@ class ExpressionInferencer:
             )
         self._view = NetworkView(self.classifier.pipeline, crop)
         self._warned_of_blue = False
+
+    def __repr__(self) -> str:
+        threshold = None if self.threshold is None else f'{self.threshold:.3g} nats'
+        model, classes = self.classifier.source, ', '.join(self.classes)
+        fields = dict(model=model, classes=classes, detector=self.detector, threshold=threshold)
+        return '\n'.join(['ExpressionInferencer', *(f'  {name}: {value}' for name, value in fields.items())])
 
     def __call__(
         self,

@@ -280,7 +280,12 @@ class ImageResult:
 
 
 class Results(list):
-    """A list of :class:`ImageResult` that shows itself in notebooks and becomes a table."""
+    """A list of :class:`ImageResult` that shows itself in terminals and notebooks, and becomes a table."""
+
+    def __repr__(self) -> str:
+        from .show import images_text
+
+        return images_text(self)
 
     def to_dict(self) -> list[dict[str, Any]]:
         """Of each image what :meth:`ImageResult.to_dict` gives."""

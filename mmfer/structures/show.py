@@ -16,7 +16,7 @@ from .results import FaceResult, ImageResult
 MAX_SIDE = 480
 """Longer side of the pictures in notebooks, in pixels."""
 MAX_IMAGES = 20
-"""So many images of a list are shown in a notebook."""
+"""So many images of a list are shown in a terminal or a notebook."""
 _CELL = 'padding:1px 6px;text-align:left;border:none'
 
 
@@ -67,6 +67,13 @@ def image_text(result: ImageResult) -> str:
         box = ', '.join(f'{value:.0f}' for value in face.box)
         lines.append(f'  {number}: {face_text(face)}, box ({box})')
     return '\n'.join(lines)
+
+
+def images_text(results: Iterable[ImageResult]) -> str:
+    """Of a list the first ``MAX_IMAGES``."""
+    results = list(results)
+    more = [f'... and {len(results) - MAX_IMAGES} more'] if len(results) > MAX_IMAGES else []
+    return '\n'.join([*map(image_text, results[:MAX_IMAGES]), *more]) or 'no images'
 
 
 def _picture(result: ImageResult) -> str:

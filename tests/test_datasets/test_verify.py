@@ -115,6 +115,12 @@ def test_changed_copies_are_found_across_splits_alone_and_listed(tree):
     assert verify(config(tree), changed=False)['duplicates']['groups'] == []
 
 
+def test_changed_copies_of_an_image_that_both_splits_have(tree):
+    for split in ('train', 'test'):
+        write(tree / split / 'sad/mirrored.png', picture(3)[:, ::-1])
+    assert training_images_with_copies(verify(config(tree))) == ['3.png', 'mirrored.png']
+
+
 def test_copies_within_a_split_make_one_group(tree):
     for name in ('a', 'b'):
         shutil.copy(tree / 'train/happy/0.png', tree / f'train/happy/{name}.png')

@@ -107,6 +107,13 @@ def test_a_face_that_fills_a_large_picture_is_one_face(enlarged, photo, yunet):
     assert faces[0].area > 0.8 * img.shape[0] * img.shape[1]
 
 
+def test_a_crowd_has_no_invented_faces(photo, yunet):
+    """In a coarse image of it, the network takes hands and shoulders for faces."""
+    faces = yunet(np.tile(photo('multi_face.jpg'), (3, 3, 1)))
+    assert len(faces) == 45
+    assert min(face.score for face in faces) > 0.9
+
+
 def test_a_small_face_in_twenty_megapixels(photo, yunet):
     img = np.full((4000, 5000, 3), 120, np.uint8)
     img[3000:3512, 700:1212] = photo('astronaut.png')

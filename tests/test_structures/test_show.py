@@ -41,6 +41,14 @@ def test_text():
     assert repr(image(faces=(face(score_low=None, score_high=None),), frame=7)).startswith('a.jpg, frame 7: 1 face\n')
 
 
+def test_text_of_a_list():
+    several = Results([image(source='a.jpg'), image(source='b.jpg', faces=())])
+    assert repr(several).splitlines() == [*repr(several[0]).splitlines(), 'b.jpg: no face found']
+    assert str(several) == repr(several)
+    assert repr(Results([image(faces=())] * (MAX_IMAGES + 3))).splitlines()[MAX_IMAGES:] == ['... and 3 more']
+    assert repr(Results()) == 'no images'
+
+
 def test_html_has_the_picture_with_boxes_and_escapes_names(tmp_path):
     path = tmp_path / 'a<b>.png'
     cv2.imwrite(str(path), np.full((80, 100, 3), 90, np.uint8))
