@@ -27,7 +27,8 @@ from typing import Any
 from . import add_tta
 
 SHARD = 256  # photos
-HEADER = ('source', 'face', 'expression', 'probability', 'uncertainty (nats)', '')
+HEADER = ('source', 'face', 'expression', 'probability', 'of 10 people', 'uncertainty (nats)', '')
+PEOPLE = HEADER.index('of 10 people')  # a column of models that learned from votes alone
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -308,6 +309,7 @@ def _corpus(args: argparse.Namespace, model: str | None, checkpoint: str | None,
 
 def _photos(args: argparse.Namespace, model: str | None, checkpoint: str | None, inputs: list[str]) -> int:
     from mmfer.structures.label_sets import set_words
+    from mmfer.structures.show import people_range
     from mmfer.utils.tables import printable, render_table
 
     if args.cards and not args.draw:
@@ -333,12 +335,13 @@ def _photos(args: argparse.Namespace, model: str | None, checkpoint: str | None,
                     failed += 1
                     print(f'error: {printable(result.error)}', file=sys.stderr)
                 if not result.faces:
-                    rows.append((name, '-', 'not answered' if result.error else 'no face found', '', '', ''))
+                    rows.append((name, '-', 'not answered' if result.error else 'no face found', '', '', '', ''))
                 for number, face in enumerate(result.faces):
                     words = ['abstains'] if face.abstain else []
                     if face.label_set is not None:
                         words.append(set_words(face.label_set, len(face.classes)))
-                    figures = (f'{face.score:.3f}', f'{face.uncertainty:.3f}', '; '.join(words))
+                    people = people_range(face, face.classes.index(face.label))
+                    figures = (f'{face.score:.3f}', people, f'{face.uncertainty:.3f}', '; '.join(words))
                     rows.append((name, number, face.label, *figures))
                 if writer is not None:
                     writer.write(result)
@@ -346,7 +349,10 @@ def _photos(args: argparse.Namespace, model: str | None, checkpoint: str | None,
                     drawings.add(image, result)
         except KeyboardInterrupt as error:  # what there is, is kept
             stopped = error
-    print(render_table(HEADER, _named(rows)).rstrip('\n'))
+    shown = [HEADER, *_named(rows)]
+    if not any(row[PEOPLE] for row in shown[1:]):
+        shown = [row[:PEOPLE] + row[PEOPLE + 1 :] for row in shown]
+    print(render_table(shown[0], shown[1:]).rstrip('\n'))
     for path in (args.draw, args.out):
         if path:
             print(f'written to {path}')

@@ -139,7 +139,7 @@ def test_predict_takes_lists_of_arrays_alone():
     [
         (
             '--out r.csv --jobs 2',
-            '--jobs and --part write shards: name a folder for them, such as --out results.parquet/',
+            '--jobs, --part, --shard and --no-resume are for shards: name their folder, such as --out results.parquet/',
         ),
         ('--out r.parquet/ --cards', '--cards is for single photos and videos, not for a folder of results'),
         ('--out r.parquet/ --part 1', '--part 1: expected K/N, such as 0/8'),
