@@ -11,7 +11,7 @@ _COLUMNS = 128  # cells in the longer side of the picture
 _CLEAR = 12  # of 255: less change is noise
 _MOST = 0.12  # of the picture: more is not worth the time, and the next complete search is near
 _LEAST = 64  # pixels a side of a region
-_AGAIN = 0.4  # seconds between two looks at a cell that goes on changing
+_AGAIN = 0.3  # seconds between the first two looks at a cell that goes on changing; then twice that, and so on
 
 Region = tuple[int, int, int, int]
 
@@ -25,12 +25,14 @@ class ChangeMap:
 
     Attributes:
         ground: The mean colours of the cells when they were looked at, uint8 (h, w, 3).
-        looked: When that was, seconds (h, w).
+        due: When they may be looked at again, seconds (h, w).
+        wait: How long that is, seconds (h, w).
     """
 
     def __init__(self, img: np.ndarray, seconds: float) -> None:
         self.ground = _cells(img)
-        self.looked = np.full(self.ground.shape[:2], seconds)
+        self.due = np.full(self.ground.shape[:2], seconds)
+        self.wait = np.full(self.ground.shape[:2], _AGAIN)
 
     def regions(self, img: np.ndarray, seconds: float, faces: Iterable[Sequence[float]]) -> list[Region]:
         """Parts (x1, y1, x2, y2) of the frame that changed and are looked at now, without these faces.
@@ -38,7 +40,7 @@ class ChangeMap:
         Small parts come first, and together they cover about a tenth of the picture at most.
         """
         cells, (height, width) = _cells(img), img.shape[:2]
-        changed = (cv2.absdiff(cells, self.ground).max(axis=2) > _CLEAR) & (seconds - self.looked > _AGAIN)
+        changed = (cv2.absdiff(cells, self.ground).max(axis=2) > _CLEAR) & (seconds >= self.due)
         changed = changed.astype(np.uint8)
         ratio = np.array([width / cells.shape[1], height / cells.shape[0]])
         for x1, y1, x2, y2 in faces:
@@ -61,8 +63,10 @@ class ChangeMap:
             if left < 0:
                 break
             found.append((x1, y1, x2, y2))
-            self.ground[y : y + h, x : x + w] = cells[y : y + h, x : x + w]
-            self.looked[y : y + h, x : x + w] = seconds
+            part = slice(y, y + h), slice(x, x + w)
+            self.ground[part] = cells[part]
+            self.due[part] = seconds + self.wait[part]
+            self.wait[part] *= 2
         return found
 
 

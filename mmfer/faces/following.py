@@ -25,7 +25,8 @@ class Pace:
         look: Between two looks of the detector at a face that is followed, in a small crop; each is answered by the
             network. In the frames between, optical flow moves the box and the last answer is repeated.
         glance: Between two coarse searches of the whole picture, for new faces.
-        change: Between two searches of what has changed in the picture, for small new faces.
+        change: Between two searches of what has changed in the picture, for small new faces; after one in vain at least
+            ``IN_VAIN``.
         search: Between two complete searches.
     """
 
@@ -36,14 +37,15 @@ class Pace:
 
 
 PACES = dict(
-    balanced=Pace(look=0.0, glance=0.2, change=0.1, search=2.0),
-    fast=Pace(look=0.06, glance=0.3, change=0.2, search=4.0),
+    balanced=Pace(look=0.0, glance=0.2, change=0.1, search=3.0),
+    fast=Pace(look=0.06, glance=0.3, change=0.2, search=6.0),
 )
 SPEEDS = ('accurate', *PACES)
-PATIENCE = 0.5  # seconds that a face may be hidden, and the longest step between frames that faces are followed over
+STEP, PATIENCE = 0.5, 0.8  # seconds: the longest step that faces are followed over, and how long one may be hidden
 # Least overlaps (IoU): of a face with where it was expected, of one that was hidden, of two boxes of one face.
 _STILL, _NEAR, _SAME, _TWICE = 0.45, 0.1, 0.3, 0.4
 _TRUSTED, _STIFF = 1.0, 2.0  # pixels of the crop by which optical flow there and back may miss, and points may differ
+IN_VAIN = 0.3  # seconds after a search of what has changed that found nobody new
 _SOON = 0.5  # seconds between complete searches for faces that were lost
 _UNCONFIRMED = 0.2  # seconds that optical flow may carry a face that the detector does not see
 
@@ -87,11 +89,9 @@ class FaceFollower:
     """
 
     def __init__(self, detector: Callable[[np.ndarray], list[Face]], speed: str = 'balanced') -> None:
-        if speed not in SPEEDS:
-            raise ValueError(f'speed={speed!r}: expected one of {", ".join(SPEEDS)}')
         self.detector = detector
         can_look = isinstance(detector, YuNet) and detector.rotations == (0,)
-        self.pace = PACES.get(speed) if can_look else None
+        self.pace = PACES.get(check_speed(speed)) if can_look else None
         self._start('')
 
     def _start(self, name: str) -> None:
@@ -104,6 +104,7 @@ class FaceFollower:
         self.last = self.grey = np.empty((0, 0), np.uint8)  # the frame before and this one
         self.looked = self.glanced = self.compared = self.searched = -np.inf
         self.changes: ChangeMap | None = None
+        self.pause = 0.0  # seconds until the next search of what has changed
 
     def __call__(self, img: np.ndarray, name: str, seconds: float | None) -> list[Face]:
         """Faces in the next frame, largest first.
@@ -124,7 +125,7 @@ class FaceFollower:
         before, self.now = self.now, seconds
         present = [person for person in self.people if person.seen == before]
         repeated: set[int] = set()
-        if seconds - before <= PATIENCE:
+        if seconds - before <= STEP:
             if seconds - self.looked < self.pace.look:
                 repeated = self._flow(present)
             else:
@@ -179,10 +180,12 @@ class FaceFollower:
         elif is_lost or now - self.glanced >= pace.glance:
             self.glanced = now
             faces = self._seen_close(img, self.detector.glance(img))
-        elif self.changes is not None and now - self.compared >= pace.change:
+        elif self.changes is not None and now - self.compared >= max(pace.change, self.pause):
             self.compared = now
-            for region in self.changes.regions(img, now, here):
+            regions = self.changes.regions(img, now, here)
+            for region in regions:
                 faces += self._seen_close(img, self.detector.look_in(img, region))
+            self.pause = 0.0 if faces or not regions else IN_VAIN
         faces = [face for face in faces if not here or box_iou([face.box], here).max() < _SAME]
         hidden = [person for person in self.people if person.seen < self.now]
         pairs = greedy_pairs(
@@ -206,6 +209,13 @@ class FaceFollower:
                     other for other in self.detector.look(img, face.box) if box_iou([other.box], [face.box]) > _SAME
                 ]
         return close
+
+
+def check_speed(speed: str) -> str:
+    """``speed``, or ValueError where it is none of ``SPEEDS``."""
+    if speed not in SPEEDS:
+        raise ValueError(f'speed={speed!r}: expected one of {", ".join(SPEEDS)}')
+    return speed
 
 
 def flow_face(before: np.ndarray, img: np.ndarray, face: Face) -> Face | None:

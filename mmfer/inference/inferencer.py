@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from mmfer.faces.detectors import build_detector, whole_image
-from mmfer.faces.following import SPEEDS, FaceFollower
+from mmfer.faces.following import FaceFollower, check_speed
 from mmfer.structures.label_sets import name_set
 from mmfer.structures.predictive import probability_samples
 from mmfer.structures.results import Face, FaceResult, ImageResult, Results, score_interval
@@ -186,12 +186,9 @@ class ExpressionInferencer:
 
             check_views(tta)
         self.detector = None if detector is None else build_detector(detector)
-        if speed not in SPEEDS:
-            raise ValueError(f'speed={speed!r}: expected one of {", ".join(SPEEDS)}')
         self.classifier: Classifier = open_classifier(model, checkpoint, device, threads)
-        if threads is not None:
-            limit_threads(threads)
-        self.speed, self.allow_network = speed, allow_network
+        limit_threads(threads)
+        self.speed, self.allow_network = check_speed(speed), allow_network
         self.classes, self.tta = tuple(self.classifier.classes), tta
         self.batch_size, self.interval, self.half_life, self.max_pixels = batch_size, interval, half_life, max_pixels
         found = (self.classifier.abstention or {}).get('threshold')

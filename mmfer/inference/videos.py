@@ -98,17 +98,15 @@ def read_video(
 
 def read_ahead(frames: Generator[Frame, None, None], count: int = 4) -> Iterator[Frame]:
     """The same frames, of which up to ``count`` are decoded by a thread while the caller is busy."""
-    line: deque = deque()
-    with ThreadPoolExecutor(1, 'mmfer-decode') as pool:
-        try:
-            line.extend(pool.submit(next, frames, None) for _ in range(count))
-            while (frame := line.popleft().result()) is not None:
-                line.append(pool.submit(next, frames, None))
-                yield frame
-        finally:
-            for waiting in line:
-                waiting.cancel()
-            pool.submit(frames.close).result()
+    pool = ThreadPoolExecutor(1, 'mmfer-decode')
+    try:
+        line = deque(pool.submit(next, frames, None) for _ in range(count))
+        while (frame := line.popleft().result()) is not None:
+            line.append(pool.submit(next, frames, None))
+            yield frame
+    finally:
+        pool.shutdown(cancel_futures=True)
+        frames.close()
 
 
 class _Grabbed:

@@ -20,12 +20,14 @@ def sensible_threads() -> int:
     return min(usable_cores(), _MOST)
 
 
-def limit_threads(threads: int) -> None:
-    """Let OpenCV, and PyTorch where it is in use, take so many threads in this process.
+def limit_threads(threads: int | None) -> None:
+    """Let OpenCV, and PyTorch where it is in use, take so many threads in this process; None leaves them as they are.
 
     Raises:
         ValueError: If it is no whole number from 1 on.
     """
+    if threads is None:
+        return
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise ValueError(f'threads={threads!r}: a whole number from 1 on')
     cv2.setNumThreads(threads)
