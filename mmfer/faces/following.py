@@ -90,8 +90,8 @@ class FaceFollower:
 
     def __init__(self, detector: Callable[[np.ndarray], list[Face]], speed: str = 'balanced') -> None:
         self.detector = detector
-        can_look = isinstance(detector, YuNet) and detector.rotations == (0,)
-        self.pace = PACES.get(check_speed(speed)) if can_look else None
+        pace = PACES.get(check_speed(speed))
+        self.pace = pace if isinstance(detector, YuNet) and detector.rotations == (0,) else None
         self._start('')
 
     def _start(self, name: str) -> None:

@@ -69,7 +69,7 @@ def test_the_whole_picture_is_searched_now_and_then(world):
 
 
 def test_new_faces_are_found_large_ones_first(world):
-    frames = [dict(a=at(100))] * 3 + [dict(a=at(100), b=at(200), c=at(300, size=20))] * 60
+    frames = [dict(a=at(100))] * 3 + [dict(a=at(100), b=at(200), c=at(300, size=20))] * 100
     numbers = play(world, frames)
     large, small = (next(i for i, seen in enumerate(numbers) if number in seen) for number in (1, 2))
     assert 3 <= large <= 3 + 30 * PACES['balanced'].glance
