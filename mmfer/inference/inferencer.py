@@ -19,19 +19,17 @@ import numpy as np
 from mmfer.faces.detectors import build_detector, whole_image
 from mmfer.faces.following import FaceFollower, check_speed
 from mmfer.structures.label_sets import name_set
-from mmfer.structures.predictive import probability_samples
-from mmfer.structures.results import Face, FaceResult, ImageResult, Results, score_interval
-from mmfer.structures.votes import vote_interval
+from mmfer.structures.results import Face, FaceResult, ImageResult, Results
 from mmfer.utils.images import MAX_PIXELS, from_array
 from mmfer.utils.threads import limit_threads
 from mmfer.weights import DEFAULT, shipped_file
 
+from .bounds import find_bounds
 from .onnx import OnnxClassifier, can_use_gpu, gpu_number
 from .sources import DEFAULT_CROP, NetworkView, Source, blueness, has_camera, open_sources
 from .tracks import People
 
 HELD_BYTES = 256 * 2**20  # of images that wait for their answers
-PEOPLE = 10  # that the bounds of heads that learned from votes are about
 BLUE = 25  # so much more blue than red, of 255, a face is suspicious
 WEIGHTS = ('.pth', '.pt', '.tar', '.safetensors')
 
@@ -391,16 +389,6 @@ class ExpressionInferencer:
         changes: dict[str, Any] = dict(abstain=self.threshold is not None and face.uncertainty > self.threshold)
         if self.classifier.sets is not None:
             changes.update(label_set=name_set(face.scores, self.classes, self.classifier.sets))
-        if self.interval is not None and face.mean is not None and face.std is not None:
-            changes.update(self._bounds(face.mean, face.std, face.factor, self.interval))
+        if self.interval is not None:
+            changes.update(find_bounds(self.classifier, face, self.interval))
         return replace(face, **changes)
-
-    def _bounds(self, mean: np.ndarray, std: np.ndarray, factor: np.ndarray | None, level: float) -> dict[str, Any]:
-        """The bounds of a face: of the votes of people where the head learned from votes, else of its scores."""
-        if getattr(self.classifier, 'votes', False):
-            fields = dict(pred_mean=mean, pred_std=std, **({} if factor is None else dict(pred_factor=factor)))
-            low, high = vote_interval(probability_samples(fields), PEOPLE, level)
-            return dict(score_low=low / PEOPLE, score_high=high / PEOPLE, people=PEOPLE)
-        weight, bias = self.classifier.calibration or (None, None)
-        low, high = score_interval(mean, std, level, weight, bias)
-        return dict(score_low=low, score_high=high)
