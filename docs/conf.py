@@ -11,21 +11,16 @@ from docutils.nodes import SkipNode
 from docutils.utils.math.latex2mathml import tex2mathml
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / 'docs')]
+import reference  # noqa: E402
+
 from mmfer.version import __version__  # noqa: E402
 
 project, release = 'mmfer', __version__
-extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon']
+extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon', 'sphinx_copybutton']
 root_doc = 'docs/index'
 source_suffix = {'.md': 'markdown'}
-include_patterns = [
-    'docs/**',
-    'configs/*/README.md',
-    'examples/README.md',
-    'README.md',
-    'CONTRIBUTING.md',
-    'CHANGELOG.md',
-]
+include_patterns = ['docs/**', 'configs/*/README.md', 'examples/README.md', 'CONTRIBUTING.md', 'CHANGELOG.md']
 exclude_patterns = ['build', 'data', 'pretrained', 'work_dirs', '.*', '**/__pycache__']
 
 myst_heading_anchors = 4
@@ -38,6 +33,8 @@ napoleon_custom_sections = [('Class attributes', 'params_style')]
 
 html_theme = 'furo'
 html_title = f'mmfer {release}'
+html_static_path = ['static']
+html_css_files = ['book.css']
 html_copy_source = False
 html_show_copyright = html_show_sphinx = False
 html_math_renderer = 'mathml'
@@ -64,10 +61,16 @@ def unlink_folders(app, docname, source):
     source[0] = re.sub(r'\[([^\]]+)\]\(([^)\s:#]+)\)', plain, source[0])
 
 
+def make_reference(app, docname, source):
+    """Puts what is made from the code into the pages of the reference."""
+    source[0] = reference.fill(source[0])
+
+
 def setup(app):
     """Called by Sphinx."""
     for listener in list(app.events.listeners['autodoc-skip-member']):
         if listener.handler.__module__ == 'sphinx.ext.napoleon':  # it fails on methods that MMEngine wraps
             app.disconnect(listener.id)
     app.connect('source-read', unlink_folders)
+    app.connect('source-read', make_reference)
     app.add_html_math_renderer('mathml', mathml(block=False), mathml(block=True))

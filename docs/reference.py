@@ -86,7 +86,7 @@ def runtime_page() -> str:
 
 
 def _settings(text: str) -> Iterator[tuple[str, str, str]]:
-    """Key, value and meaning of what a config sets; the entries of ``default_hooks`` are keys of their own."""
+    """Key, value and meaning of what a config sets, by its comment or the class that it names; each hook is a key."""
     lines, tree = text.splitlines(), ast.parse(text)
     classes = {
         alias.name: getattr(importlib.import_module(node.module), alias.name)
@@ -102,8 +102,8 @@ def _settings(text: str) -> Iterator[tuple[str, str, str]]:
         if not parts:
             yield name, ast.unparse(value), _comment(lines, node.lineno) or _summary(value, classes)
         for part in parts:
-            said = [_summary(part.value, classes), _comment(lines, part.value.lineno)]
-            yield f'{name}.{part.arg}', ast.unparse(part.value), ' '.join(filter(None, said))
+            said = _comment(lines, part.value.lineno) or _summary(part.value, classes)
+            yield f'{name}.{part.arg}', ast.unparse(part.value), said
 
 
 def _comment(lines: list[str], number: int) -> str:

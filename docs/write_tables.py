@@ -67,7 +67,15 @@ def measured() -> str:
         figures = (f'{row["accuracy"]:.1f} ({low:.1f} to {high:.1f})', answered, f'{100 * row["ece"]:.1f}')
         figures += (f'{others[row["model"]]:.1f}',) if row['model'] in others else ('',)
         rows.append((NAMES[row['model']], *figures, f'{row["ms"]:.1f}', size))
-    header = ('FER+ test', 'accuracy % (95 % interval)', 'surest 90 %', 'ECE %', 'accuracy % on FER2013', 'ms a face', 'MB')
+    header = (
+        'FER+ test',
+        'accuracy % (95 % interval)',
+        'surest 90 %',
+        'ECE %',
+        'accuracy % on FER2013',
+        'ms a face',
+        'MB',
+    )
     return table(header, rows)
 
 

@@ -1,49 +1,66 @@
-"""The README's own examples, run as they stand."""
+"""The README's own examples, links and figures."""
 
+import json
 import re
 from pathlib import Path
 
-import cv2
-import numpy as np
+import book
 import pytest
+from processes import load_tool
 
-from mmfer.apis import build_runner, init_model, load_config
+from mmfer.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / 'README.md').read_text()
-BLOCKS = re.findall(r'```(\w+)\n(.*?)```', README, re.S)
+TABLES = load_tool('docs/write_tables.py')
 
 
-def block(start):
-    return next(text for _, text in BLOCKS if text.startswith(start))
-
-
-def test_training_on_own_images(tmp_path):
-    (tmp_path / 'configs').mkdir()
-    (tmp_path / 'configs/_base_').symlink_to(ROOT / 'configs/_base_')
-    (tmp_path / 'configs/my').mkdir()
-    (tmp_path / 'configs/my/photos.py').write_text(block('# configs/my/photos.py'))
-    rng = np.random.default_rng(0)
-    for split in ('train', 'val'):
-        for name in ('neutral', 'Happy', 'sad'):
-            folder = tmp_path / 'my_photos' / split / name
-            folder.mkdir(parents=True)
-            for i in range(3):
-                cv2.imwrite(str(folder / f'{i}.png'), rng.integers(0, 256, (60, 50, 3), dtype=np.uint8))
-    roots = {f'{part}_dataloader.dataset.data_root': str(tmp_path / 'my_photos') for part in ('train', 'val', 'test')}
-    options = {**roots, 'train_dataloader.batch_size': 4, 'train_cfg.max_epochs': 1, 'param_scheduler.0.total_steps': 1}
-    runner = build_runner(tmp_path / 'configs/my/photos.py', work_dir=tmp_path / 'work', cfg_options=options)
-    runner.train()
-    model = init_model(load_config(tmp_path / 'configs/my/photos.py'), tmp_path / 'work/epoch_1.pth')
-    assert model.classes == ('neutral', 'happiness', 'sadness')
-
-
-@pytest.mark.parametrize('path', re.findall(r'\]\((?!http)([^)#\s]+)\)', README))
+@pytest.mark.parametrize('path', sorted(set(re.findall(r'\]\((?!http)([^)#\s]+)', README))))
 def test_links_lead_somewhere(path):
     assert (ROOT / path).exists()
 
 
 def test_configs_that_are_named_exist():
-    names = set(re.findall(r'configs/[\w/]+\.py', README)) - {'configs/my/photos.py'}
+    names = set(re.findall(r'configs/[\w/]+\.py', README))
     assert names
     assert [name for name in names if not (ROOT / name).is_file()] == []
+
+
+def test_commands_have_the_options_that_are_shown(monkeypatch):
+    commands = [words for block in book.blocks('../README.md') for words in block.commands]
+    for words in commands:
+        book.understand(words, monkeypatch)
+    told = [' '.join(words) for words in commands]
+    assert 'python -m pip install -e .[train] && mmfer train poster_var/synth' in told
+    assert 'python -m pip install -e .[train,tests] && python -m pytest' in told
+
+
+def test_a_head_is_swapped():
+    code = next(block.text for block in book.blocks('../README.md') if 'model.head' in block.text)
+    names = dict(model=type('Model', (), {}))
+    exec(code, names)
+    assert MODELS.build(names['model'].head).num_classes == 7
+
+
+def test_it_is_read_in_one_sitting():
+    assert len(README.splitlines()) <= 150
+
+
+@pytest.mark.parametrize('page', TABLES.PAGES)
+def test_tables_are_those_of_the_logs(page):
+    text = (ROOT / page).read_text()
+    assert TABLES.MARK.search(text)
+    assert TABLES.fresh(text) == text, 'run: python docs/write_tables.py'
+
+
+def test_figures_of_the_shipped_model():
+    tests = [json.loads(line) for line in (ROOT / 'docs/results/ferplus_small/test.jsonl').open()]
+    plain = next(test for test in tests if 'tta' not in test['command'] and 'exclude' not in test['command'])
+    row = next(line for line in README.splitlines() if line.startswith('| mmfer, `poster_var_ferplus_small`'))
+    figures = [cell.strip() for cell in row.split('|')[2:]]
+    assert figures[0].startswith(f'{plain["accuracy"]:.1f} (')
+    assert figures[1:3] == [f'{plain["accuracy_at_90"]:.1f}', f'{plain["ece"]:.1f}']
+
+
+def test_figures_of_papers():
+    assert re.search(r'\[POSTER-Var\]\(configs/poster_var/README.md\) \| 92.76 \| 67.91 \|', README)
