@@ -31,6 +31,7 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 napoleon_custom_sections = [('Class attributes', 'params_style')]
 
+smartquotes = False  # which would make dashes of --options
 html_theme = 'furo'
 html_title = f'mmfer {release}'
 html_static_path = ['static']

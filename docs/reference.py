@@ -1,6 +1,7 @@
 """Parts of the reference that are made from the code when the book is built: see ``MADE``.
 
-A page has the line ``<!-- made: NAME -->``, in whose place the text comes.
+The text takes the place of a line ``<!-- made: NAME -->`` and of the line after it, a note for those who read the page
+without the book.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from mmfer.cli import VERBS
 
 BASES = Path(__file__).resolve().parents[1] / 'configs/_base_'
-MARK = re.compile(r'^<!-- made: (\w+) -->$', re.M)
+MARK = re.compile(r'^<!-- made: (\w+) -->\n.*$', re.M)
 
 
 def cell(text: str) -> str:
