@@ -25,7 +25,7 @@ PICTURE = Path(__file__).parent / 'images/answer.png'
 PERSON, SIZE, RATE = 138, 224, 20  # number in SynthFER's test part, pixels, frames a second
 SCRIPT = ('neutral', 'happiness', 'surprise', 'neutral', 'anger', 'sadness')  # two seconds from one to the next
 CARD = 0.75  # seconds
-CARD_WIDTH, FACES = 460, 9
+CARD_WIDTH, STRIP_WIDTH, FACES = 420, 6.4, 7  # pixels, inches, pictures above the strip
 
 
 def frames(person: Appearance) -> list[np.ndarray]:
@@ -57,7 +57,7 @@ def strip(pictures: list[np.ndarray], faces: list[FaceResult]) -> Strip:
 
 
 def draw() -> np.ndarray:
-    """The card to the left, the strip to the right, BGR."""
+    """The card to the left, the strip to the right, narrow enough to be read on a page, BGR."""
     person = SynthFER(split='test', num_samples=PERSON + 1).person(PERSON)
     person = replace(person, blur=0.0, noise=0.0, occlusion='none', roll=0.0, yaw=0.0, shift=(0.0, 0.0))
     pictures = frames(person)
@@ -66,7 +66,11 @@ def draw() -> np.ndarray:
     chosen = round(CARD * RATE)
     card = face_card(pictures[chosen], faces[chosen], CARD_WIDTH)
     figure = draw_timeline([strip(pictures, faces)], faces[0].classes)
-    figure.set_size_inches(10.4, len(card) / figure.dpi)
+    figure.set_size_inches(STRIP_WIDTH, len(card) / figure.dpi)
+    legend = figure.legends[0]
+    legend.remove()
+    names = [text.get_text() for text in legend.get_texts()]
+    figure.legend(legend.get_patches(), names, loc='outside lower center', ncols=4, frameon=False, fontsize=9)
     figure.canvas.draw()
     over_time = cv2.cvtColor(np.asarray(figure.canvas.buffer_rgba()), cv2.COLOR_RGBA2BGR)
     height = max(len(card), len(over_time))
