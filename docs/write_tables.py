@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Write the tables of README.md and docs/benchmarks.md that are made from docs/results and configs/*/metafile.yml.
+"""Write the tables of PAGES that are made from docs/results and configs/*/metafile.yml.
 
 Each stands between <!-- table: NAME --> and <!-- end -->. --check writes nothing, and ends with 1 where a file is not
 what it would write.
@@ -17,7 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / 'docs/results'
-PAGES = ('README.md', 'docs/benchmarks.md')
+PAGES = ('README.md', 'docs/benchmarks.md', 'docs/model_card.md')
 MARK = re.compile(r'(?<=<!-- table: )(\w+)( -->\n).*?(?=<!-- end -->)', re.S)
 NAMES = {
     'mmfer': 'mmfer, `poster_var_ferplus_small`',
@@ -35,47 +35,70 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def rivals() -> Iterator[dict[str, Any]]:
-    """What was measured of each package, a row for each model and test."""
+    """What was measured of each package that brings weights, a row for each model and test."""
     for path in sorted((RESULTS / 'rivals').glob('*.json')):
         yield from json.loads(path.read_text(encoding='utf-8'))
 
 
-def shipped(flip: bool) -> dict[str, Any]:
-    """The test of the shipped model on all faces of FER+'s test part, with or without the mirror image."""
+def shipped() -> dict[str, dict[str, Any]]:
+    """The tests of the shipped model on FER+, by what they are of."""
     lines = (RESULTS / 'ferplus_small/test.jsonl').read_text(encoding='utf-8').splitlines()
-    tests = [test for test in map(json.loads, lines) if 'exclude=' not in test['command']]
-    (test,) = (test for test in tests if ('--tta flip' in test['command']) == flip)
-    return test
+    tests = {}
+    for test in map(json.loads, lines):
+        kind = 'copies' if 'exclude=' in test['command'] else 'flip' if '--tta flip' in test['command'] else 'all'
+        tests[kind] = test
+    return tests
 
 
-def measured() -> str:
-    """FER+: the shipped model, and packages that bring weights along, on the same faces."""
+def with_interval(row: dict[str, Any]) -> str:
+    """The accuracy in %, with its exact interval of 95 %."""
     import numpy as np
 
     from mmfer.evaluation.functional import proportion_interval
 
-    rows, others = [], {row['model']: row['accuracy'] for row in rivals() if row['data'].startswith('FER2013')}
+    correct = round(row['accuracy'] / 100 * row['images'])
+    low, high = proportion_interval(np.repeat([1.0, 0.0], [correct, row['images'] - correct]))
+    return f'{row["accuracy"]:.1f} ({100 * low:.1f} to {100 * high:.1f})'
+
+
+def measured() -> str:
+    """FER+: the shipped model, and packages that bring weights, on the same faces."""
+    tests = shipped()
+    ours = {'mmfer': tests['all'], 'mmfer, flip': tests['flip']}
+    fer2013 = {row['model']: f'{row["accuracy"]:.1f}' for row in rivals() if row['data'].startswith('FER2013')}
+    rows = []
     for row in rivals():
-        if not row['data'].startswith('FER+'):
-            continue
-        ours = shipped('flip' in row['model']) if row['model'].startswith('mmfer') else {}
-        correct = round(row['accuracy'] / 100 * row['images'])
-        shares = np.repeat([1.0, 0.0], [correct, row['images'] - correct])
-        low, high = (100 * bound for bound in proportion_interval(shares))
-        answered = f'{ours["accuracy_at_90"]:.1f}' if ours else ''
-        size = f'{row["bytes"] / 1e6:.1f}'
-        figures = (f'{row["accuracy"]:.1f} ({low:.1f} to {high:.1f})', answered, f'{100 * row["ece"]:.1f}')
-        figures += (f'{others[row["model"]]:.1f}',) if row['model'] in others else ('',)
-        rows.append((NAMES[row['model']], *figures, f'{row["ms"]:.1f}', size))
-    header = (
-        'FER+ test',
-        'accuracy % (95 % interval)',
-        'surest 90 %',
+        if row['data'].startswith('FER+'):
+            name = row['model']
+            answered = f'{ours[name]["accuracy_at_90"]:.1f}' if name in ours else ''
+            figures = (with_interval(row), answered, f'{100 * row["ece"]:.1f}', fer2013.get(name, ''))
+            rows.append((NAMES[name], *figures, f'{row["ms"]:.1f}', f'{row["bytes"] / 1e6:.1f}'))
+    figures = ('accuracy % (95 % interval)', 'surest 90 %', 'ECE %', 'accuracy % on FER2013', 'ms a face', 'MB')
+    return table(('FER+ test', *figures), rows)
+
+
+def tests() -> str:
+    """The tests of the shipped model."""
+    names = {
+        'all': 'all, majority rule',
+        'flip': 'the same, `--tta flip`',
+        'copies': 'without the faces that have a copy in the whole training part',
+    }
+    keys = dict(mean_class_accuracy='.1f', nll='.3f', ece='.1f', aurc='.2f', js='.3f', entropy_spearman='.2f')
+    done = shipped()
+    rows = [
+        (name, f'{done[kind]["images"]:,}', with_interval(done[kind]))
+        + tuple(format(done[kind][key], form) for key, form in keys.items())
+        for kind, name in names.items()
+    ]
+    figures = (
+        'mean class accuracy %',
+        'NLL (nats)',
         'ECE %',
-        'accuracy % on FER2013',
-        'ms a face',
-        'MB',
+        'AURC %',
+        'Jensen-Shannon divergence from the votes (nats)',
     )
+    header = ('test', 'faces', 'accuracy % (95 % interval)', *figures, 'Spearman of predicted and vote entropy')
     return table(header, rows)
 
 
@@ -102,7 +125,7 @@ def reported() -> str:
 
 
 def packages() -> str:
-    """All that was measured of packages that bring weights along."""
+    """All that was measured of packages that bring weights."""
     rows = [
         (
             f'{row["data"]}, {row["images"]:,} faces',
@@ -121,7 +144,7 @@ def packages() -> str:
     return table(('data', 'model', *figures), rows)
 
 
-TABLES: dict[str, Callable[[], str]] = dict(measured=measured, reported=reported, packages=packages)
+TABLES: dict[str, Callable[[], str]] = dict(measured=measured, tests=tests, reported=reported, packages=packages)
 
 
 def fresh(text: str) -> str:
