@@ -40,9 +40,9 @@ def rivals() -> Iterator[dict[str, Any]]:
         yield from json.loads(path.read_text(encoding='utf-8'))
 
 
-def shipped() -> dict[str, dict[str, Any]]:
+def shipped(log: str = 'test.jsonl') -> dict[str, dict[str, Any]]:
     """The tests of the shipped model on FER+, by what they are of."""
-    lines = (RESULTS / 'ferplus_small/test.jsonl').read_text(encoding='utf-8').splitlines()
+    lines = (RESULTS / 'ferplus_small' / log).read_text(encoding='utf-8').splitlines()
     tests = {}
     for test in map(json.loads, lines):
         kind = 'copies' if 'exclude=' in test['command'] else 'flip' if '--tta flip' in test['command'] else 'all'
@@ -78,28 +78,23 @@ def measured() -> str:
 
 
 def tests() -> str:
-    """The tests of the shipped model."""
-    names = {
-        'all': 'all, majority rule',
-        'flip': 'the same, `--tta flip`',
-        'copies': 'without the faces that have a copy in the whole training part',
+    """The tests of the shipped model, and of what it was before its second training."""
+    done, before = shipped(), shipped('test_before_refit.jsonl')
+    named = {
+        'all, majority rule': done['all'],
+        'the same, `--tta flip`': done['flip'],
+        'without the faces that have a copy in the whole training part': done['copies'],
+        'before the second training': before['all'],
+        'the same before it, `--tta flip`': before['flip'],
     }
     keys = dict(mean_class_accuracy='.1f', nll='.3f', ece='.1f', aurc='.2f', js='.3f', entropy_spearman='.2f')
-    done = shipped()
-    rows = [
-        (name, f'{done[kind]["images"]:,}', with_interval(done[kind]))
-        + tuple(format(done[kind][key], form) for key, form in keys.items())
-        for kind, name in names.items()
-    ]
-    figures = (
-        'mean class accuracy %',
-        'NLL (nats)',
-        'ECE %',
-        'AURC %',
-        'Jensen-Shannon divergence from the votes (nats)',
-    )
-    header = ('test', 'faces', 'accuracy % (95 % interval)', *figures, 'Spearman of predicted and vote entropy')
-    return table(header, rows)
+    rows = []
+    for name, test in named.items():
+        figures = (format(test[key], form) for key, form in keys.items())
+        rows.append((name, f'{test["images"]:,}', with_interval(test), *figures))
+    header = ('test', 'faces', 'accuracy % (95 % interval)', 'mean class accuracy %', 'NLL (nats)', 'ECE %', 'AURC %')
+    votes = ('Jensen-Shannon divergence from the votes (nats)', 'Spearman of predicted and vote entropy')
+    return table((*header, *votes), rows)
 
 
 def reported() -> str:
