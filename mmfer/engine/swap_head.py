@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 
 from mmengine.config import Config
 
 from mmfer.utils.config_files import read_config
+from mmfer.utils.nesting import leaves
 
 HEADS = Path(__file__).resolve().parents[1] / 'configs/_base_/heads'
-PARTS = ('head', 'data_preprocessor', 'custom_hooks', 'train_dataloader')
+PARTS = ('head', 'data_preprocessor', 'custom_hooks', 'train_dataloader', 'votes')
 
 
 def list_heads() -> dict[str, Path]:
@@ -25,7 +27,8 @@ def swap_head(config: Config, head: str | Path) -> Config:
 
     - ``data_preprocessor``: options set in that of the model, for example another ``type``;
     - ``custom_hooks``: a list, added to the config's;
-    - ``train_dataloader``: options set in it.
+    - ``train_dataloader``: options set in it;
+    - ``votes``: True packs the votes of the training faces (``PackInputs(votes=True)``).
 
     Args:
         config: The config; it is left as it is.
@@ -54,6 +57,11 @@ def swap_head(config: Config, head: str | Path) -> Config:
         config.custom_hooks = [*(config.get('custom_hooks') or ()), *parts['custom_hooks']]
     if 'train_dataloader' in parts:
         config.train_dataloader = {**config.train_dataloader, **parts['train_dataloader']}
+    if parts.get('votes'):
+        pipelines = [part.get('pipeline') for part in leaves(config.train_dataloader.dataset)]
+        for step in itertools.chain(*filter(None, (*pipelines, config.get('train_pipeline')))):
+            if str(getattr(step['type'], '__name__', step['type'])).endswith('PackInputs'):
+                step['votes'] = True
     return config
 
 

@@ -3,3 +3,4 @@
 from mmfer.models import EvidentialHead
 
 head = dict(type=EvidentialHead, likelihood='dirichlet_multinomial', evidence='exp')
+votes = True

@@ -3,3 +3,4 @@
 from mmfer.models import VICHead
 
 head = dict(type=VICHead, likelihood='votes', num_samples=32, kl_weight=0.001, covariance='low_rank', rank=3)
+votes = True
