@@ -100,7 +100,9 @@ def every_parameter_gets_a_finite_gradient(build):
 
 def takes_one_image(build):
     head = build().train()
-    losses = head.loss((X[:1],), samples([1]))
+    one = samples([1])
+    one[0].set_field(torch.eye(NUM_CLASSES, dtype=torch.long)[1], 'votes', dtype=torch.Tensor)  # which some use
+    losses = head.loss((X[:1],), one)
     assert torch.isfinite(total(losses))
     assert all(value.ndim == 0 for value in losses.values())
     (sample,) = head.eval().predict((X[:1],), samples([1]))

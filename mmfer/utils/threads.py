@@ -31,5 +31,5 @@ def limit_threads(threads: int | None) -> None:
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise ValueError(f'threads={threads!r}: a whole number from 1 on')
     cv2.setNumThreads(threads)
-    if 'torch' in sys.modules:
+    if sys.modules.get('torch') is not None:
         sys.modules['torch'].set_num_threads(threads)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
 
@@ -9,7 +8,6 @@ import torch
 from mmengine.model import BaseModule
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from mmfer.registry import MODELS
 
@@ -99,24 +97,17 @@ class BaseHead(BaseModule):
         return torch.cat([sample.gt_label for sample in data_samples])
 
     def votes(self, data_samples: Sequence[DataSample]) -> Tensor:
-        """How many people chose each class, int64 (B, K); a plain label counts as one vote.
+        """How many people chose each class, int64 (B, K).
 
         Raises:
-            ValueError: If samples have soft labels and no votes, some have votes and some have not, or votes have not K
-                entries.
+            ValueError: If samples have no votes, or votes have not K entries.
         """
-        found = ['votes' in sample for sample in data_samples]
-        if any(found) != all(found) or ('gt_score' in data_samples[0] and not found[0]):
+        lacking = sum('votes' not in sample for sample in data_samples)
+        if lacking:
             raise ValueError(
-                f'{type(self).__name__} learns from votes, and {found.count(False)} of {len(found)} samples have none. '
+                f'{type(self).__name__} learns from votes, and {lacking} of {len(data_samples)} samples have none. '
                 'Set votes=True in PackInputs, with a data set that has votes and no batch_augments.'
             )
-        if not found[0]:
-            warnings.warn(
-                f'{type(self).__name__} counts each label as one vote: how far votes scatter cannot be learned from it',
-                stacklevel=2,
-            )
-            return F.one_hot(torch.cat([sample.gt_label for sample in data_samples]), self.num_classes)
         votes = torch.stack([sample.votes for sample in data_samples])
         if votes.shape[1] != self.num_classes:
             raise ValueError(f'votes have {votes.shape[1]} entries, the head has num_classes={self.num_classes}')

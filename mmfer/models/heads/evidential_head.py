@@ -82,7 +82,7 @@ class EvidentialHead(BaseHead):
         annealing_steps: Batches over which the weight rises from 0; the paper takes 10 epochs. 0: from the first on.
         loss_weight: Factor of the whole.
         likelihood: ``'labels'``, or ``'dirichlet_multinomial'`` for samples with ``votes``
-            (``PackInputs(votes=True)``); a plain label then counts as one vote.
+            (``PackInputs(votes=True)``).
         init_cfg: Initialisation.
 
     Raises:

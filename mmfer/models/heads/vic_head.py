@@ -51,7 +51,7 @@ class VICHead(GaussianHead):
             expectations with ``likelihood='votes'``, which fits these, and the mean with ``'sampled'``, as published.
         loss: Loss of the sampled logits; cross entropy by default. Votes have their own.
         likelihood: ``'sampled'``, the published loss, or ``'votes'``, for samples with ``votes``
-            (``PackInputs(votes=True)``); a plain label then counts as one vote.
+            (``PackInputs(votes=True)``).
         covariance: ``'diagonal'`` or ``'low_rank'``, see :class:`GaussianHead`.
         rank: R of a low rank.
         init_cfg: Initialisation.

@@ -17,7 +17,6 @@ from mmfer.models.heads.vic_head import kl_to_standard
 VOTES = torch.tensor([[7, 2, 1], [0, 5, 5], [3, 3, 4], [10, 0, 0], [0, 0, 1]])
 
 
-@pytest.mark.filterwarnings('ignore:.*counts each label as one vote')
 @pytest.mark.parametrize('check', EVERY_HEAD)
 @pytest.mark.parametrize('options', [dict(), dict(covariance='low_rank', rank=2, kl_weight=0.01)])
 def test_vich_as_every_head(check, options):
@@ -29,7 +28,6 @@ def test_sampled_low_rank_as_every_head(check):
     check(maker(VICHead, covariance='low_rank', rank=1, num_samples=2))
 
 
-@pytest.mark.filterwarnings('ignore:.*counts each label as one vote')
 @pytest.mark.parametrize('check', EVERY_HEAD)
 @pytest.mark.parametrize('evidence', ['softplus', 'exp'])
 def test_evidential_as_every_head(check, evidence):
@@ -188,24 +186,23 @@ def test_votes_come_from_the_samples(head):
 
 
 @pytest.mark.parametrize('head', HEADS)
-def test_a_label_is_one_vote(head):
+def test_labels_given_in_the_place_of_votes_count_as_one(head):
     x, labels = torch.randn(3, 4), torch.tensor([0, 2, 2])
-    samples = [DataSample().set_gt_label(int(label)) for label in labels]
     torch.manual_seed(2)
-    with pytest.warns(UserWarning, match='counts each label as one vote'):
-        loss = head.loss((x,), samples)['loss_votes']
+    loss = head.losses(x, labels)['loss_votes']
     torch.manual_seed(2)
-    assert torch.equal(loss, head.losses(x, labels)['loss_votes'])
+    assert torch.equal(loss, head.losses(x, torch.eye(3, dtype=torch.long)[labels])['loss_votes'])
 
 
 @pytest.mark.parametrize('head', HEADS)
 def test_samples_without_votes_are_refused(head):
     x = torch.randn(5, 4)
-    soft = [sample.set_gt_score(VOTES[0] / 10) for sample in with_votes(VOTES)]
-    for sample in soft:
-        sample.pop('votes')
-    with pytest.raises(ValueError, match='5 of 5 samples have none. Set votes=True in PackInputs'):
-        head.loss((x,), soft)
+    plain, soft = with_votes(VOTES), [sample.set_gt_score(VOTES[0] / 10) for sample in with_votes(VOTES)]
+    for samples in (plain, soft):
+        for sample in samples:
+            sample.pop('votes')
+        with pytest.raises(ValueError, match='5 of 5 samples have none. Set votes=True in PackInputs'):
+            head.loss((x,), samples)
     some = with_votes(VOTES)
     some[3].pop('votes')
     with pytest.raises(ValueError, match='1 of 5 samples have none'):
