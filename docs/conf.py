@@ -21,7 +21,7 @@ extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon', 'sphin
 root_doc = 'docs/index'
 source_suffix = {'.md': 'markdown'}
 include_patterns = ['docs/**', 'configs/*/README.md', 'examples/README.md', 'CONTRIBUTING.md', 'CHANGELOG.md']
-exclude_patterns = ['build', 'data', 'pretrained', 'work_dirs', '.*', '**/__pycache__']
+exclude_patterns = ['docs/results/votes/*/*', 'build', 'data', 'pretrained', 'work_dirs', '.*', '**/__pycache__']
 
 myst_heading_anchors = 4
 autodoc_default_options = dict(members=True, show_inheritance=True)
