@@ -1,4 +1,4 @@
-"""The model that comes with mmfer: VICH on a small residual network, trained from scratch on the votes of FER+.
+"""The first training of the shipped model: VICH on a small residual network, from scratch on the votes of FER+.
 
 Expected: 86.43 % accuracy by the majority rule, 87.09 % with --tta flip (seed 0, docs/results/ferplus_small).
 Labels: FER+'s own order, neutral, happiness, surprise, sadness, anger, disgust, fear, contempt.

@@ -1,6 +1,6 @@
 """ferplus_small.py with VICH by the joint likelihood of the ten votes of each face, for intervals that hold.
 
-Expected: docs/votes.md, for thirty epochs.
+Expected: not measured from scratch; ferplus_small_refit.py trains on by it (docs/votes.md).
 Labels: those of ferplus_small.py.
 Needs: data/ferplus (docs/datasets.md).
 Command: mmfer train poster_var/ferplus_small_votes
