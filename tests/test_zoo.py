@@ -46,6 +46,8 @@ def test_every_head_behind_every_network(path):
     with torch.no_grad():
         feats = model.extract_feat(torch.cat([images, images.flip(-1)]))
     samples = [DataSample().set_gt_label(i) for i in (0, 3, 5, 6)]
+    for sample, votes in zip(samples, 10 * torch.eye(7, dtype=torch.long)):  # which some heads use
+        sample.set_field(votes, 'votes', dtype=torch.Tensor)
     for name in list_heads():
         settings = swap_head(config, name).model.head
         with DefaultScope.overwrite_default_scope('mmfer'):
