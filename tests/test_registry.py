@@ -161,6 +161,9 @@ def train_step(path, device):
     if not OF_ONE_SIZE.isdisjoint({type(model.backbone).__name__, type(model.head).__name__}):
         size = input_size(config)[0]
     samples = [DataSample().set_gt_label(i) for i in (0, 3)]
+    if getattr(model.head, 'uses_votes', False):
+        for sample in samples:
+            sample.set_field(torch.arange(model.head.num_classes), 'votes', dtype=torch.Tensor)
     batch = dict(inputs=list(torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8)), data_samples=samples)
     data = model.data_preprocessor(batch, training=True)
     loss, _ = model.parse_losses(model(**data, mode='loss'))
