@@ -13,10 +13,10 @@ def at_least_single(x: Tensor) -> Tensor:
 
 
 def shares(target: Tensor, like: Tensor) -> Tensor:
-    """Labels (B,) as one-hot rows, soft labels (B, K) as they are, in the type of ``like`` (B, K)."""
+    """Labels (B,) as one-hot rows, soft labels (B, K) as they are, in the type and place of ``like`` (B, K)."""
     if target.ndim == 1:
         target = F.one_hot(target, like.shape[1])
-    return target.to(like.dtype)
+    return target.to(like)
 
 
 def distribution(target: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
