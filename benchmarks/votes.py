@@ -40,7 +40,7 @@ from mmfer.evaluation.functional import (
     kl_divergence,
     top_label,
 )
-from mmfer.evaluation.functional.votes import dirichlet_multinomial_nll, joint_nll
+from mmfer.evaluation.functional.votes import dirichlet_multinomial_nll, joint_nll, uncertainty_parts
 from mmfer.registry import DATASETS, MODELS
 from mmfer.structures.label_sets import find_sets
 from mmfer.structures.predictive import FIELDS as PREDICTIVE
@@ -260,11 +260,9 @@ def sets(fields: dict, trunk: dict, part: str, splits: int = 20) -> dict[str, fl
 def members(trunks: list[dict], part: str) -> dict[str, np.ndarray]:
     """The whole networks of several trunks as one ensemble: what its prediction is made of."""
     samples = np.stack([trunk[f'own_{part}_pred_score'] for trunk in trunks], 1).astype(np.float64)
-    score = samples.mean(1)
-    entropies = [-(p * np.log(np.maximum(p, 1e-30))).sum(-1) for p in (score, samples)]
-    aleatoric = entropies[1].mean(1)
-    parts = dict(uncertainty=entropies[0], aleatoric=aleatoric, epistemic=entropies[0] - aleatoric)
-    return dict(pred_score=score, pred_samples=samples, **parts)
+    total, aleatoric, epistemic, _ = uncertainty_parts(samples)
+    parts = dict(uncertainty=total, aleatoric=aleatoric, epistemic=epistemic)
+    return dict(pred_score=samples.mean(1), pred_samples=samples, **parts)
 
 
 def compare(rows: dict[str, list[dict]], against: str) -> list[dict]:

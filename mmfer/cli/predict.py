@@ -109,15 +109,12 @@ def open_inferencer(args: argparse.Namespace, model: str | None, checkpoint: str
     Raises:
         ValueError: If one of them is wrong; the message names it.
     """
-    import cv2
-
     from mmfer.inference.inferencer import ExpressionInferencer
+    from mmfer.inference.videos import silence_opencv
     from mmfer.utils.threads import sensible_threads
 
-    # What goes wrong with a file, results say: OpenCV and its video library need not write to the terminal.
     warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttention``')  # of mmcv-lite, not needed
-    os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    silence_opencv()
     crop: Any = 'auto'
     if args.crop == 'align':
         crop = dict(type='AlignFace')

@@ -84,8 +84,7 @@ class ClassMapEvaluator(Evaluator):
         kept = [i for i, index in enumerate(self.indices) if index is not None]
         target = torch.tensor([self.indices[i] for i in kept], device=score.device)
         summed = score.new_zeros(len(self.classes)).index_add_(0, target, score[kept])
-        total = summed.sum()
-        new = summed / total if total > 0 else torch.full_like(summed, 1 / len(summed))
+        new = _normalised(summed)
         sample = dict(sample, pred_score=new, pred_label=new.argmax().reshape(1))
         single = len(kept) == len(self.classes)
         for key in ('pred_mean', 'pred_std', 'pred_factor'):
@@ -99,10 +98,15 @@ class ClassMapEvaluator(Evaluator):
         if 'pred_samples' in sample:
             members = torch.as_tensor(sample['pred_samples'])
             shares = members.new_zeros(len(members), len(self.classes)).index_add_(1, target, members[:, kept])
-            total = shares.sum(-1, keepdim=True)
-            sample['pred_samples'] = torch.where(total > 0, shares / total, 1 / len(self.classes))
+            sample['pred_samples'] = _normalised(shares)
         if 'uncertainty' in sample and not (single and not self.left_out):
             sample['uncertainty'] = torch.special.entr(new).sum()
             for key in ('aleatoric', 'epistemic'):
                 sample.pop(key, None)
         return sample
+
+
+def _normalised(shares: torch.Tensor) -> torch.Tensor:
+    """Rows that sum to one; of nothing all classes are as likely."""
+    total = shares.sum(-1, keepdim=True)
+    return torch.where(total > 0, shares / total, 1 / shares.shape[-1])

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmfer.utils.threads import usable_cores
+
 PAUSE = 0.05  # seconds between looks at the processes
 
 
@@ -191,8 +193,7 @@ def job_environment(
     result = dict(os.environ if environment is None else environment)
     parallel = slots * processes
     if parallel > 1:
-        cpus = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-        result.setdefault('OMP_NUM_THREADS', str(max(1, cpus // parallel)))
+        result.setdefault('OMP_NUM_THREADS', str(max(1, usable_cores() // parallel)))
     if (
         processes > 1
     ):  # else restarted processes can find addresses of the dead: github.com/pytorch/pytorch/issues/135712

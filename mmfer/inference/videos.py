@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -185,6 +186,12 @@ def _number(value: float) -> int:
 def _rate(capture: cv2.VideoCapture) -> float:
     rate = capture.get(cv2.CAP_PROP_FPS)
     return rate if math.isfinite(rate) and 0 < rate <= 1000 else 0.0
+
+
+def silence_opencv() -> None:
+    """What goes wrong with a file, results say: OpenCV and its video library need not write to the terminal."""
+    os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def three_channels(frame: np.ndarray) -> np.ndarray:

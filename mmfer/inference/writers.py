@@ -35,6 +35,11 @@ def plain_cell(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
+def plain_text(text: str) -> str:
+    r"""``text`` in UTF-8: bytes of file names that are no text become ``\\udc..``."""
+    return text.encode('utf-8', 'backslashreplace').decode()
+
+
 class JSONLinesWriter:
     """One JSON object a line for each image or frame: ``ImageResult.to_dict``.
 
@@ -102,7 +107,7 @@ class ParquetWriter:
 
     def write(self, result: ImageResult) -> None:
         for row in result.to_rows():
-            text = {name: row[name].encode('utf-8', 'backslashreplace').decode() for name in TEXT if row.get(name)}
+            text = {name: plain_text(row[name]) for name in TEXT if row.get(name)}
             self.rows.append({**row, **text})
         if len(self.rows) >= _ROWS:
             self._flush()

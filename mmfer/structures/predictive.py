@@ -111,11 +111,15 @@ def normal_points(count: int, dims: int) -> np.ndarray:
     quantile = NormalDist().inv_cdf
     points = np.array([[quantile(u) for u in row] for row in np.clip(uniform, 1e-9, 1 - 1e-9).tolist()])
     points = np.concatenate((points, -points))[:count] if count % 2 == 0 else _odd(points, count)
-    spread = points.T @ points / count
-    values, vectors = np.linalg.eigh(spread)
-    points = points @ (vectors / np.sqrt(values)) @ vectors.T
+    points = whitened(points)
     points.flags.writeable = False
     return points
+
+
+def whitened(points: np.ndarray) -> np.ndarray:
+    """Points (N, D) of mean 0, turned and stretched so that their covariance is I."""
+    values, vectors = np.linalg.eigh(points.T @ points / len(points))
+    return points @ (vectors / np.sqrt(values)) @ vectors.T
 
 
 def _odd(points: np.ndarray, count: int) -> np.ndarray:

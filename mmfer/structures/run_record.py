@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from mmfer.utils.files import write_json
+from mmfer.utils.threads import usable_cores
 from mmfer.version import __version__
 
 MARKER = 'finished.json'
@@ -256,7 +257,8 @@ def machine() -> dict[str, Any]:
     """Devices that this process sees, CPUs that it may use, its threads, and the operating system."""
     cuda = torch.cuda.is_available()
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if cuda else []
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
     device = ', '.join(f'{names.count(name)} x {name}' for name in dict.fromkeys(names))
     device = device or f'CPU ({platform.machine()})'
-    return dict(device=device, cpus=cpus, threads=torch.get_num_threads(), system=platform.platform(terse=True))
+    return dict(
+        device=device, cpus=usable_cores(), threads=torch.get_num_threads(), system=platform.platform(terse=True)
+    )

@@ -23,9 +23,8 @@ _CELL = 'padding:1px 6px;text-align:left;border:none'
 def face_text(face: FaceResult) -> str:
     """One line: the expression, its probability with the interval, the uncertainty, and the set."""
     place = face.classes.index(face.label)
-    text = f'{face.label} {face.score:.2f}{_between(face, place)}'
-    if face.people is not None:
-        text = f'{face.label} {face.score:.2f}, {people_words(face, place)}'
+    between = _between(face, place) if face.people is None else f', {people_words(face, place)}'
+    text = f'{face.label} {face.score:.2f}{between}'
     text += f', uncertainty {face.uncertainty:.2f} nats'
     if face.label_set is not None:
         text += f', set: {set_words(face.label_set, len(face.classes))}'

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mmfer.inference.writers import plain_cell
+from mmfer.inference.writers import plain_cell, plain_text
 from mmfer.utils.files import whole_file
 from mmfer.utils.folder_lock import sole_run
 
@@ -42,7 +42,7 @@ def _rows(out: Path, shard: Shard) -> Iterator[tuple]:
     path = out / shard.name
     if not path.exists():
         for file in shard.files:
-            yield _text(file), 'open', '', 0, 0, shard.name
+            yield plain_text(file), 'open', '', 0, 0, shard.name
         return
     found: dict[str, list] = {}
     with parquet.ParquetFile(path) as table:
@@ -56,8 +56,3 @@ def _rows(out: Path, shard: Shard) -> Iterator[tuple]:
     for source, (error, answers, frames, faces) in found.items():
         state = 'done' if not error else 'partly' if answers else 'failed'
         yield source, state, error, frames, faces, shard.name
-
-
-def _text(name: str) -> str:
-    """A file name as tables write it."""
-    return name.encode('utf-8', 'backslashreplace').decode()

@@ -16,6 +16,7 @@ from mmfer.inference.writers import SCHEMA
 from mmfer.utils.files import sha256
 from mmfer.utils.optional import require
 from mmfer.utils.progress import track
+from mmfer.utils.threads import usable_cores
 from mmfer.version import __version__
 
 from .manifest import write_manifest
@@ -91,7 +92,7 @@ def predict_corpus(
     first = [each for each in shards if each.number % parts == number]
     own = frozenset(each.number for each in first)
     order = [*first, *(each for each in shards if each.number not in own)]
-    job = Job(inferencer, out, order, own, stride, threads or max(1, (os.cpu_count() or 1) // jobs))
+    job = Job(inferencer, out, order, own, stride, threads or max(1, usable_cores() // jobs))
     held: dict[int, str] = {}
     missing = _missing(out, order)
     try:

@@ -14,6 +14,7 @@ from typing import Any
 
 import cv2
 
+from mmfer.inference.videos import silence_opencv
 from mmfer.inference.writers import open_writer
 from mmfer.structures.results import ImageResult
 from mmfer.utils.folder_lock import InUseError, sole_run
@@ -54,7 +55,7 @@ def work(job: Job, connection: Connection) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
     cv2.setNumThreads(job.threads)
-    _be_quiet()
+    silence_opencv()
     threading.Thread(target=_end_with_parent, args=[connection], daemon=True).start()
     try:
         for shard in job.shards:
@@ -139,9 +140,3 @@ def _end_with_parent(connection: Connection) -> None:
         connection.recv()
     except (EOFError, OSError):
         os._exit(1)
-
-
-def _be_quiet() -> None:
-    """What goes wrong with a file, results say: OpenCV and its video library need not write to the terminal."""
-    os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

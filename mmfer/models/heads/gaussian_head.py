@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.quasirandom import SobolEngine
 
+from mmfer.structures.predictive import whitened
+
 from ..losses.functional import at_least_single, shares
 from .base_head import BaseHead, entropy
-from .sampled import factor_mixture, gaussian_mixture, split
+from .sampled import factor_mixture, gaussian_logits, gaussian_mixture, split
 
 POINTS = 2048  # of the expectation under logits that go together
 
@@ -25,9 +27,7 @@ def normal_points(dims: int) -> Tensor:
     """Points (POINTS, dims) of a standard normal distribution with its mean and covariance: a Sobol sequence."""
     least = torch.finfo(torch.float64).eps
     half = torch.special.ndtri(sobol_points(POINTS // 2, dims).clamp(least, 1 - least))
-    points = torch.cat((half, -half))
-    values, vectors = torch.linalg.eigh(points.mT @ points / POINTS)
-    return points @ (vectors / values.sqrt()) @ vectors.mT
+    return torch.from_numpy(whitened(torch.cat((half, -half)).numpy()))
 
 
 class GaussianHead(BaseHead):
@@ -103,12 +103,9 @@ class GaussianHead(BaseHead):
 
     def sample(self, mean: Tensor, logvar: Tensor, factor: Tensor | None = None) -> Tensor:
         """Independent samples (S, B, K) of the latent for training."""
-        noise = torch.randn(self.num_samples, *mean.shape, dtype=mean.dtype, device=mean.device)
-        samples = mean + noise * torch.exp(0.5 * logvar)
-        if factor is None:
-            return samples
-        common = torch.randn(self.num_samples, len(mean), 1, self.rank, dtype=mean.dtype, device=mean.device)
-        return samples + (common * factor).sum(-1)
+        size = (self.num_samples, len(mean), self.num_classes + self.rank)
+        noise = torch.randn(size, dtype=mean.dtype, device=mean.device)
+        return gaussian_logits(mean, torch.exp(0.5 * logvar), factor, noise)
 
     def spread_samples(self, mean: Tensor, logvar: Tensor, factor: Tensor | None = None) -> Tensor:
         """Samples (S, B, K) of the latent that fill the Gaussian of each face evenly.
@@ -121,13 +118,9 @@ class GaussianHead(BaseHead):
         shift = torch.rand(len(mean), sobol.shape[1], dtype=mean.dtype, device=mean.device)
         least = torch.finfo(mean.dtype).eps / 2
         uniform = (sobol.unsqueeze(1) + shift).remainder(1).clamp(least, 1 - 2 * least)
-        noise = torch.special.ndtri(uniform)
-        samples = mean + noise[..., : self.num_classes] * torch.exp(0.5 * logvar)
-        if factor is None:
-            return samples
-        return samples + (noise[..., None, self.num_classes :] * factor).sum(-1)
+        return gaussian_logits(mean, torch.exp(0.5 * logvar), factor, torch.special.ndtri(uniform))
 
-    def vote_likelihood(self, x: Tensor, votes: Tensor) -> Tensor:
+    def vote_likelihood(self, mean: Tensor, logvar: Tensor, factor: Tensor | None, votes: Tensor) -> Tensor:
         r"""Mean negative log-likelihood of a vote, nats, where all votes of a face share one latent.
 
         .. math::
@@ -137,10 +130,11 @@ class GaussianHead(BaseHead):
         too low on average, the less so the more samples (Burda et al., https://arxiv.org/abs/1509.00519).
 
         Args:
-            x: (B, C).
+            mean, logvar: Of :meth:`latent`.
+            factor: Of :meth:`factor`.
             votes: n (B, K), or labels (B,), each one vote.
         """
-        samples = self.spread_samples(*self.latent(x), self.factor(x))
+        samples = self.spread_samples(mean, logvar, factor)
         votes = shares(votes, samples[0])
         joint = (votes * samples.log_softmax(-1)).sum(-1).logsumexp(0) - math.log(self.num_samples)
         return -joint.sum() / votes.sum().clamp(min=1)

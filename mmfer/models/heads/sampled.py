@@ -45,6 +45,13 @@ def gaussian_mixture(mean: Tensor, std: Tensor) -> dict[str, Tensor]:
     return dict(split(*gaussian_softmax(mean, std)), pred_mean=mean, pred_std=std)
 
 
+def gaussian_logits(mean: Tensor, std: Tensor, factor: Tensor | None, noise: Tensor) -> Tensor:
+    """Samples (S, B, K) of Gaussian logits from standard normal values: (S, B or 1, K + R), R = 0 without a factor."""
+    classes = mean.shape[-1]
+    logits = mean + std * noise[..., :classes]
+    return logits if factor is None else logits + (noise[..., None, classes:] * factor).sum(-1)
+
+
 def factor_mixture(mean: Tensor, std: Tensor, factor: Tensor, points: Tensor) -> dict[str, Tensor]:
     r"""Prediction from Gaussian logits :math:`z = \mu + d \odot \epsilon + F h` that go together.
 
@@ -54,7 +61,5 @@ def factor_mixture(mean: Tensor, std: Tensor, factor: Tensor, points: Tensor) ->
         factor: F (B, K, R).
         points: Equally likely values (S, K + R) of the standard normal :math:`(\epsilon, h)`.
     """
-    classes = mean.shape[-1]
-    logits = mean + std * points[:, None, :classes] + (points[:, None, None, classes:] * factor).sum(-1)
-    probs = logits.softmax(-1)
+    probs = gaussian_logits(mean, std, factor, points[:, None]).softmax(-1)
     return split(probs.mean(0), entropy(probs).mean(0))

@@ -93,7 +93,7 @@ class VICHead(GaussianHead):
         mean, logvar = self.latent(x)
         factor = self.factor(x)
         if self.uses_votes:
-            losses = dict(loss_votes=self.vote_likelihood(x, target))
+            losses = dict(loss_votes=self.vote_likelihood(mean, logvar, factor, target))
         else:
             samples = self.sample(mean, logvar, factor)
             repeats = (self.num_samples,) + (1,) * (target.ndim - 1)
