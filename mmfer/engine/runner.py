@@ -15,6 +15,7 @@ from mmengine.runner.base_loop import BaseLoop
 from torch import distributed as torch_dist
 from torch import nn
 
+from mmfer.models import TeacherPreprocessor
 from mmfer.models.layers import pretrained_file
 from mmfer.models.released.weights import check_pretrained_file
 from mmfer.registry import RUNNERS
@@ -220,6 +221,8 @@ class FERRunner(ResumableRunner):
             check_loader(self._train_loop.dataloader, 'train_dataloader')
             dataset = data_of(self._train_loop.dataloader)
             check_num_classes(self.model, classes_of(dataset), 'the training data', dataset)
+            if isinstance(model.data_preprocessor, TeacherPreprocessor):
+                model.data_preprocessor.match_classes(classes_of(dataset))
             if self._val_loop is not None:
                 self._val_loop = self.build_val_loop(self._val_loop)
                 self._check_loop(self._val_loop, 'val')

@@ -5,6 +5,7 @@ from .expression_tta import ExpressionTTA
 from .heads import *
 from .losses import *
 from .necks import DANNeck, DDAMFNNeck, PosterPyramidNeck, PyramidFusionNeck
+from .teacher_preprocessor import TeacherPreprocessor
 from .two_view_preprocessor import TwoViewPreprocessor
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     'MobileFaceNet',
     'PosterPyramidNeck',
     'PyramidFusionNeck',
+    'TeacherPreprocessor',
     'TwoStreamBackbone',
     'TwoViewPreprocessor',
     *heads.__all__,

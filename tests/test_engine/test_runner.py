@@ -95,6 +95,26 @@ def test_everything_missing_is_reported_at_once(tmp_path):
     assert not list((tmp_path / 'work').glob('*.pth'))
 
 
+def test_teachers_are_read_and_matched_by_name_before_the_first_step(trained, tmp_path):
+    config = small_config(tmp_path)
+    teacher = dict(config=str(trained / 'synth.py'), checkpoint=str(trained / 'epoch_2.pth'))
+    config.model.data_preprocessor.update(type='TeacherPreprocessor', teachers=[teacher])
+    runner = build_runner(config)
+    runner.train()
+    assert runner.model.data_preprocessor._orders == [list(range(7))]
+    assert 'teacher' not in ' '.join(torch.load(tmp_path / 'epoch_1.pth', weights_only=True)['state_dict'])
+    for other in ('absent.pth', 'renamed.pth'):
+        teacher['checkpoint'] = str(tmp_path / other)
+        content = torch.load(trained / 'epoch_2.pth', weights_only=True)
+        content['meta']['dataset_meta']['classes'] = tuple('abcdefg')
+        torch.save(content, tmp_path / 'renamed.pth')
+        config.work_dir = str(tmp_path / other.split('.')[0])
+        config.model.data_preprocessor.teachers = [teacher]
+        with pytest.raises((FileNotFoundError, ValueError), match='absent.pth|A teacher has the classes a, b'):
+            build_runner(config).train()
+        assert not list(Path(config.work_dir).glob('*.pth'))
+
+
 def test_a_second_training_in_a_work_dir_is_refused(trained, tmp_path):
     work_dir = shutil.copytree(trained, tmp_path / 'work')
     lock = work_dir / 'training.lock'
