@@ -5,7 +5,7 @@
 recipe in torchvision's transforms on PIL images. A ratio above 1 means mmfer is faster.
 
 --mode train, --mode infer: steps of the model on random images, from uint8 in the host's memory on, in several settings
-that take turns, beside the peak of the machine. A setting is a precision (fp32, tf32, bf16, fp16), then any of
+that take turns, beside the peak of the machine. A setting is a precision (fp32, tf32, bf16, fp16, int8), then any of
 channels_last, compile and cudagraphs, in training checkpoint_activations (of the parts that this option of the config
 names), and in inference onnx, joined by +.
 --against lets the model of another config take turns in the same settings. The weights are random, pretrained files are

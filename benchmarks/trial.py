@@ -30,6 +30,7 @@ from mmfer.registry import MODELS
 from mmfer.utils.optional import require
 
 AMP = dict(bf16='bfloat16', fp16='float16')  # names of precisions here to those of torch
+ONNX = ('fp32+onnx', 'fp16+onnx', 'int8+onnx')
 EXTRAS = ('channels_last', 'checkpoint_activations', 'compile', 'cudagraphs', 'onnx')
 BLOCK_SECONDS = 1.0  # what a round of one setting takes about where the number of steps is not given
 
@@ -44,7 +45,7 @@ class Setting(NamedTuple):
 
     @classmethod
     def parse(cls, text: str, device: torch.device, mode: str = 'infer') -> Setting:
-        """A setting of words joined by ``+``: ``fp32``, ``tf32``, ``bf16`` or ``fp16``, then any of ``EXTRAS``.
+        """A setting of words joined by ``+``: ``fp32``, ``tf32``, ``bf16``, ``fp16`` or ``int8``, then ``EXTRAS``.
 
         Raises:
             ValueError: If a word is unknown, or the device or the mode cannot do it.
@@ -52,14 +53,15 @@ class Setting(NamedTuple):
         precision, *words = text.split('+')
         extras, gpu = frozenset(words), device.type == 'cuda'
         compiled = bool(extras & {'compile', 'cudagraphs'})
-        known = precision in ('fp32', 'tf32', *AMP) and extras <= set(EXTRAS)
+        known = precision in ('fp32', 'tf32', 'int8', *AMP) and extras <= set(EXTRAS)
         reasons = {
-            f'one of fp32, tf32, bf16 and fp16, then what is wanted of {", ".join(EXTRAS)}, joined by +': not known,
+            f'one of fp32, tf32, bf16, fp16, int8, then what is wanted of {", ".join(EXTRAS)}, joined by +': not known,
             'tf32 and cudagraphs are for GPUs': not gpu and (precision == 'tf32' or 'cudagraphs' in extras),
             'onnx is for inference': mode == 'train' and 'onnx' in extras,
             'checkpoint_activations is for training': mode == 'infer' and 'checkpoint_activations' in extras,
             'checkpoint_activations and compile do not go together': 'checkpoint_activations' in extras and compiled,
-            'onnxruntime is measured on the CPU, as fp32+onnx': 'onnx' in extras and (gpu or text != 'fp32+onnx'),
+            f'onnxruntime is measured on the CPU, as {", ".join(ONNX)}': 'onnx' in extras and (gpu or text not in ONNX),
+            'int8 is for onnxruntime, as int8+onnx': precision == 'int8' and 'onnx' not in extras,
         }
         for reason, wrong in reasons.items():
             if wrong:
@@ -145,7 +147,7 @@ class Trial:
         if 'checkpoint_activations' in extras:
             checkpoint_activations(model, self.config.checkpoint_activations)
         if 'onnx' in extras:
-            return onnx_session(model.eval(), self.data)
+            return onnx_session(model.eval(), self.data, self.setting.precision)
         if not self.setting.compiled:
             self._times = PartTimes(model, self.device)
         return self._training(model) if self.mode == 'train' else self._inference(model.eval())
@@ -254,18 +256,19 @@ def build_wrapper(config: Config, model: nn.Module, precision: str) -> OptimWrap
         return build_optim_wrapper(model, settings.optim_wrapper)
 
 
-def onnx_session(model: nn.Module, data: dict) -> Callable[[], Tensor]:
+def onnx_session(model: nn.Module, data: dict, precision: str = 'fp32') -> Callable[[], Tensor]:
     """Export a model, and give what computes its first output for a batch of uint8 images on the CPU.
 
     As in :class:`mmfer.inference.onnx.OnnxClassifier`, NumPy normalises: PyTorch's threads, which go on spinning for a
-    while, would take the cores from those of onnxruntime, of which there are as many. The file is gone when this
-    returns.
+    while, would take the cores from those of onnxruntime, of which there are as many. In int8 the ranges are those
+    of the batch itself. The file is gone when this returns.
     """
     require('onnx', 'mmfer[deploy]', 'the model is exported to be timed in onnxruntime')
     import onnxruntime
 
     from mmfer.inference.export.describe import read_normalisation
     from mmfer.inference.export.export_model import ExportModel
+    from mmfer.inference.export.quantise import Quantiser, optimise, to_float16
     from mmfer.inference.export.write import write_onnx
     from mmfer.inference.onnx import BATCH, normalise
 
@@ -273,12 +276,20 @@ def onnx_session(model: nn.Module, data: dict) -> Callable[[], Tensor]:
     taken = read_normalisation(model)
     mean, std = (np.array(taken[name], np.float32).reshape(3, 1, 1) for name in ('mean', 'std'))
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads, options.log_severity_level = torch.get_num_threads(), 3
     options.add_free_dimension_override_by_name(BATCH, len(images))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, 'model.onnx')
         exported = ExportModel(model, tuple(images.shape[2:]), fast=True)
         write_onnx(exported, images[:1].expand(2, -1, -1, -1).contiguous(), path)
+        if precision != 'fp32':
+            source, path = path.with_name('optimised.onnx'), path.with_name(f'{precision}.onnx')
+            optimise(path.with_name('model.onnx'), source)
+        if precision == 'fp16':
+            to_float16(source, path)
+        elif precision == 'int8':
+            quantiser = Quantiser(source, images.numpy())
+            quantiser.write(path, list(quantiser.parts))
         session = onnxruntime.InferenceSession(str(path), options, ['CPUExecutionProvider'])
 
     def run() -> Tensor:

@@ -10,9 +10,10 @@ from mmfer.apis import init_model
 from mmfer.datasets import SynthFER
 from mmfer.models.heads.calibration import Calibration
 from mmfer.models.heads.sngp_head import SNGPHead
-from mmfer.utils.checkpoint import write_checkpoint
+from mmfer.utils.checkpoint import load_checkpoint, write_checkpoint
 
 CLASSES = SynthFER.METAINFO['classes']
+BLOCK = 'backbone.stages.0.stages.0.0'  # the residual block of config_of, in exported files
 ABSTENTION = dict(threshold=1.2, wanted='most', accuracy=float('nan'), images=torch.zeros(3))
 
 
@@ -50,6 +51,16 @@ def write(config, path, calibrated=False, classes=CLASSES, abstention=None):
     meta = dict(dataset_meta=dict(classes=classes) if classes else {}, abstention=abstention)
     write_checkpoint(dict(state_dict=model.state_dict(), meta=meta), path)
     return path
+
+
+def spoil(checkpoint):
+    """One channel of a map inside the block becomes 10,000 times as large, the answers stay: 8 bits lose the others."""
+    content = load_checkpoint(checkpoint)
+    state = content['state_dict']
+    state['backbone.stages.0.0.residual.1.weight'][0] *= 1e4
+    state['backbone.stages.0.0.residual.3.weight'][:, 0] /= 1e4
+    write_checkpoint(content, checkpoint)
+    return checkpoint
 
 
 def answers(config, checkpoint, images):

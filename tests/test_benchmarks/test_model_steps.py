@@ -82,7 +82,7 @@ def test_inference_in_pytorch_and_in_onnxruntime():
     pytest.importorskip('onnx')
     pytest.importorskip('onnxruntime')
     config = load_config(CONFIGS / 'poster_var/synth.py')
-    settings = ['fp32', 'fp32+channels_last', 'fp32+onnx']
+    settings = ['fp32', 'fp32+channels_last', 'fp32+onnx', 'fp16+onnx', 'int8+onnx']
     result = benchmark_model(config, 'infer', settings=settings, parts=True, **SMALL)
     assert json.loads(json.dumps(result)) == result
     assert [(row['setting'], row['error']) for row in result['rows']] == [(text, None) for text in settings]
@@ -142,6 +142,7 @@ def test_the_recipe_counts_the_operations_of_the_original():
         ('tf32', 'for GPUs'),
         ('bf16+cudagraphs', 'for GPUs'),
         ('bf16+onnx', r'as fp32\+onnx'),
+        ('int8', r'as int8\+onnx'),
     ],
 )
 def test_settings_that_cannot_be(text, message):

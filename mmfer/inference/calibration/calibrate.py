@@ -18,14 +18,19 @@ from mmfer.datasets.config_classes import config_classes
 from mmfer.engine import FERRunner
 from mmfer.engine.resume.seeding import seeded_dataloader
 from mmfer.evaluation import functional
-from mmfer.inference.calibration.data import choose_data, list_images, refuse_test_images, refuse_training_images
+from mmfer.inference.calibration.data import (
+    choose_data,
+    list_images,
+    refuse_test_images,
+    refuse_training_images,
+    to_model_labels,
+)
 from mmfer.inference.calibration.scaling import fit_temperature, fit_vector
 from mmfer.inference.calibration.sets import describe_sets, fit_label_sets, votes_by_name
 from mmfer.models.build import init_model
 from mmfer.models.heads.base_head import entropy as head_entropy
 from mmfer.models.heads.calibration import PREFIX, Calibration, drop_calibration
 from mmfer.registry import DATASETS
-from mmfer.structures.expressions import class_indices, class_key
 from mmfer.utils.checkpoint import age, load_checkpoint, write_checkpoint
 from mmfer.utils.config_options import load_config
 from mmfer.utils.nesting import protocol_of
@@ -180,7 +185,7 @@ def calibrate(
     seed_of_data = (config.get('randomness') or {}).get('seed') or 0
     scores, target, votes = _predict(model, dict(loader, dataset=dataset), seed_of_data)
     theirs = dataset.metainfo.get('classes')
-    target = _to_model_labels(target, theirs, classes, scores.shape[1])
+    target = to_model_labels(target, theirs, classes, scores.shape[1])
     fit = _draw(target, holdout, seed) if holdout is not None else np.ones(len(target), bool)
 
     names = tuple(map(str, classes or range(scores.shape[1])))
@@ -259,23 +264,6 @@ def _predict(model: nn.Module, loader: dict, seed: int) -> tuple[np.ndarray, np.
                 votes.append(np.asarray(sample.votes))
     has_votes = len(votes) == len(labels)
     return torch.stack(scores).numpy(), np.array(labels), np.stack(votes) if has_votes else None
-
-
-def _to_model_labels(target: np.ndarray, theirs: Any, own: Any, num_classes: int) -> np.ndarray:
-    """Labels in the order of the model's classes."""
-    if not theirs or not own:
-        if target.max() >= num_classes:
-            raise ValueError(f'the data have label {target.max()}, the model {num_classes} classes')
-        return target
-    theirs, own = ([class_key(str(name)) for name in names] for names in (theirs, own))
-    lost = [name for i, name in enumerate(theirs) if name not in own and (target == i).any()]
-    if lost:
-        raise ValueError(
-            f'the data show {", ".join(lost)}, which the model does not have ({", ".join(own)}): leave these images '
-            'out, or let them count as something else, with the wrapper MapClasses in the config of the data'
-        )
-    indices = [-1 if index is None else index for index in class_indices(theirs, own)]
-    return np.array(indices)[target]
 
 
 def _draw(target: np.ndarray, share: float, seed: int) -> np.ndarray:

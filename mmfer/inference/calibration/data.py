@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.config import Config
@@ -13,6 +14,7 @@ from mmengine.registry import DefaultScope
 from mmfer.datasets.same_images import image_ids
 from mmfer.engine.evaluate import borrow_test_data
 from mmfer.registry import DATASETS
+from mmfer.structures.expressions import class_indices, class_key
 from mmfer.utils.config_options import load_config
 from mmfer.utils.nesting import leaves
 
@@ -92,3 +94,30 @@ def refuse_test_images(config: Config, ids: np.ndarray, allowed: bool, notes: li
             '  --cfg-options val_dataloader.dataset.split=val     where the data set has such a part, or\n'
             '  --allow-test      if the test on them is not to be believed. (mmfer explain calibration-images)'
         )
+
+
+def to_model_labels(target: np.ndarray, theirs: Any, own: Any, num_classes: int) -> np.ndarray:
+    """Labels (N,) of data in the order of the model's classes.
+
+    Args:
+        target: The labels.
+        theirs: Names of the classes of the data; None where they do not tell.
+        own: Names of the classes of the model, likewise.
+        num_classes: K, of the model.
+
+    Raises:
+        ValueError: If the data show a class that the model does not have.
+    """
+    if not theirs or not own:
+        if target.max() >= num_classes:
+            raise ValueError(f'the data have label {target.max()}, the model {num_classes} classes')
+        return target
+    theirs, own = ([class_key(str(name)) for name in names] for names in (theirs, own))
+    lost = [name for i, name in enumerate(theirs) if name not in own and (target == i).any()]
+    if lost:
+        raise ValueError(
+            f'the data show {", ".join(lost)}, which the model does not have ({", ".join(own)}): leave these images '
+            'out, or let them count as something else, with the wrapper MapClasses in the config of the data'
+        )
+    indices = [-1 if index is None else index for index in class_indices(theirs, own)]
+    return np.array(indices)[target]

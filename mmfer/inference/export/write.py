@@ -30,6 +30,8 @@ from .agreement import Batch, compare, make_batches
 from .describe import describe, to_json
 from .export_model import ExportModel
 from .operations import ExportableOperations
+from .precision import MAX_DROP, describe_comparison, lower_precision
+from .quantise import PRECISIONS
 
 OPSETS = range(17, 21)  # LayerNormalization came with 17; the exporter knows nothing beyond 20
 DESCRIPTION = 'mmfer.json'  # name of the description in a program's file
@@ -66,6 +68,8 @@ class ExportReport:
         held = f'sets for {100 * sets["coverage"]:g} % ({sets["method"]})' if sets else 'no sets'
         threshold = f'abstains above {abstention["threshold"]:.4f} nats' if abstention else 'no threshold to abstain'
         height, width = taken['size']
+        compared = self.description.get('comparison')
+        comparison = [describe_comparison(self.description['precision'], compared)] if compared else []
         return '\n'.join(
             (
                 table,
@@ -73,6 +77,7 @@ class ExportReport:
                 f'divided by {taken["std"]}',
                 f'gives {", ".join(self.outputs)}',
                 f'classes: {", ".join(self.description["classes"])}; {calibration}; {threshold}; {held}',
+                *comparison,
                 f'wrote {self.path} ({self.path.stat().st_size / 1e6:.1f} MB)',
             )
         )
@@ -88,11 +93,16 @@ def export_onnx(
     fast: bool = True,
     cfg_options: Mapping | None = None,
     card: Mapping[str, Any] | None = None,
+    precision: str = PRECISIONS[0],
+    data: str | Path | Config | None = None,
+    max_drop: float | None = None,
 ) -> ExportReport:
     """Write an ONNX file that :class:`OnnxClassifier` and any other runtime can use.
 
     It takes batches of any size. Before it is kept, onnxruntime has to agree with PyTorch to 1e-4 in all outputs, on
-    random numbers and on faces, for several sizes of the batch.
+    random numbers and on faces, for several sizes of the batch. A file in lower precision is made from the one that
+    agreed, and compared with it on validation images, see
+    :func:`mmfer.inference.export.precision.lower_precision`; inputs and outputs stay in float32.
 
     Args:
         config: Config file or object of the model.
@@ -104,19 +114,32 @@ def export_onnx(
         fast: Write PReLU in operations that onnxruntime computes faster on a CPU; the results are the same.
         cfg_options: Dotted names to values, set in the config.
         card: What else the file is to say of itself, in JSON's values: licence, training data, figures, limits.
+        precision: 'float32', 'float16', or 'int8', by static quantisation.
+        data: Config with training images, by which the ranges of int8 are set, and validation images, on which
+            float16 and int8 are compared with float32; by default ``config``.
+        max_drop: Percentage points by which the accuracy of float16 and int8 may fall, by default 0.3.
 
     Raises:
         ImportError: If onnx is not installed.
-        FileNotFoundError: If config, checkpoint or folder do not exist.
-        ValueError: If they do not fit, the model cannot be exported, or the file does not agree. Nothing is written.
+        FileNotFoundError: If config, checkpoint, folder or data do not exist.
+        ValueError: If they do not fit, the model cannot be exported, the file does not agree, or its accuracy falls too
+            far. Nothing is written.
     """
     out = _check_out(Path(out), '.onnx')
+    if precision not in PRECISIONS:
+        raise ValueError(f'precision={precision!r}: {", ".join(PRECISIONS)}')
+    if precision == 'float32' and not (data is None and max_drop is None):
+        raise ValueError('data and max_drop are of float16 and int8, which are compared with float32 (--precision)')
+    max_drop = MAX_DROP if max_drop is None else max_drop
+    if not 0 <= max_drop < 100:
+        raise ValueError(f'max_drop={max_drop}: percentage points from 0 on, below 100')
     require('onnx', 'mmfer[deploy]', 'exporting writes ONNX files by the package onnx')
     if opset not in OPSETS:
         raise ValueError(f'opset={opset}: {OPSETS[0]} to {OPSETS[-1]}')
-    model, description, batches = _prepare(config, checkpoint, classes, images, cfg_options)
+    config = load_config(config, cfg_options)
+    model, description, batches = _prepare(config, checkpoint, classes, images)
     exported = ExportModel(model, tuple(description['input']['size']), fast)
-    description['outputs'] = list(exported.output_names)
+    description.update(outputs=list(exported.output_names), precision='float32', comparison=None)
     if card is not None:
         description['card'] = dict(card)
 
@@ -126,8 +149,13 @@ def export_onnx(
     with whole_file(out) as part:
         write_onnx(exported, _example(description), part, opset)
         _add_description(part, description)
-        classifier = OnnxClassifier(part, threads=torch.get_num_threads())
+        threads = torch.get_num_threads()
+        classifier = OnnxClassifier(part, threads)
         checks = compare(model, run, batches, out, 'onnxruntime')
+        if precision != 'float32':
+            comparison = lower_precision(part, precision, config, data, max_drop, threads)
+            description.update(precision=precision, comparison=comparison)
+            _add_description(part, description)
     return ExportReport(out, description, exported.output_names, 'onnxruntime', checks)
 
 
@@ -145,7 +173,7 @@ def export_program(
     lies in the file as ``mmfer.json``. Arguments and errors are those of :func:`export_onnx`; ``out`` ends in ``.pt2``.
     """
     out = _check_out(Path(out), '.pt2')
-    model, description, batches = _prepare(config, checkpoint, classes, images, cfg_options)
+    model, description, batches = _prepare(load_config(config, cfg_options), checkpoint, classes, images)
     exported = ExportModel(model, tuple(description['input']['size']))
     description['outputs'] = list(exported.output_names)
     try:
@@ -213,14 +241,9 @@ def _check_out(out: Path, ending: str) -> Path:
 
 
 def _prepare(
-    config: str | Path | Config,
-    checkpoint: str | Path,
-    classes: Sequence[str] | None,
-    images: str | Path | None,
-    cfg_options: Mapping | None,
+    config: Config, checkpoint: str | Path, classes: Sequence[str] | None, images: str | Path | None
 ) -> tuple[nn.Module, dict[str, Any], list[Batch]]:
     """The model, its description and what it is tried on."""
-    config = load_config(config, cfg_options)
     model = init_model(config, checkpoint)
     if not hasattr(model.head, 'predictions'):
         raise ValueError(f'{type(model.head).__name__} cannot be exported: a head of mmfer (BaseHead) is needed')
