@@ -43,7 +43,8 @@ def init_model(
 
     Args:
         config: Config file or object, of which only ``model`` is used, or a name of :func:`mmfer.list_models`.
-        checkpoint: A checkpoint that mmfer trained or converted. None leaves random weights, with a warning.
+        checkpoint: A checkpoint that mmfer trained or converted, or the name of a shipped model. None leaves random
+            weights, with a warning.
         device: Where the model goes.
 
     Raises:
@@ -62,6 +63,8 @@ def init_model(
             stacklevel=2,
         )
     else:
+        if not Path(checkpoint).suffix:
+            checkpoint = shipped_file(str(checkpoint), '.safetensors') or checkpoint
         _check_is_there(Path(checkpoint), config.filename)
         content = load_checkpoint(checkpoint)
         state = find_state_dict(content)

@@ -53,3 +53,11 @@ def test_a_model_is_named_by_the_index_as_well():
         assert init_model('poster_var_synth').head.num_classes == 7
     with pytest.raises(ValueError, match="no model is named 'poster_var'"):
         init_model('poster_var')
+
+
+def test_a_shipped_model_is_named_as_checkpoint():
+    model = init_model('poster_var/ferplus_small_refit', 'poster_var_ferplus_small')
+    assert model.classes[:2] == ('neutral', 'happiness')
+    assert model.head.calibration is not None
+    with pytest.raises(FileNotFoundError, match='poster_var_nothing'):
+        init_model('poster_var/ferplus_small_refit', 'poster_var_nothing')
