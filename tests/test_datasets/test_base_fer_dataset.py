@@ -7,7 +7,6 @@ import pytest
 from torch.utils.data import DataLoader
 
 from mmfer.datasets import FER2013, RAFDB, FERDataset, FolderDataset, LoadImageFromFile, SynthFER
-from mmfer.datasets.base_fer_dataset import first_names
 from mmfer.engine.resume.seeding import SeededDataset
 from mmfer.engine.workers import SampleError
 from mmfer.registry import DATASETS
@@ -136,12 +135,6 @@ def test_votes_of_an_annotation_file(tmp_path):
         FERDataset(**write_list(tmp_path, voted))
 
 
-def test_empty_list_names_what_was_searched(tmp_path):
-    cfg = write_list(tmp_path, [])
-    with pytest.raises(ValueError, match=r'no samples found, searched .*list\.json'):
-        FERDataset(**cfg)
-
-
 def test_a_list_in_another_label_order_is_refused(tmp_path):
     class Fixed(FERDataset):
         METAINFO = dict(classes=CLASSES[::-1])
@@ -160,28 +153,6 @@ def test_annotation_files_that_cannot_be_read(tmp_path):
     (tmp_path / 'list.pkl').write_bytes(pickle.dumps(dict(metainfo={}, data_list=[])))
     with pytest.raises(ValueError, match=r'must be a \.json file'):
         FERDataset(ann_file=str(tmp_path / 'list.pkl'))
-
-
-@pytest.mark.parametrize(
-    ('score', 'problem'),
-    [
-        ([0.5, 0.5], r'shape \(2,\)'),
-        ([0.5, np.nan, 0.5], 'not finite'),
-        ([1.5, -0.5, 0], 'negative'),
-        ([0, 0, 0], 'all zero'),
-    ],
-)
-def test_bad_soft_labels(score, problem):
-    infos = [dict(gt_label=0, gt_score=np.array([1, 0, 0], np.float32)), dict(gt_label=0, gt_score=score)]
-    with pytest.raises(ValueError, match=f'1 bad labels: sample 1 .*{problem}'):
-        Loose(infos, split='train')
-
-
-def test_soft_labels_may_sum_to_less_than_one():
-    score = np.array([0.5, 0.2, 0], np.float32)
-    dataset = Loose([dict(gt_label=0, gt_score=score)], split='train', allow_empty_classes=True)
-    assert dataset[0]['gt_score'].dtype == np.float32
-    np.testing.assert_array_equal(dataset[0]['gt_score'], score)
 
 
 def test_problems_noted_while_reading_are_raised_with_the_rest():
@@ -257,11 +228,6 @@ def test_wrong_arguments():
             Loose([], split='train', indices=indices)
     with pytest.raises(ValueError, match="unreadable='ignore' must be 'error' or 'skip'"):
         Loose([], split='train', unreadable='ignore')
-
-
-def test_first_names():
-    assert first_names(['a', 'b']) == 'a, b'
-    assert first_names(list('abc'), limit=2) == 'a, b, ... (1 more)'
 
 
 def test_a_file_that_vanishes_is_named(tmp_path):

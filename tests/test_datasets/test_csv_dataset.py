@@ -246,13 +246,6 @@ def test_empty_tables_and_bad_rows(tmp_path):
         CSVDataset(make_table(tmp_path, ['a.png,sleepy'], 'path,label'))
 
 
-def test_missing_table(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r'list file not found.*metadata\.csv'):
-        CSVDataset(str(tmp_path))
-    with pytest.raises(FileNotFoundError, match=r'list file not found.*other\.csv'):
-        CSVDataset(str(tmp_path), 'other.csv', classes=['fear'])
-
-
 def test_failures(tmp_path):
     check_common_failures(CSVDataset, make_table(tmp_path / 'own'))
 

@@ -4,8 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.dataset import Compose, DefaultSampler, pseudo_collate
-from mmengine.registry import DefaultScope
+from mmengine.dataset import DefaultSampler, pseudo_collate
 from mmengine.runner import Runner
 
 from mmfer.datasets import ColorJitter, FolderDataset, LoadImageFromFile, PackInputs
@@ -56,19 +55,6 @@ def test_batches(root, workers):
             assert data_sample.ori_shape != (32, 32)
             paths.append(data_sample.img_path)
     assert len(set(paths)) == 12
-
-
-def test_seed_reproduces_batches_in_workers(root):
-    runs = [[torch.stack(batch['inputs']) for batch in loader(root, 2, collate=pseudo_collate)] for _ in range(2)]
-    assert all(torch.equal(a, b) for a, b in zip(*runs))
-
-
-def test_names_resolve_in_the_scope_of_mmfer(root):
-    names = [step['type'] if isinstance(step['type'], str) else step['type'].__name__ for step in TRAIN]
-    with DefaultScope.overwrite_default_scope('mmfer'):
-        pipeline = Compose([dict(step, type=name) for step, name in zip(TRAIN, names)])
-    assert isinstance(pipeline.transforms[0], LoadImageFromFile)
-    assert isinstance(pipeline.transforms[-1], PackInputs)
 
 
 def test_corrupt_image_is_named(root):

@@ -34,15 +34,6 @@ def test_weights_are_the_inverse_of_the_class_size(synth):
     assert (abs(times - expected) < 5 * np.sqrt(expected)).all()
 
 
-def test_follows_from_seed_and_epoch_alone(synth):
-    sampler = ImbalancedSampler(synth, seed=3)
-    first = drawn(sampler, 0)
-    assert first != drawn(sampler, 1)
-    assert drawn(sampler, 0) == first
-    assert drawn(ImbalancedSampler(synth, seed=3), 7) == drawn(sampler, 7)
-    assert drawn(ImbalancedSampler(synth, seed=4), 0) != first
-
-
 @pytest.mark.parametrize('number', [0, 1.5])
 def test_wrong_arguments(synth, number):
     with pytest.raises(ValueError, match=f'ImbalancedSampler: num_samples={number!r}'):

@@ -64,11 +64,6 @@ def test_the_image_s_own_size_is_left_alone():
     np.testing.assert_array_equal(ImageRandomCrop(24)(dict(img=img))['img'], img)
 
 
-def test_flipped_view():
-    img = image((30, 25))
-    np.testing.assert_array_equal(ImageCenterCrop(20)(dict(img=img[:, ::-1]))['img'], img[5:25, 22:2:-1])
-
-
 def test_images_that_are_too_small_are_named():
     with pytest.raises(ValueError, match=r'size=\(24, 24\) is larger than .*\(20, 30\): a\.jpg; resize it first'):
         ImageRandomCrop(24)(dict(img=image((20, 30)), img_path='a.jpg'))
@@ -84,8 +79,3 @@ def test_arguments_out_of_bounds(kwargs):
 def test_arguments_of_a_wrong_type(kwargs):
     with pytest.raises(TypeError, match=f'ImageRandomCrop: {list(kwargs)[-1]}='):
         ImageRandomCrop(**kwargs)
-
-
-def test_center_crop_names_its_argument():
-    with pytest.raises(ValueError, match='ImageCenterCrop: size='):
-        ImageCenterCrop((0, 4))
