@@ -26,7 +26,6 @@ def synth(_synth):
     [
         ('load_form', 'nothing reads load_form. The nearest is load_from$'),
         ('optim_wraper.optimizer.lr', 'The nearest is optim_wrapper.optimizer.lr$'),
-        ('randomnes.seed', 'The nearest is randomness.seed$'),
         ('optim_wrapper.paramwise_cfg.custom_keys.head.lr_mul', 'custom_keys.head.lr_mult$'),
         ('optim_wrapper.clip_grad.maxnorm', 'The nearest is optim_wrapper.clip_grad.max_norm$'),
         ('lr', 'The nearest is optim_wrapper.optimizer.lr$'),
@@ -34,9 +33,6 @@ def synth(_synth):
         ('model.hed.num_classes', 'nothing reads hed in model. The nearest is model.head.num_classes$'),
         ('model.head.temperature_of_what', 'nothing reads temperature_of_what in model.head'),
         ('env_cfg.mp_cfg.opencv_threads', 'The nearest is env_cfg.mp_cfg.opencv_num_threads$'),
-        ('optim_wrapper.paramwise_cfg.norm_deca_mult', 'The nearest is .*paramwise_cfg.norm_decay_mult$'),
-        ('default_hooks.checkpoints.interval', 'The nearest is default_hooks.checkpoint.interval$'),
-        ('param_scheduler.0.total_step', 'The nearest is param_scheduler.0.total_steps$'),
         ('train_dataloader.dataset.num_sampels', 'The nearest is train_dataloader.dataset.num_samples$'),
         ('data_preprocessor.mean', 'Set model.data_preprocessor.mean$'),
         ('launcher', '--launcher'),
