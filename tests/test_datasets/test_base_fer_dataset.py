@@ -4,21 +4,11 @@ import pickle
 import cv2
 import numpy as np
 import pytest
-from torch.utils.data import DataLoader
 
-from mmfer.datasets import FER2013, RAFDB, FERDataset, FolderDataset, LoadImageFromFile, SynthFER
-from mmfer.engine.resume.seeding import SeededDataset
-from mmfer.engine.workers import SampleError
+from mmfer.datasets import FER2013, RAFDB, FERDataset, FolderDataset, SynthFER
 from mmfer.registry import DATASETS
 
 CLASSES = ('neutral', 'happiness', 'anger')
-
-
-READERS = {
-    name: cls
-    for name, cls in DATASETS.module_dict.items()
-    if issubclass(cls, FERDataset) and name != 'ConcatDataset'  # which reads no files
-}
 
 
 def write_list(root, samples, files=None):
@@ -230,13 +220,6 @@ def test_wrong_arguments():
         Loose([], split='train', unreadable='ignore')
 
 
-def test_a_file_that_vanishes_is_named(tmp_path):
-    dataset = FERDataset(**write_list(tmp_path, samples(0, 1, 2)), pipeline=[LoadImageFromFile()])
-    (tmp_path / 'imgs' / '2.png').unlink()
-    with pytest.raises(SampleError, match=r'No such file or directory: .*imgs/2\.png'):
-        list(DataLoader(SeededDataset(dataset), batch_size=1, num_workers=1, collate_fn=list))
-
-
 def test_a_broken_link_is_a_missing_file(tmp_path):
     cfg = write_list(tmp_path, samples(0, 1, 2))
     (tmp_path / 'imgs' / '1.png').rename(tmp_path / 'moved.png')
@@ -245,14 +228,3 @@ def test_a_broken_link_is_a_missing_file(tmp_path):
     (tmp_path / 'moved.png').unlink()
     with pytest.raises(FileNotFoundError, match=r'1 image files that do not exist: .*1\.png'):
         FERDataset(**cfg)
-
-
-@pytest.mark.parametrize('name', sorted(READERS))
-def test_options_of_the_base_class_reach_it_from_every_data_set(name):
-    cls = READERS[name]
-    own = dict(data_root='absent') if cls is not SynthFER else {}
-    if cls.__name__ in ('FolderDataset', 'CSVDataset'):
-        own['classes'] = ('fear', 'anger')
-    options = dict(lazy_init=True, validate=False, unreadable='skip', indices=[0], test_mode=True, max_refetch=3)
-    for allowed in (True, False):
-        assert cls(**own, **options, allow_empty_classes=allowed).allow_empty_classes is allowed

@@ -34,15 +34,6 @@ def assert_same_samples(a, b):
             assert same, key
 
 
-def test_one_tensor_of_images_and_the_samples_as_they_are():
-    packed = samples()
-    batch = stack_images(packed)
-    assert torch.equal(batch['inputs'], torch.stack([sample['inputs'] for sample in packed]))
-    assert batch['inputs'].dtype == torch.uint8
-    assert batch['inputs'].is_contiguous()
-    assert all(sample is other['data_samples'] for sample, other in zip(batch['data_samples'], packed))
-
-
 def test_samples_are_sent_whole():
     batch = stack_images(samples())
     sent = pickle.loads(pickle.dumps(batch))

@@ -1,4 +1,3 @@
-import tarfile
 from pathlib import Path
 
 import cv2
@@ -7,7 +6,6 @@ import pytest
 
 from mmfer.datasets import FER2013, LoadImageFromFile
 
-ARCHIVE = Path(__file__).resolve().parents[2].parent / 'shared' / 'data' / 'fer2013.tar.gz'
 FOLDERS = ('angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral')
 IMAGES = np.random.RandomState(0).randint(0, 256, (9, 48, 48), dtype=np.uint8)
 USAGES = ['Training'] * 7 + ['PublicTest', 'PrivateTest']
@@ -121,20 +119,3 @@ def test_missing_sources(tmp_path):
         assert path in str(error.value).splitlines()[0]
         assert 'data_root/fer2013.csv' in str(error.value)
         assert 'kaggle.com' in str(error.value)
-
-
-@pytest.mark.skipif(not ARCHIVE.is_file(), reason='needs the real faces in ../shared/data')
-def test_some_real_faces(tmp_path):
-    with tarfile.open(ARCHIVE) as archive:
-        for i, member in enumerate(archive):
-            if i >= 200:
-                break
-            if member.isfile():
-                path = tmp_path / member.name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(archive.extractfile(member).read())
-    dataset = FER2013(str(tmp_path / 'fer2013'))
-    assert len(dataset) == sum(dataset.class_counts().values()) > 150
-    for info in dataset:
-        assert LoadImageFromFile()(info)['ori_shape'] == (48, 48)
-        assert FOLDERS[info['gt_label']] == Path(info['img_path']).parent.name

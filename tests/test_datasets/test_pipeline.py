@@ -55,9 +55,3 @@ def test_batches(root, workers):
             assert data_sample.ori_shape != (32, 32)
             paths.append(data_sample.img_path)
     assert len(set(paths)) == 12
-
-
-def test_corrupt_image_is_named(root):
-    (root / 'sad' / '2.jpg').write_bytes(b'\xff\xd8 nothing more')
-    with pytest.raises(ValueError, match=r'sad/2\.jpg'):
-        list(loader(root, 2))

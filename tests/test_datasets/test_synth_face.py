@@ -10,7 +10,7 @@ from mmfer.datasets.synth import (
     render_face,
     sample_appearance,
 )
-from mmfer.datasets.synth.annotators import label_distribution, majority, sample_intensities
+from mmfer.datasets.synth.annotators import label_distribution, majority
 from mmfer.datasets.synth.appearance import OCCLUSIONS, STYLES
 from mmfer.datasets.synth.sheet import choose_faces, face_sheet
 
@@ -114,18 +114,6 @@ def test_occlusions_hide_something(kind):
     )
     share = (np.abs(free.astype(int) - hidden).max(axis=2) > 20).mean()
     assert 0.01 < share < 0.5
-
-
-@pytest.mark.parametrize('num_classes', [7, 8])
-def test_intensities(num_classes):
-    rng = np.random.default_rng(0)
-    drawn = np.stack([sample_intensities(rng, num_classes) for _ in range(1500)])
-    assert drawn.min() >= 0
-    assert drawn.max() <= 1
-    shown = (drawn[:, 1:] > 0).sum(axis=1)
-    assert set(shown) == {0, 1, 2}
-    assert (drawn[:, 1:].max(axis=1)[shown == 1] > 0.75).any()
-    assert np.allclose(drawn[:, 0], np.maximum(0, 1 - drawn[:, 1:].sum(axis=1)), atol=1e-6)
 
 
 def test_label_distribution_and_majority():

@@ -154,16 +154,6 @@ def test_faces_stay_in_memory_where_the_disk_cannot_keep_them(tmp_path, monkeypa
         SynthFER(cache='disc')
 
 
-def test_labels_are_drawn_without_rendering(monkeypatch):
-    def fail(*args):
-        raise AssertionError('rendered')
-
-    monkeypatch.setattr('mmfer.datasets.synth_fer.render_face', fail)
-    dataset = SynthFER(num_samples=50)
-    dataset.get_gt_labels()
-    assert dataset.metainfo['observer_accuracy'] > 0
-
-
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [

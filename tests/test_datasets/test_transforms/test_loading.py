@@ -5,7 +5,7 @@ from PIL import Image
 
 from mmfer.datasets import LoadImageFromFile
 from mmfer.registry import TRANSFORMS
-from mmfer.utils.images import bit_depth, read_image
+from mmfer.utils.images import read_image
 
 IMG = np.random.RandomState(0).randint(0, 256, (6, 8, 3), dtype=np.uint8)
 
@@ -39,11 +39,6 @@ def test_files_that_use_all_16_bits_are_read_as_opencv_does(tmp_path, suffix):
     np.testing.assert_array_equal(read_image(path), cv2.imread(path))
 
 
-@pytest.mark.parametrize(('largest', 'bits'), [(0, 8), (255, 8), (256, 10), (1800, 12), (4096, 14), (16384, 16)])
-def test_bit_depth(largest, bits):
-    assert bit_depth(np.array([[0, largest]], np.uint16)) == bits
-
-
 @pytest.mark.parametrize('shape', [(5, 4), (5, 4, 1), (5, 4, 3)])
 def test_images_in_memory(shape):
     img = np.full(shape, 7, np.uint8)
@@ -59,17 +54,6 @@ def test_images_in_memory(shape):
 def test_wrong_arrays_in_memory_name_the_sample(img):
     with pytest.raises(ValueError, match='sample 12: img must be uint8'):
         LoadImageFromFile()(dict(img=img, sample_idx=12))
-
-
-def test_errors_name_the_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r'absent\.png'):
-        read_image(str(tmp_path / 'absent.png'))
-    (tmp_path / 'empty.jpg').touch()
-    with pytest.raises(ValueError, match=r'empty image file: .*empty\.jpg'):
-        read_image(str(tmp_path / 'empty.jpg'))
-    (tmp_path / 'text.jpg').write_text('<html>not found</html>')
-    with pytest.raises(ValueError, match=r'cannot decode .*text\.jpg'):
-        read_image(str(tmp_path / 'text.jpg'))
 
 
 def encoded(suffix, *params, size=48):

@@ -79,13 +79,6 @@ def test_probability(p):
     assert share == p if p in (0, 1) else abs(share - p) < 0.04
 
 
-def test_any_colour(monkeypatch):
-    for value, color in ((7, (7, 7, 7)), ([1, 2, 3], (1, 2, 3))):
-        erasing = ImageRandomErasing(p=1, value=value)
-        monkeypatch.setattr(erasing, '_draw', lambda height, width: (2, 3, 4, 5))
-        assert (erasing(dict(img=image()))['img'][2:6, 3:8] == color).all()
-
-
 def test_noise_is_standard_normal_within_8_bits(monkeypatch):
     erasing, img = ImageRandomErasing(p=1, value='random'), image((120, 120))
     monkeypatch.setattr(erasing, '_draw', lambda height, width: (10, 10, 100, 100))

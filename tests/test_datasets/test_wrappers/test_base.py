@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmfer.datasets import FERDataset, SynthFER
+from mmfer.datasets import SynthFER
 from mmfer.datasets.wrappers import DatasetWrapper, NoisyLabels
 from mmfer.registry import DATASETS
 
@@ -105,22 +105,6 @@ def test_wrappers_nest_in_any_order():
     assert len(other) == 14
     assert other.protocol.index('noise') < other.protocol.index('of each class') < other.protocol.index('fold')
     assert other.class_counts() == dict.fromkeys(other.classes, 2)
-
-
-def test_unreadable_images_are_passed_on(tmp_path):
-    class WithSkipped(FERDataset):
-        METAINFO = dict(classes=('neutral', 'anger'))
-
-        def load_data_list(self):
-            self.skipped.append('bad.png')
-            return [dict(gt_label=i % 2) for i in range(20)]
-
-    inner = WithSkipped(lazy_init=True)
-    dataset = Reverse(inner)
-    assert dataset.skipped == ['bad.png']
-    assert len(inner) == 20
-    assert inner.skipped == ['bad.png']
-    assert '1 unreadable' in dataset.protocol
 
 
 @pytest.mark.parametrize('dataset', [[1, 2], dict(type='RepeatDataset', dataset=dict(SYNTH, _scope_='mmfer'), times=2)])

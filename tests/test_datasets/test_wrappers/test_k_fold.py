@@ -79,10 +79,6 @@ def test_folds_follow_from_the_seed():
     assert sample_folds(labels, 4).tolist() == sample_folds(labels, 4).tolist()
 
 
-def test_lazy_protocol_names_what_is_known():
-    assert KFold(People(crowd(20)), 0, lazy_init=True).protocol == 'People, 10-fold, fold 0, train part'
-
-
 def test_too_few_subjects_or_samples():
     with pytest.raises(ValueError, match='9 subjects cannot be split into num_folds=10'):
         KFold(People(crowd(9) + [('S000', 0), ('S000', 1), ('S000', 2)]), 0)

@@ -4,7 +4,7 @@ import pytest
 
 from mmfer.datasets import RAFDB, FERDataset, FolderDataset
 from mmfer.datasets.wrappers import ListSubset
-from mmfer.datasets.wrappers.list_subset import RAN_LISTS, name_parts, read_names
+from mmfer.datasets.wrappers.list_subset import RAN_LISTS, read_names
 
 HASHES = [f'{i:056x}' for i in range(6)]
 
@@ -133,12 +133,6 @@ def test_names_more_than_once(raf, subset, tmp_path):
     assert [info['sample_idx'] for info in map(kept.get_data_info, range(3))] == [0, 1, 2]
 
 
-def test_all_problems_in_one_error(subset):
-    dataset = Paths(['a/0.png', 'b/0.png', 'a/1.png'])
-    with pytest.raises(ValueError, match=r'(?s)1 names that are not.*1 names that fit several.*2 names of samples'):
-        subset(dataset, ['7', '0', '1', '1'])
-
-
 def test_bad_lists(raf, subset, tmp_path):
     with pytest.raises(ValueError, match=r'the list .*list\.txt is empty'):
         subset(raf, ['', '# nothing'])
@@ -152,9 +146,3 @@ def test_bad_lists(raf, subset, tmp_path):
 def test_windows_line_ends_and_bom(tmp_path):
     (tmp_path / 'list.txt').write_bytes(b'\xef\xbb\xbftest_1 3 4\r\n\r\nb.jpg,2\r\n')
     assert read_names(str(tmp_path / 'list.txt')) == ['test_1', 'b.jpg']
-
-
-def test_name_parts():
-    assert name_parts('a\\b/c_aligned.JPG') == ['a', 'b', 'c']
-    assert name_parts('person.01') == ['person.01']
-    assert name_parts('./x/y/') == ['x', 'y']

@@ -5,7 +5,7 @@ import pytest
 
 from mmfer.datasets import RAFDB, FERDataset, SynthFER
 from mmfer.datasets.wrappers import FewPerClass, NoisyLabels
-from mmfer.datasets.wrappers.noisy_labels import flip_evenly, largest_remainder
+from mmfer.datasets.wrappers.noisy_labels import flip_evenly
 
 REAL_LIST = Path(__file__).resolve().parents[3].parent / 'shared' / 'data' / 'rafdb_list_patition_label.txt'
 CLASSES = ('surprise', 'fear', 'anger')
@@ -98,11 +98,6 @@ def test_rate_is_named_and_logged(uneven, monkeypatch):
     assert NoisyLabels(uneven, 0.1, lazy_init=True).protocol == 'Labels, 10 % symmetric label noise (seed 0)'
 
 
-def test_published_total_stays():
-    assert NoisyLabels(Labels(np.repeat([0, 1, 2], [50, 30, 20])), 0.2).published_counts() == 100
-    assert NoisyLabels(SynthFER(num_samples=20), 0.2).published_counts() is None
-
-
 def test_transitions_by_name(uneven):
     transitions = {'fear': {'Surprised': 0.3}, 'anger': {'fear': 0.1, 'surprise': 0.05}}
     dataset = NoisyLabels(uneven, kind='asymmetric', transitions=transitions)
@@ -128,16 +123,6 @@ def test_transition_matrix_scaled_to_a_rate(uneven):
     assert '10.5 % class-dependent' in scaled.protocol
     with pytest.raises(ValueError, match=r'rate=0.5 is beyond the 0.420'):
         NoisyLabels(uneven, 0.5, kind='asymmetric', transitions=matrix)
-
-
-def test_largest_remainder():
-    rng = np.random.default_rng(0)
-    for _ in range(50):
-        quotas = rng.random(7) * 20
-        whole = largest_remainder(quotas)
-        assert whole.sum() == np.floor(quotas.sum() + 0.5)
-        assert (np.abs(whole - quotas) < 1).all()
-    assert largest_remainder(np.array([0.2 * 15, 0.2 * 5])).tolist() == [3, 1]
 
 
 @pytest.mark.parametrize(
