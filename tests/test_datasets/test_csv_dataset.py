@@ -13,10 +13,10 @@ ROWS = [
 ]
 
 
-def make_table(root, rows=ROWS, header='path,label,split,fold,subject', name='metadata.csv', files='abcdefgh'):
+def make_table(root, rows=ROWS, header='path,label,split,fold,subject'):
     root.mkdir(parents=True, exist_ok=True)
-    (root / name).write_text('\n'.join([header, *rows]) + '\n')
-    for stem in files:
+    (root / 'metadata.csv').write_text('\n'.join([header, *rows]) + '\n')
+    for stem in 'abcdefgh':
         write_image(root / f'{stem}.png')
     return str(root)
 

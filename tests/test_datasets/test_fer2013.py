@@ -15,16 +15,16 @@ def text(img):
     return ' '.join(map(str, np.ravel(img)))
 
 
-def write_csv(path, rows=None, header='emotion,pixels,Usage'):
+def write_csv(path, rows=None):
     if rows is None:
         rows = [f'{i % 7},{text(img)},{usage}' for i, (img, usage) in enumerate(zip(IMAGES, USAGES))]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text('\n'.join([header, *rows]) + '\n')
+    path.write_text('\n'.join(['emotion,pixels,Usage', *rows]) + '\n')
     return str(path)
 
 
-def make_folders(root, split, folders=FOLDERS):
-    for folder in folders:
+def make_folders(root, split):
+    for folder in FOLDERS:
         (root / split / folder).mkdir(parents=True)
         for i in range(2):
             cv2.imwrite(str(root / split / folder / f'{i:05d}.jpg'), np.full((48, 48), 100, np.uint8))

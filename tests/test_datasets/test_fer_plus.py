@@ -29,17 +29,17 @@ def list_rows():
     return [*rows, f'PublicTest,fer0000017.png,{votes_text(10)}']
 
 
-def write_list(root, rows=None, header=HEADER):
+def write_list(root, rows=None):
     root.mkdir(parents=True, exist_ok=True)
     path = root / 'fer2013new.csv'
-    path.write_text('\n'.join([header, *(list_rows() if rows is None else rows)]) + '\n')
+    path.write_text('\n'.join([HEADER, *(list_rows() if rows is None else rows)]) + '\n')
     return str(path)
 
 
-def write_pixels(root, usages=None, name='fer2013.csv', images=IMAGES, header='emotion,pixels,Usage'):
+def write_pixels(root, usages=None):
     usages = [row.split(',')[0] for row in list_rows()] if usages is None else usages
-    rows = [f'0,{" ".join(map(str, np.ravel(img)))},{usage}' for img, usage in zip(images, usages)]
-    (root / name).write_text('\n'.join([header, *rows]) + '\n')
+    rows = [f'0,{" ".join(map(str, np.ravel(img)))},{usage}' for img, usage in zip(IMAGES, usages)]
+    (root / 'fer2013.csv').write_text('\n'.join(['emotion,pixels,Usage', *rows]) + '\n')
     return str(root)
 
 

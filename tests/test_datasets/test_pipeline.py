@@ -19,34 +19,23 @@ TRAIN = [
 ]
 
 
-@pytest.fixture
-def root(tmp_path):
+@pytest.mark.parametrize('workers', [0, 2])
+def test_batches(tmp_path, workers):
     rng = np.random.RandomState(0)
     for folder in ('happy', 'sad', 'neutral'):
         (tmp_path / folder).mkdir()
         for i in range(4):
             size = rng.randint(20, 60, 2)
             cv2.imwrite(str(tmp_path / folder / f'{i}.jpg'), rng.randint(0, 256, (*size, 3), dtype=np.uint8))
-    return tmp_path
-
-
-def loader(root, workers, seed=0, pipeline=TRAIN, collate=pseudo_collate):
-    return Runner.build_dataloader(
-        dict(
-            batch_size=5,
-            num_workers=workers,
-            dataset=dict(type=FolderDataset, data_root=str(root), pipeline=pipeline),
-            sampler=dict(type=DefaultSampler, shuffle=True, seed=seed),
-            collate_fn=dict(type=collate),
-        ),
-        seed=seed,
+    settings = dict(
+        batch_size=5,
+        num_workers=workers,
+        dataset=dict(type=FolderDataset, data_root=str(tmp_path), pipeline=TRAIN),
+        sampler=dict(type=DefaultSampler, shuffle=True, seed=0),
+        collate_fn=dict(type=pseudo_collate),
     )
-
-
-@pytest.mark.parametrize('workers', [0, 2])
-def test_batches(root, workers):
     paths = []
-    for batch in loader(root, workers):
+    for batch in Runner.build_dataloader(settings, seed=0):
         assert all(img.dtype == torch.uint8 and img.shape == (3, 32, 32) for img in batch['inputs'])
         for data_sample in batch['data_samples']:
             name = ('neutral', 'happiness', 'sadness')[int(data_sample.gt_label)]

@@ -22,9 +22,9 @@ from mmfer.datasets.verify import (
 CLASSES = ('happiness', 'sadness')
 
 
-def picture(seed, size=64):
+def picture(seed):
     noise = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    return cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC)
+    return cv2.resize(noise, (64, 64), interpolation=cv2.INTER_CUBIC)
 
 
 def write(path, img, *params):

@@ -9,7 +9,6 @@ from mmfer.datasets.affect_net import AffectNet
 from mmfer.datasets.prepare import prepare
 from mmfer.faces.cropping import CropFace
 
-HEADER = 'subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,valence,arousal'
 IMAGES = 'Manually_Annotated/Manually_Annotated_Images'
 
 
