@@ -244,6 +244,13 @@ def test_failures(tmp_path):
     check_common_failures(CSVDataset, make_table(tmp_path / 'own'))
 
 
+def test_lazy_init_with_classes_looks_at_nothing(tmp_path):
+    dataset = CSVDataset(str(tmp_path / 'absent'), classes=['happy'], lazy_init=True)
+    assert dataset.classes == ('happiness',)
+    with pytest.raises(FileNotFoundError):
+        dataset.full_init()
+
+
 def test_wrong_arguments(tmp_path):
     root = make_table(tmp_path)
     for option in ('classes', 'vote_columns', 'folds', 'exclude_folds', 'box_columns'):

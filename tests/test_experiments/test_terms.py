@@ -40,6 +40,11 @@ def test_what_is_not_recorded_is_unknown():
     assert 'of b' in check_terms({('a', 0): finished(), ('b', 0): old})[1][0]
 
 
+def test_one_run_has_nothing_to_differ_from():
+    assert check_terms({('a', 0): finished()}) == ([], [])
+    assert check_terms({('a', 0): finished(), ('b', 1): finished(backbone='c')}) == ([], [])
+
+
 def test_models_without_a_neck():
     assert run_facts(finished(neck=None))['initial neck'] == 'none'
     assert check_terms({(m, 0): finished(neck=None) for m in 'ab'})[1] == []

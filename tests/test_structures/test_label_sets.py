@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmfer.structures.label_sets import check_sets, find_sets, name_set, set_scores
+from mmfer.structures.label_sets import check_sets, find_sets, name_set, set_scores, set_words
 
 PROBS = np.array([[0.1, 0.5, 0.05, 0.35], [0.97, 0.01, 0.02, 0.0]])
 
@@ -45,6 +45,12 @@ def test_names_come_by_their_probability():
     assert name_set(PROBS[0], 'abcd', sets) == ('b', 'd')
     assert name_set(PROBS[1], 'abcd', sets) == ('a',)
     assert name_set(PROBS[0], 'abcd', dict(sets, threshold=[0.86, 0, 0, 0.1])) == ('b', 'a')  # a threshold a class
+
+
+def test_words():
+    assert set_words(('a', 'b', 'c'), 4) == 'a, b or c'
+    assert set_words(('a',), 4) == 'a'
+    assert set_words(tuple('abcd'), 4) == 'any expression'
 
 
 @pytest.mark.parametrize(
