@@ -292,12 +292,7 @@ class FERDataset(BaseDataset):
 
     def parse_data_info(self, raw_data_info: dict) -> dict:
         """An entry of an annotation file with the image's path below its folder."""
-        folder, path = self.img_prefix, raw_data_info['img_path']
-        if not folder or path.startswith('/') or os.sep != '/':
-            path = os.path.join(folder, path)
-        else:  # the same, in a fifth of the time; so are addresses joined
-            path = folder + path if folder.endswith('/') else f'{folder}/{path}'
-        raw_data_info['img_path'] = path
+        raw_data_info['img_path'] = os.path.join(self.img_prefix, raw_data_info['img_path'])
         return raw_data_info
 
     def load_data_list(self) -> list:

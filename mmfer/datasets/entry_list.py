@@ -63,13 +63,10 @@ def missing_files(paths: Sequence) -> list:
     listings: dict = {}
     missing = []
     for path in paths:
-        folder, _, name = path.rpartition('/')
-        if not folder or os.sep != '/':
-            folder, name = os.path.split(path)
-        names = listings.get(folder)
-        if names is None:
-            names = listings[folder] = _listing(folder)
-        if name not in names and not is_remote(folder):
+        folder, name = os.path.split(path)
+        if folder not in listings:
+            listings[folder] = _listing(folder)
+        if name not in listings[folder] and not is_remote(folder):
             missing.append(path)
     return missing
 

@@ -60,7 +60,6 @@ def run_jobs(
     slots: int,
     environment: Callable[[int], Mapping[str, str]],
     told: Callable[[Job], object],
-    inherited: Sequence[int] = (),
 ) -> int:
     """Run jobs, several at a time. One that fails does not keep the others from running.
 
@@ -71,7 +70,6 @@ def run_jobs(
         slots: How many run at a time.
         environment: Gives the environment of the processes in a slot, from its number.
         told: Called whenever a step begins and when a job has ended.
-        inherited: Open files that the processes hold, too.
 
     Returns:
         Number of the signal that stopped them, else 0.
@@ -91,7 +89,7 @@ def run_jobs(
             job.step, job.state = job.steps.pop(0), 'running'
             args = [str(arg) for arg in job.step.args()]
             told(job)
-            process = _start(args, job.step.log, environment(slot), inherited)
+            process = _start(args, job.step.log, environment(slot))
         except (OSError, ValueError) as error:
             job.state, job.detail = 'failed', str(error)
             told(job)
@@ -127,16 +125,15 @@ def run_jobs(
     return received[0] if received else 0
 
 
-def _start(args: list[str], log: Path | None, env: Mapping[str, str], inherited: Sequence[int]) -> subprocess.Popen:
-    options = dict(env=dict(env), pass_fds=tuple(inherited))
+def _start(args: list[str], log: Path | None, env: Mapping[str, str]) -> subprocess.Popen:
     if log is None:
         print(shlex.join(args), flush=True)
-        return subprocess.Popen(args, **options)
+        return subprocess.Popen(args, env=dict(env))
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, 'a', encoding='utf-8') as file:
         file.write(f'$ {shlex.join(args)}\n')
         file.flush()
-        return subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, **options)
+        return subprocess.Popen(args, env=dict(env), stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
 
 
 def _hand_on(process: subprocess.Popen, number: int) -> None:

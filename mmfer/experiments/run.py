@@ -112,14 +112,14 @@ def compare_methods(
     if output.reference not in (None, *names):
         raise ValueError(f'reference={output.reference}: the methods are {", ".join(names)}')
     tasks.sort(key=lambda task: seeds.index(task.seed))
-    with sole_run(output.folder / 'comparison.lock') as lock:
+    with sole_run(output.folder / 'comparison.lock'):
         refuse_changed([task.inspect() for task in tasks], 'or set the options as they were')
         write_configs(methods)
 
         def summarise() -> None:
             write_summary(output.folder, tasks, output.called)
 
-        number = run_tasks(tasks, jobs, output.say, lock, summarise)
+        number = run_tasks(tasks, jobs, output.say, summarise)
         summarise()
         dirs = [task.folder for task in tasks if (task.folder / PREDICTIONS).is_file()]
         return _finish(tasks, number, dirs, output)

@@ -175,7 +175,6 @@ def run_tasks(
     tasks: Sequence[Task],
     slots: int = 1,
     say: Say = say_now,
-    inherited: Sequence[int] = (),
     ended: Callable[[], Any] = lambda: None,
     **options: Any,
 ) -> int:
@@ -187,7 +186,6 @@ def run_tasks(
         tasks: Inspected already; afterwards their states say what came of it.
         slots: Runs at a time.
         say: Prints a line.
-        inherited: Open files that the processes hold, too.
         ended: Called whenever a task has ended.
         options: Of :meth:`Task.steps`.
 
@@ -232,7 +230,7 @@ def run_tasks(
         ended()
 
     jobs = [Job(task, task.steps(**options)) for task in todo]
-    return run_jobs(jobs, slots, lambda slot: environments[slot], told, inherited)
+    return run_jobs(jobs, slots, lambda slot: environments[slot], told)
 
 
 def headline(metrics: Mapping[str, Any]) -> str:

@@ -83,10 +83,10 @@ def train_seeds(
     def write() -> None:
         write_seeds(work_dir, tasks)
 
-    with sole_run(Path(work_dir, 'seeds.lock')) as lock:
+    with sole_run(Path(work_dir, 'seeds.lock')):
         if not resume:
             refuse_changed([task.inspect() for task in tasks], REMEDY)
-        number = run_tasks(tasks, say=say, inherited=lock, ended=write, words=words, resume=resume, log=False)
+        number = run_tasks(tasks, say=say, ended=write, words=words, resume=resume, log=False)
         write()
     return 128 + number if number else int(any(task.state != 'complete' for task in tasks))
 

@@ -37,13 +37,13 @@ class InUseError(ValueError):
     def __init__(self, path: Path, holder: str) -> None:
         self.holder = holder
         super().__init__(
-            f'{path.parent} is in use: {path.name} is held by {holder}, or by what it started. Wait for it or end '
-            'it, or choose another folder (--work-dir).'
+            f'{path.parent} is in use: {path.name} is held by {holder}. Wait for it or end it, or choose another '
+            'folder (--work-dir).'
         )
 
 
 @contextmanager
-def sole_run(path: str | Path, wait: bool = False) -> Iterator[tuple[int, ...]]:
+def sole_run(path: str | Path, wait: bool = False) -> Iterator[bool]:
     """Keep the folder of ``path`` to this run until the block ends: others that name the same file are refused.
 
     The lock is one of the system, which drops it when its holder ends, however it ends. Where the file system has no
@@ -54,7 +54,7 @@ def sole_run(path: str | Path, wait: bool = False) -> Iterator[tuple[int, ...]]:
         wait: Until the lock is free, rather than be refused.
 
     Yields:
-        Open files: processes that inherit them keep the lock, too. None where the file system has no locks.
+        Whether the folder is locked: False where the file system has no locks.
 
     Raises:
         InUseError: If another run holds the lock.
@@ -62,7 +62,7 @@ def sole_run(path: str | Path, wait: bool = False) -> Iterator[tuple[int, ...]]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if fcntl is None:
-        yield ()
+        yield False
         return
     handle, is_locked = _lock(path, wait)
     _HELD.add(handle)
@@ -71,7 +71,7 @@ def sole_run(path: str | Path, wait: bool = False) -> Iterator[tuple[int, ...]]:
         since = datetime.now().isoformat(' ', 'seconds')
         os.write(handle, f'process {os.getpid()} on {socket.gethostname()} (since {since})'.encode())
         try:
-            yield (handle,) if is_locked else ()
+            yield is_locked
         finally:
             with suppress(OSError):
                 path.unlink()

@@ -7,6 +7,7 @@ import os
 import re
 import struct
 import warnings
+from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ _UNKNOWN_BYTES = 2**28  # files of more, whose header says nothing, are not read
 CHANNELS = ('rgb', 'bgr', 'rgba', 'bgra')
 _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 _FRAMES = {0xC0, 0xC1, 0xC2}  # markers that the image's size stands behind, of the kinds of JPEG that decoders read
+_SCAN = 0xDA  # marker of the picture's own data: in what follows, FF D9 means the end alone
 _JPEG_END = b'\xff\xd9'
 _PNG_END = b'\0\0\0\0IEND\xaeB`\x82'  # the whole last chunk: length 0, name, checksum
 
@@ -29,30 +31,28 @@ _HEIF_BRANDS = dict(
 
 
 # ---- files of images -------------------------------------------------------------------------------------------------
-def _jpeg_ends(data: bytes) -> bool:
-    """Whether an end marker follows the picture's own data; one of a thumbnail in the headers does not count."""
-    place = 2
-    while place + 4 <= len(data) and data[place] == 0xFF:
-        if data[place + 1] == 0xDA:  # start of the scan: in what follows, FF D9 means the end alone
-            return data.find(_JPEG_END, place) >= 0
-        if data[place + 1] == 0xFF:  # a fill byte
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Marker and place of each segment in a JPEG file's headers, and of the scan that follows them."""
+    place, marker = 2, 0
+    while place + 4 <= len(data) and data[place] == 0xFF and marker != _SCAN:
+        marker = data[place + 1]
+        if marker == 0xFF:  # a fill byte
             place += 1
         else:
+            yield marker, place
             place += 2 + int.from_bytes(data[place + 2 : place + 4], 'big')
-    return _JPEG_END in data  # odd headers: the decoder judges them
+
+
+def _jpeg_ends(data: bytes) -> bool:
+    """Whether an end marker follows the picture's own data; one of a thumbnail in the headers does not count."""
+    scan = next((place for marker, place in _jpeg_segments(data) if marker == _SCAN), 0)
+    return data.find(_JPEG_END, scan) >= 0  # odd headers are searched as well: the decoder judges them
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
     """Height and width of a JPEG file before its orientation is applied; (0, 0) where the headers do not tell."""
-    place = 2
-    while place + 9 <= len(data) and data[place] == 0xFF and data[place + 1] != 0xDA:
-        if data[place + 1] in _FRAMES:
-            return struct.unpack('>HH', data[place + 5 : place + 9])
-        if data[place + 1] == 0xFF:  # a fill byte
-            place += 1
-        else:
-            place += 2 + int.from_bytes(data[place + 2 : place + 4], 'big')
-    return 0, 0
+    frame = next((place for marker, place in _jpeg_segments(data) if marker in _FRAMES), len(data))
+    return struct.unpack('>HH', data[frame + 5 : frame + 9]) if frame + 9 <= len(data) else (0, 0)
 
 
 def _decoding_flag(data: np.ndarray, min_side: int | None) -> int:
@@ -238,8 +238,6 @@ def _check_size(file: Any, name: str, size: int, max_pixels: int) -> None:
             f'{name} has {shown} pixels, more than the limit of {max_pixels / 1e6:g} million: make it smaller, or '
             'raise max_pixels'
         )
-    if pixels is not None and size > 16 * pixels + _UNKNOWN_BYTES:  # the deepest pixels have 16 bytes
-        raise ValueError(f'{name} has {size / 1e6:.0f} MB, more than {shown} pixels can need')
 
 
 def _size_by_pillow(file: Any, name: str, size: int) -> tuple[int | None, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mmfer.utils.files import replace_synced
+from mmfer.utils.files import whole_file
 
 from .panels import dress, method_style, new_figure
 from .scalars import Run
@@ -149,12 +148,8 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     """Write a figure, whole or not at all, to a name that :func:`check_picture` takes."""
     path = check_picture(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    try:
+    with whole_file(path) as part:
         figure.savefig(part, format=path.suffix[1:].lower(), facecolor='white')
-        replace_synced(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _draw(axes, run: Run, name: str, smooth: float, style: dict):

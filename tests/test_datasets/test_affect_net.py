@@ -103,12 +103,6 @@ def test_all_bad_rows_are_reported(tmp_path):
     assert '0/000.jpg' in text
 
 
-def test_csv_with_a_missing_column(tmp_path):
-    root = csv_tree(tmp_path, header=HEADER.replace('face_width', 'width').replace('valence', 'v'))
-    with pytest.raises(ValueError, match=r'training\.csv has no column face_width, valence; its columns are sub'):
-        AffectNet(root)
-
-
 # ---- npy files --------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize('kind', [str, float, lambda value: np.array([value]), lambda value: np.array(str(value))])
 def test_npy_layout(tmp_path, kind):
@@ -224,16 +218,14 @@ def test_layout_must_be_said_where_both_are_there(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('options', 'error', 'match'),
+    ('options', 'match'),
     [
-        (dict(num_classes=6), ValueError, 'num_classes=6'),
-        (dict(layout='2017'), ValueError, "layout='2017'"),
-        (dict(split='test'), ValueError, "split='test' is not one of train, val"),
-        (dict(ann_file='list.txt'), ValueError, r"ann_file='list\.txt'"),
-        (dict(metainfo=dict(classes=('a', 'b'))), ValueError, 'cannot change the classes'),
-        (dict(num_class=8), TypeError, 'num_class'),
+        (dict(num_classes=6), 'num_classes=6'),
+        (dict(layout='2017'), "layout='2017'"),
+        (dict(split='test'), "split='test' is not one of train, val"),
+        (dict(ann_file='list.txt'), r"ann_file='list\.txt'"),
     ],
 )
-def test_wrong_options(tmp_path, options, error, match):
-    with pytest.raises(error, match=match):
+def test_wrong_options(tmp_path, options, match):
+    with pytest.raises(ValueError, match=match):
         AffectNet(csv_tree(tmp_path), **options)

@@ -4,22 +4,11 @@ import pickle
 import cv2
 import numpy as np
 import pytest
-from torch.utils.data import DataLoader
 
-from mmfer.datasets import FER2013, RAFDB, FERDataset, FolderDataset, LoadImageFromFile, SynthFER
-from mmfer.datasets.base_fer_dataset import first_names
-from mmfer.engine.resume.seeding import SeededDataset
-from mmfer.engine.workers import SampleError
+from mmfer.datasets import FER2013, RAFDB, FERDataset, FolderDataset, SynthFER
 from mmfer.registry import DATASETS
 
 CLASSES = ('neutral', 'happiness', 'anger')
-
-
-READERS = {
-    name: cls
-    for name, cls in DATASETS.module_dict.items()
-    if issubclass(cls, FERDataset) and name != 'ConcatDataset'  # which reads no files
-}
 
 
 def write_list(root, samples, files=None):
@@ -136,12 +125,6 @@ def test_votes_of_an_annotation_file(tmp_path):
         FERDataset(**write_list(tmp_path, voted))
 
 
-def test_empty_list_names_what_was_searched(tmp_path):
-    cfg = write_list(tmp_path, [])
-    with pytest.raises(ValueError, match=r'no samples found, searched .*list\.json'):
-        FERDataset(**cfg)
-
-
 def test_a_list_in_another_label_order_is_refused(tmp_path):
     class Fixed(FERDataset):
         METAINFO = dict(classes=CLASSES[::-1])
@@ -160,28 +143,6 @@ def test_annotation_files_that_cannot_be_read(tmp_path):
     (tmp_path / 'list.pkl').write_bytes(pickle.dumps(dict(metainfo={}, data_list=[])))
     with pytest.raises(ValueError, match=r'must be a \.json file'):
         FERDataset(ann_file=str(tmp_path / 'list.pkl'))
-
-
-@pytest.mark.parametrize(
-    ('score', 'problem'),
-    [
-        ([0.5, 0.5], r'shape \(2,\)'),
-        ([0.5, np.nan, 0.5], 'not finite'),
-        ([1.5, -0.5, 0], 'negative'),
-        ([0, 0, 0], 'all zero'),
-    ],
-)
-def test_bad_soft_labels(score, problem):
-    infos = [dict(gt_label=0, gt_score=np.array([1, 0, 0], np.float32)), dict(gt_label=0, gt_score=score)]
-    with pytest.raises(ValueError, match=f'1 bad labels: sample 1 .*{problem}'):
-        Loose(infos, split='train')
-
-
-def test_soft_labels_may_sum_to_less_than_one():
-    score = np.array([0.5, 0.2, 0], np.float32)
-    dataset = Loose([dict(gt_label=0, gt_score=score)], split='train', allow_empty_classes=True)
-    assert dataset[0]['gt_score'].dtype == np.float32
-    np.testing.assert_array_equal(dataset[0]['gt_score'], score)
 
 
 def test_problems_noted_while_reading_are_raised_with_the_rest():
@@ -259,18 +220,6 @@ def test_wrong_arguments():
         Loose([], split='train', unreadable='ignore')
 
 
-def test_first_names():
-    assert first_names(['a', 'b']) == 'a, b'
-    assert first_names(list('abc'), limit=2) == 'a, b, ... (1 more)'
-
-
-def test_a_file_that_vanishes_is_named(tmp_path):
-    dataset = FERDataset(**write_list(tmp_path, samples(0, 1, 2)), pipeline=[LoadImageFromFile()])
-    (tmp_path / 'imgs' / '2.png').unlink()
-    with pytest.raises(SampleError, match=r'No such file or directory: .*imgs/2\.png'):
-        list(DataLoader(SeededDataset(dataset), batch_size=1, num_workers=1, collate_fn=list))
-
-
 def test_a_broken_link_is_a_missing_file(tmp_path):
     cfg = write_list(tmp_path, samples(0, 1, 2))
     (tmp_path / 'imgs' / '1.png').rename(tmp_path / 'moved.png')
@@ -279,14 +228,3 @@ def test_a_broken_link_is_a_missing_file(tmp_path):
     (tmp_path / 'moved.png').unlink()
     with pytest.raises(FileNotFoundError, match=r'1 image files that do not exist: .*1\.png'):
         FERDataset(**cfg)
-
-
-@pytest.mark.parametrize('name', sorted(READERS))
-def test_options_of_the_base_class_reach_it_from_every_data_set(name):
-    cls = READERS[name]
-    own = dict(data_root='absent') if cls is not SynthFER else {}
-    if cls.__name__ in ('FolderDataset', 'CSVDataset'):
-        own['classes'] = ('fear', 'anger')
-    options = dict(lazy_init=True, validate=False, unreadable='skip', indices=[0], test_mode=True, max_refetch=3)
-    for allowed in (True, False):
-        assert cls(**own, **options, allow_empty_classes=allowed).allow_empty_classes is allowed

@@ -68,10 +68,6 @@ def test_protocols(tmp_path, options, total, rule):
             assert entry['subject'] == f'S{label:03d}'
 
 
-def test_published_counts_of_the_class():
-    assert CKPlus(lazy_init=True).published_counts() == CKPlus.PUBLISHED_COUNTS['']
-
-
 def test_unlabelled_sequences_and_frames_that_start_late_or_go_on(tmp_path):
     write_sequence(tmp_path, 'S010_001', 5, frames=[9, 12, 13, 20])
     write_image(tmp_path / IMAGES / 'S010/001/S010_001_00000021.png')  # after the peak

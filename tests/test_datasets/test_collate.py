@@ -1,6 +1,5 @@
 import pickle
 
-import numpy as np
 import pytest
 import torch
 from mmengine.dataset import pseudo_collate
@@ -33,15 +32,6 @@ def assert_same_samples(a, b):
         for key, value in sample.items():
             same = torch.equal(value, other.get(key)) if isinstance(value, torch.Tensor) else value == other.get(key)
             assert same, key
-
-
-def test_one_tensor_of_images_and_the_samples_as_they_are():
-    packed = samples()
-    batch = stack_images(packed)
-    assert torch.equal(batch['inputs'], torch.stack([sample['inputs'] for sample in packed]))
-    assert batch['inputs'].dtype == torch.uint8
-    assert batch['inputs'].is_contiguous()
-    assert all(sample is other['data_samples'] for sample, other in zip(batch['data_samples'], packed))
 
 
 def test_samples_are_sent_whole():
@@ -83,11 +73,6 @@ def test_images_of_different_sizes_stay_a_list():
         FERDataPreprocessor()(batch, True)
 
 
-def test_anything_else_is_left_to_mmengine():
-    assert stack_images([dict(a=1), dict(a=2)]) == dict(a=[1, 2])
-    np.testing.assert_array_equal(stack_images([np.ones(2), np.ones(2)]), pseudo_collate([np.ones(2), np.ones(2)]))
-
-
 def views(sample, number=2):
     return dict(inputs=[sample['inputs']] * number, data_samples=[sample['data_samples']] * number)
 
@@ -111,9 +96,3 @@ def test_views_and_other_inputs_are_put_together_as_mmengine_does(change, num):
     if change is views:
         assert [len(batch['inputs']) for batch in (found, expected)] == [2, 2]
         assert [len(of_view) for of_view in found['data_samples']] == [num, num]
-
-
-def test_two_views_in_a_tensor_are_stacked():
-    """Those of the TwoViews transform."""
-    pairs = [dict(sample, inputs=torch.stack([sample['inputs']] * 2)) for sample in samples()]
-    assert stack_images(pairs)['inputs'].shape == (3, 2, 3, 8, 8)

@@ -15,22 +15,11 @@ def test_columns_in_any_order_among_others(tmp_path):
     assert problems == []
 
 
-def test_byte_order_mark_and_windows_line_ends(tmp_path):
-    rows, _ = read(tmp_path / 'a.csv', 'a,b\r\n1,2\r\n', encoding='utf-8-sig')
-    assert rows == [(2, ['1', '2'])]
-
-
 def test_rows_of_another_length_are_reported_and_counted(tmp_path):
     rows, problems = read(tmp_path / 'a.csv', 'a,b\n1\n1,2\n1,2,3\n')
     assert rows == [(2, None), (3, ['1', '2']), (4, None)]
     kind = 'rows with missing or extra cells'
     assert problems == [(kind, 'row 2 (1 cells)'), (kind, 'row 4 (3 cells)')]
-
-
-@pytest.mark.parametrize(('text', 'found'), [('', 'none'), ('a,c\n1,2\n', 'a, c')])
-def test_missing_columns(tmp_path, text, found):
-    with pytest.raises(ValueError, match=rf'Name: .*a\.csv has no column .*b; its columns are {found}, expected a, b'):
-        read(tmp_path / 'a.csv', text)
 
 
 def test_file_without_header(tmp_path):

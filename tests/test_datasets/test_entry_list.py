@@ -47,13 +47,6 @@ def test_a_bad_score_among_good_ones(score, problem):
     assert [problem in text for text in label_problems(entries, 3)] == [True]
 
 
-def test_bad_votes_among_good_ones():
-    entries = [dict(img_path=f'{i}.png', gt_label=0, votes=np.array([2, 0, 1])) for i in range(4)]
-    assert label_problems(entries, 3) == []
-    entries[2]['votes'] = [0.5, 0.5, 1]
-    assert label_problems(entries, 3) == ['2.png (votes [0.5, 0.5, 1] are not whole numbers)']
-
-
 def test_numpy_labels_and_lists_as_scores_are_fine():
     assert label_problems([dict(gt_label=np.int64(2), gt_score=[0, 0.5, 0.5])], 3) == []
     assert label_problems([], 3) == []

@@ -1,4 +1,3 @@
-import tarfile
 from pathlib import Path
 
 import cv2
@@ -7,7 +6,6 @@ import pytest
 
 from mmfer.datasets import FER2013, LoadImageFromFile
 
-ARCHIVE = Path(__file__).resolve().parents[2].parent / 'shared' / 'data' / 'fer2013.tar.gz'
 FOLDERS = ('angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral')
 IMAGES = np.random.RandomState(0).randint(0, 256, (9, 48, 48), dtype=np.uint8)
 USAGES = ['Training'] * 7 + ['PublicTest', 'PrivateTest']
@@ -17,16 +15,16 @@ def text(img):
     return ' '.join(map(str, np.ravel(img)))
 
 
-def write_csv(path, rows=None, header='emotion,pixels,Usage'):
+def write_csv(path, rows=None):
     if rows is None:
         rows = [f'{i % 7},{text(img)},{usage}' for i, (img, usage) in enumerate(zip(IMAGES, USAGES))]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text('\n'.join([header, *rows]) + '\n')
+    path.write_text('\n'.join(['emotion,pixels,Usage', *rows]) + '\n')
     return str(path)
 
 
-def make_folders(root, split, folders=FOLDERS):
-    for folder in folders:
+def make_folders(root, split):
+    for folder in FOLDERS:
         (root / split / folder).mkdir(parents=True)
         for i in range(2):
             cv2.imwrite(str(root / split / folder / f'{i:05d}.jpg'), np.full((48, 48), 100, np.uint8))
@@ -56,11 +54,6 @@ def test_csv_subset_keeps_images_and_labels_together(tmp_path, serialize):
     assert dataset.get_gt_labels().tolist() == [5, 2]
     np.testing.assert_array_equal(dataset[0]['img'], IMAGES[5])
     np.testing.assert_array_equal(dataset.get_subset([1])[0]['img'], IMAGES[2])
-
-
-def test_csv_columns_in_another_order(tmp_path):
-    path = write_csv(tmp_path / 'other.csv', [f'Training,3,{text(IMAGES[0])}'], ' Usage,emotion, pixels')
-    assert FER2013(ann_file=path, allow_empty_classes=True).get_gt_labels().tolist() == [3]
 
 
 def test_all_bad_rows_are_reported(tmp_path):
@@ -126,20 +119,3 @@ def test_missing_sources(tmp_path):
         assert path in str(error.value).splitlines()[0]
         assert 'data_root/fer2013.csv' in str(error.value)
         assert 'kaggle.com' in str(error.value)
-
-
-@pytest.mark.skipif(not ARCHIVE.is_file(), reason='needs the real faces in ../shared/data')
-def test_some_real_faces(tmp_path):
-    with tarfile.open(ARCHIVE) as archive:
-        for i, member in enumerate(archive):
-            if i >= 200:
-                break
-            if member.isfile():
-                path = tmp_path / member.name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(archive.extractfile(member).read())
-    dataset = FER2013(str(tmp_path / 'fer2013'))
-    assert len(dataset) == sum(dataset.class_counts().values()) > 150
-    for info in dataset:
-        assert LoadImageFromFile()(info)['ori_shape'] == (48, 48)
-        assert FOLDERS[info['gt_label']] == Path(info['img_path']).parent.name

@@ -29,17 +29,17 @@ def list_rows():
     return [*rows, f'PublicTest,fer0000017.png,{votes_text(10)}']
 
 
-def write_list(root, rows=None, header=HEADER):
+def write_list(root, rows=None):
     root.mkdir(parents=True, exist_ok=True)
     path = root / 'fer2013new.csv'
-    path.write_text('\n'.join([header, *(list_rows() if rows is None else rows)]) + '\n')
+    path.write_text('\n'.join([HEADER, *(list_rows() if rows is None else rows)]) + '\n')
     return str(path)
 
 
-def write_pixels(root, usages=None, name='fer2013.csv', images=IMAGES, header='emotion,pixels,Usage'):
+def write_pixels(root, usages=None):
     usages = [row.split(',')[0] for row in list_rows()] if usages is None else usages
-    rows = [f'0,{" ".join(map(str, np.ravel(img)))},{usage}' for img, usage in zip(images, usages)]
-    (root / name).write_text('\n'.join([header, *rows]) + '\n')
+    rows = [f'0,{" ".join(map(str, np.ravel(img)))},{usage}' for img, usage in zip(IMAGES, usages)]
+    (root / 'fer2013.csv').write_text('\n'.join(['emotion,pixels,Usage', *rows]) + '\n')
     return str(root)
 
 
@@ -134,12 +134,6 @@ def test_bad_rows_of_pixels_are_reported(tmp_path):
     assert f'numbers of rows that disagree: 17 in {tmp_path / "fer2013.csv"}, 18 in' in text
 
 
-def test_pixels_without_a_column(tmp_path):
-    write_list(tmp_path)
-    with pytest.raises(ValueError, match='fer2013.csv has no column pixels; its columns are emotion, pix, Usage'):
-        FERPlus(write_pixels(tmp_path, header='emotion,pix,Usage'))
-
-
 # ---- the list ---------------------------------------------------------------------------------------------------
 def test_missing_root_and_list(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'folder of the data set not found: .*absent'):
@@ -167,23 +161,6 @@ def test_all_bad_rows_are_reported(tmp_path):
     assert "2 malformed votes (expected integers): row 5 'x,10,0,0,0,0,0,0,0,0', row 6" in text
     assert "1 unknown usages (known: Training, PublicTest, PrivateTest): row 7 'Train'" in text
     assert '1 rows with missing or extra cells: row 8 (13 cells)' in text
-
-
-def test_missing_columns(tmp_path):
-    path = write_list(tmp_path, [], HEADER.replace(',NF', '').replace('fear', 'fright'))
-    with pytest.raises(ValueError, match='has no column fear, NF; its columns are Usage, Image name'):
-        FERPlus(ann_file=path, validate=False)
-
-
-def test_empty_class_and_empty_split(tmp_path):
-    path = write_list(tmp_path)
-    root = write_pixels(tmp_path)
-    with pytest.raises(ValueError, match='no samples of happiness, surprise'):
-        FERPlus(root, split='val')
-    assert len(FERPlus(root, split='val', allow_empty_classes=True)) == 1
-    write_list(tmp_path, list_rows()[:8])
-    with pytest.raises(ValueError, match=r"no samples found.*split 'test'"):
-        FERPlus(ann_file=path, split='test', validate=False)
 
 
 def test_wrong_options(tmp_path):
@@ -255,13 +232,6 @@ def test_some_of_the_votes(tmp_path, rule):
         np.testing.assert_array_equal(drawn, by_name[name])
     seeded = FERPlus(ann_file=path, votes_used=3, votes_seed=1, **options)
     assert not np.array_equal(np.stack(seeded.column('votes')), used)
-
-
-def test_argmax_takes_the_first_of_equals(tmp_path):
-    path = write_list(tmp_path, [f'Training,{i}.png,{votes_text(*v)}' for i, v in enumerate([(4, 0, 0, 4, 2), (5,)])])
-    assert FERPlus(ann_file=path, rule='argmax', validate=False).get_gt_labels().tolist() == [0, 0]
-    rows = [f'Training,a.png,{votes_text(0, 5, 0, 0, 0, 0, 0, 0, 5)}', f'Training,b.png,{votes_text(*[0] * 8, 6, 4)}']
-    assert len(FERPlus(ann_file=write_list(tmp_path, rows), rule='argmax', validate=False)) == 1
 
 
 @pytest.mark.skipif(not REAL_LIST.is_file(), reason='needs the real list in ../shared/data')

@@ -25,12 +25,6 @@ def test_case_of_the_names_does_not_matter(tmp_path):
     assert len(RAFDB(root, allow_empty_classes=True)) == 2
 
 
-def test_original_images_have_no_suffix(tmp_path):
-    root = raf_tree(tmp_path / 'raf', ['train_00001.jpg 5'])
-    dataset = RAFDB(root, img_prefix='Image/original', img_suffix='', validate=False)
-    assert dataset[0]['img_path'].endswith('Image/original/train_00001.jpg')
-
-
 def test_windows_line_ends_bom_and_blank_lines(tmp_path):
     root = raf_tree(tmp_path / 'raf', ['train_00001.jpg 5'])
     (tmp_path / 'raf/EmoLabel/list_patition_label.txt').write_bytes(b'\xef\xbb\xbftrain_00001.jpg 5\r\n\r\n')

@@ -3,11 +3,10 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmengine.registry import DefaultScope
 from nested_data import KINDS, nested
 
-from mmfer.datasets import FER2013, FewPerClass, FolderDataset, SynthFER
+from mmfer.datasets import FolderDataset, SynthFER
 from mmfer.datasets.same_images import count_fitted_images, image_ids
 from mmfer.inference.calibration.data import list_images
 from mmfer.registry import DATASETS
@@ -48,22 +47,6 @@ def test_drawn_faces_are_not_drawn(monkeypatch):
     assert (image_ids(SynthFER(split='test', num_samples=20))[:10] == test).all()
     for other in (dict(split='val'), dict(split='test', seed=1)):
         assert not np.isin(image_ids(SynthFER(num_samples=10, **other)), test).any()
-
-
-def test_rows_of_a_file(tmp_path):
-    pixels = ' '.join(['1'] * 48 * 48)
-    rows = [f'{i % 7},{pixels},{usage}' for usage in ('Training', 'PrivateTest') for i in range(7)]
-    (tmp_path / 'fer2013.csv').write_text('\n'.join(['emotion,pixels,Usage', *rows]))
-    train, test = (image_ids(FER2013(data_root=str(tmp_path), split=split)) for split in ('train', 'test'))
-    assert len({*train, *test}) == 14
-
-
-def test_wrappers():
-    inner = SynthFER(split='test', num_samples=40)
-    ids = image_ids(inner)
-    assert np.isin(image_ids(FewPerClass(inner, num_per_class=1)), ids).all()
-    assert (image_ids(ConcatDataset([inner, inner])) == [*ids, *ids]).all()
-    assert (image_ids(RepeatDataset(inner, times=3)) == ids).all()
 
 
 @pytest.mark.parametrize('kind', KINDS)

@@ -10,7 +10,7 @@ from mmfer.datasets.synth import (
     render_face,
     sample_appearance,
 )
-from mmfer.datasets.synth.annotators import label_distribution, majority, sample_intensities
+from mmfer.datasets.synth.annotators import label_distribution, majority
 from mmfer.datasets.synth.appearance import OCCLUSIONS, STYLES
 from mmfer.datasets.synth.sheet import choose_faces, face_sheet
 
@@ -75,12 +75,6 @@ def test_contempt_lifts_one_corner(side):
     assert abs(shape.corner_y[1 - side]) < 1e-9
 
 
-def test_weaker_expressions_move_less():
-    face = person()
-    corners = [shape_of(face, happiness=e).corner_y[0] for e in (0.0, 0.3, 0.6, 1.0)]
-    assert corners == sorted(corners, reverse=True)
-
-
 def test_render_is_a_pure_function_and_shows_the_expression():
     face = person(occlusion='none')
     calm, happy = (render_face(face, {name: 1.0}, 64) for name in ('neutral', 'happiness'))
@@ -90,6 +84,8 @@ def test_render_is_a_pure_function_and_shows_the_expression():
     changed = np.abs(calm.astype(int) - happy).max(axis=2) > 25
     assert changed[38:56].any()  # mouth
     assert changed[:6].sum() < 5  # nothing above the head
+    with pytest.raises(ValueError, match='size'):
+        render_face(face, {}, 15)
 
 
 @pytest.mark.parametrize('seed', range(6))
@@ -109,12 +105,6 @@ def test_all_hair_styles_and_accessories_draw(style):
     assert not np.array_equal(render_face(face, {'anger': 1.0}, 48), plain)
 
 
-@pytest.mark.parametrize('beard', ['stubble', 'moustache', 'goatee', 'full'])
-def test_all_beards_draw(beard):
-    with_beard, without = (render_face(person(beard=b, glasses='square'), {}, 48) for b in (beard, 'none'))
-    assert not np.array_equal(with_beard, without)
-
-
 @pytest.mark.parametrize('kind', OCCLUSIONS[1:])
 def test_occlusions_hide_something(kind):
     place = (0.1, 0.1, 0.5, 0.2)
@@ -124,24 +114,6 @@ def test_occlusions_hide_something(kind):
     )
     share = (np.abs(free.astype(int) - hidden).max(axis=2) > 20).mean()
     assert 0.01 < share < 0.5
-
-
-def test_small_sizes():
-    assert render_face(person(), {}, 16).shape == (16, 16, 3)
-    with pytest.raises(ValueError, match='size'):
-        render_face(person(), {}, 15)
-
-
-@pytest.mark.parametrize('num_classes', [7, 8])
-def test_intensities(num_classes):
-    rng = np.random.default_rng(0)
-    drawn = np.stack([sample_intensities(rng, num_classes) for _ in range(1500)])
-    assert drawn.min() >= 0
-    assert drawn.max() <= 1
-    shown = (drawn[:, 1:] > 0).sum(axis=1)
-    assert set(shown) == {0, 1, 2}
-    assert (drawn[:, 1:].max(axis=1)[shown == 1] > 0.75).any()
-    assert np.allclose(drawn[:, 0], np.maximum(0, 1 - drawn[:, 1:].sum(axis=1)), atol=1e-6)
 
 
 def test_label_distribution_and_majority():

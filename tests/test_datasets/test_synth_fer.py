@@ -45,11 +45,6 @@ def test_faces_depend_on_seed_split_and_index_alone():
     assert len(set(images)) == len(images)
 
 
-def test_labels_do_not_depend_on_size():
-    small, large = (SynthFER(num_samples=5, size=size) for size in (16, 64))
-    assert small.get_gt_labels().tolist() == large.get_gt_labels().tolist()
-
-
 @pytest.mark.parametrize('num_classes', [7, 8])
 def test_labels_are_the_majority_of_votes_from_the_true_distribution(num_classes):
     dataset = SynthFER(split='test', num_samples=1500, num_classes=num_classes)
@@ -94,18 +89,6 @@ def test_some_of_the_votes():
     assert not np.array_equal(SynthFER(votes_used=3, votes_seed=1, **options).column('votes'), used)
 
 
-def test_workers_that_read_the_list_draw_the_same_votes():
-    options = dict(num_samples=8, size=16, votes_used=2)
-    loader = DataLoader(
-        SynthFER(lazy_init=True, **options),
-        sampler=range(8),
-        batch_size=None,
-        num_workers=2,
-        collate_fn=lambda sample: sample,
-    )
-    np.testing.assert_array_equal([sample['votes'] for sample in loader], SynthFER(**options).column('votes'))
-
-
 def test_observer_accuracy_is_in_metainfo_and_follows_subsets():
     dataset = SynthFER(split='val', num_samples=200, temperature=0.4)
     assert type(dataset.metainfo['observer_accuracy']) is float
@@ -115,21 +98,6 @@ def test_observer_accuracy_is_in_metainfo_and_follows_subsets():
     assert part.metainfo['observer_accuracy'] == pytest.approx(right[50:90].mean())
     last = SynthFER(split='val', num_samples=200, temperature=0.4, indices=-30)
     assert last.observer_accuracy == pytest.approx(right[-30:].mean())
-
-
-def test_temperature_and_annotators():
-    accuracies = [SynthFER(num_samples=600, temperature=t).observer_accuracy for t in (0.02, 0.2, 0.6)]
-    assert accuracies[0] > 0.98
-    assert accuracies == sorted(accuracies, reverse=True)
-    alone, crowd = (SynthFER(num_samples=400, num_annotators=n).observer_accuracy for n in (1, 50))
-    assert alone < crowd
-
-
-def test_lazy_init():
-    dataset = SynthFER(num_samples=5, lazy_init=True)
-    assert 'observer_accuracy' not in dataset.metainfo
-    assert 0 <= dataset.observer_accuracy <= 1
-    assert 'observer_accuracy' in dataset.metainfo
 
 
 def test_cache_gives_the_same_faces():
@@ -184,23 +152,6 @@ def test_faces_stay_in_memory_where_the_disk_cannot_keep_them(tmp_path, monkeypa
     assert 'could not be written' in logged[0]
     with pytest.raises(ValueError, match="cache='disc'"):
         SynthFER(cache='disc')
-
-
-def test_render_other_expressions_of_a_person():
-    dataset = SynthFER(num_samples=2, size=32)
-    info = dataset[1]
-    assert np.array_equal(dataset.render(1, info['intensities']), info['img'])
-    assert dataset.render(1, [0, 1, 0, 0, 0, 0, 0], size=40).shape == (40, 40, 3)
-
-
-def test_labels_are_drawn_without_rendering(monkeypatch):
-    def fail(*args):
-        raise AssertionError('rendered')
-
-    monkeypatch.setattr('mmfer.datasets.synth_fer.render_face', fail)
-    dataset = SynthFER(num_samples=50)
-    dataset.get_gt_labels()
-    assert dataset.metainfo['observer_accuracy'] > 0
 
 
 @pytest.mark.parametrize(

@@ -81,14 +81,6 @@ def test_uncertainty_and_deviation(table, result):
     assert result.summary('deviation', 'linear', 'clean') is None
 
 
-def test_figures_within_a_condition_are_those_of_a_comparison(table, result):
-    assert list(result.comparisons) == NAMES
-    expected = compare(list(table.values())[2], reference='vich').test('aurc', 'linear', 'vich')
-    found = result.comparisons['noise 30 %'].test('aurc', 'linear', 'vich')
-    assert (found.images, found.images_adjusted) == (expected.images, expected.images_adjusted)
-    assert result.shares == {'clean': 0, 'noise 10 %': 0.1, 'noise 30 %': 0.3}
-
-
 def test_common_seeds_and_methods_that_are_not_everywhere(table):
     clean, _, noisy = table
     cut = {

@@ -84,11 +84,6 @@ def test_all_right_and_all_wrong(labels, accuracy):
     assert math.isfinite(found['nll'])
 
 
-def test_a_single_class():
-    found = run_figures(simple_run([[0.9, 0.1], [0.4, 0.6]], [0, 0]))
-    assert found['accuracy'] == found['mean_class_accuracy'] == 50
-
-
 def test_a_constant_orders_nothing():
     truth = np.array([[0.9, 0.1], [0.6, 0.4]])
     found = run_figures(simple_run([[0.9, 0.1], [0.4, 0.6]], [0, 0], gt_distribution=truth, epistemic=np.zeros(2)))

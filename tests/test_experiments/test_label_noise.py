@@ -81,19 +81,6 @@ def test_heads_that_need_more_than_labels_train_with_it(tmp_path, head, root):
     assert views == (28 if head == 'eac' else 14)
 
 
-def test_inside_wrappers_of_mmengine_and_around_own_ones(tmp_path):
-    config = shallow_config(tmp_path)
-    inner = config.train_dataloader.dataset
-    config.train_dataloader.dataset = dict(
-        type='mmengine.RepeatDataset', times=2, dataset=dict(type='FewPerClass', num=2, dataset=inner)
-    )
-    place = noisy(config).train_dataloader.dataset
-    assert place.type == 'mmengine.RepeatDataset'
-    assert (place.dataset.type, place.dataset.rate, place.dataset.seed) == ('mmfer.datasets.NoisyLabels', 0.25, 3)
-    assert place.dataset.dataset.type == 'FewPerClass'
-    assert noise_of(config_settings(config)) == NOISE
-
-
 @pytest.mark.parametrize('kind', KINDS)
 def test_joined_data(kind, tmp_path):
     config = shallow_config(tmp_path)

@@ -6,7 +6,7 @@ from processes import ROOT
 
 from mmfer.apis import load_config
 from mmfer.engine.swap_head import swap_head
-from mmfer.experiments.methods import plan_methods, unique_names, write_configs
+from mmfer.experiments.methods import plan_methods, write_configs
 from mmfer.structures.run_record import config_settings
 
 SYNTH = ROOT / 'configs/poster_var/synth.py'
@@ -68,11 +68,6 @@ def test_heads_in_files(tmp_path, config):
     (method,) = plan_methods([config], [tmp_path / 'mine.py'], tmp_path)
     assert method.name == 'mine'
     assert method.settings['model.head.kl_weight'] == 0.5
-
-
-def test_names():
-    assert unique_names(['vich', 'linear']) == ['vich', 'linear']
-    assert unique_names(['a/x.py', 'b/x.py', 'b/y.py']) == ['a_x', 'b_x', 'y']
 
 
 def test_what_is_no_comparison_is_refused(tmp_path, config):

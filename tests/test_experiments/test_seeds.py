@@ -67,16 +67,6 @@ def test_a_failing_seed_does_not_stop_the_others(train, tmp_path):
     assert 'last' not in content['seeds'][0]
 
 
-@pytest.mark.parametrize(
-    ('resume', 'said'), [(True, 'training goes on from epoch_10.pth'), (False, 'starts anew; --resume goes on')]
-)
-def test_seeds_that_were_begun(train, tmp_path, resume, said):
-    (tmp_path / 'work/seed_0').mkdir(parents=True)
-    for name in ('epoch_2.pth', 'epoch_10.pth', 'best_accuracy_epoch_2.pth'):
-        (tmp_path / 'work/seed_0' / name).touch()
-    assert said in train([0], resume=resume)[2]
-
-
 def complete(seed, **metrics):
     finished = dict(last=metrics, best=metrics, best_by='accuracy', best_epoch=3, epochs=7, config_hash='', settings={})
     return Task(f'seed {seed}', Path(f'seed_{seed}'), seed, 'c.py', state='complete', finished=finished)

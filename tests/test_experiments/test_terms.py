@@ -33,13 +33,6 @@ def test_a_difference_by_settings_is_told_as_such():
     assert equal == ['first batch', 'augmentation of the first batch']
 
 
-def test_other_batches_are_noticed():
-    other = finished(samples='t', inputs='j')
-    unequal = check_terms({('a', 0): finished(), ('b', 0): other})[1]
-    assert 'the first batch is not the same: a; b' in unequal[0]
-    assert len(unequal) == 2
-
-
 def test_what_is_not_recorded_is_unknown():
     old = dict(settings={}, git='1')
     assert check_terms({('a', 0): old, ('b', 0): old})[0] == []

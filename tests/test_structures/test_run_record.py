@@ -77,11 +77,6 @@ def test_settings_are_plain_and_complete(tmp_path):
     assert json.loads(json.dumps(settings)) == settings
 
 
-def test_settings_of_the_same_config_are_equal():
-    first, second = (config_settings(load_config(ROOT / 'configs/poster_var/synth.py')) for _ in range(2))
-    assert changed_settings(first, second) == []
-
-
 @pytest.mark.parametrize(
     'options',
     [
@@ -162,9 +157,3 @@ def test_git_state(tmp_path):
 def test_git_may_be_missing(monkeypatch, tmp_path):
     monkeypatch.setenv('PATH', str(tmp_path))
     assert git_state() == 'no git'
-
-
-def test_machine():
-    found = machine()
-    assert found['threads'] >= 1
-    assert found['device']

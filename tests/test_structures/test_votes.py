@@ -1,5 +1,3 @@
-import itertools
-
 import numpy as np
 import pytest
 from base_install import base_python
@@ -20,23 +18,6 @@ def test_the_mixture_of_binomials(people):
     assert found == pytest.approx(expected, abs=1e-12)
     assert found.sum(-1) == pytest.approx(np.ones((20, 8)), abs=1e-12)
     assert (count_probabilities(samples[3], people) == found[3]).all()  # the same alone as among others
-
-
-def test_all_answers_that_three_people_can_give():
-    """Each order of votes for three classes, by the product of its probabilities under each sample."""
-    samples = some((1, 4), 3)[0]
-    expected = np.zeros((3, 4))
-    for answers in itertools.product(range(3), repeat=3):
-        probability = np.mean([np.prod([p[k] for k in answers]) for p in samples])
-        for k in range(3):
-            expected[k, answers.count(k)] += probability
-    assert count_probabilities(samples, 3) == pytest.approx(expected, abs=1e-14)
-
-
-def test_samples_of_a_beta_distribution():
-    points = stats.beta(2.0, 5.0).ppf((np.arange(4000) + 0.5) / 4000)
-    found = count_probabilities(np.stack([points, 1 - points], 1), 10)[0]
-    assert found == pytest.approx(stats.betabinom(10, 2.0, 5.0).pmf(np.arange(11)), abs=1e-5)
 
 
 @pytest.mark.parametrize('level', [0.5, 0.8, 0.9, 0.95, 0.99])

@@ -88,17 +88,6 @@ def test_views_have_the_colors_of_the_image_if_the_model_gets_rgb(config, call, 
     assert last[128 + 60].tolist() == list(BLUE[::-1])
 
 
-def test_the_seed_decides(config, call, tmp_path):
-    def sheet(seed):
-        assert call(config, '--out', tmp_path / 'sheet.png', '--num', 4, '--seed', seed) is None
-        return cv2.imread(str(tmp_path / 'sheet.png'))
-
-    first = sheet(0)
-    assert np.array_equal(first, sheet(0))
-    other = sheet(1)
-    assert first.shape != other.shape or not np.array_equal(first, other)
-
-
 def test_samples_are_spread_over_the_classes(tool):
     labels = [0] * 50 + [1] * 3 + [2]
     chosen = data_browse.choose(labels, 7, seed=0)

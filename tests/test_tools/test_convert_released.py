@@ -55,14 +55,6 @@ def run(call_tool):
     return partial(call_tool, TOOL)
 
 
-def test_a_beginning_alone(tmp_path, run):
-    (tmp_path / 'cut.pth').write_bytes(b'PK\x03\x04')
-    code, _, err = run(tmp_path / 'cut.pth', tmp_path / 'out.pth', '--config', config(tmp_path))
-    assert code == 1
-    assert 'cut.pth cannot be read: it begins like a checkpoint' in err
-    assert not (tmp_path / 'out.pth').exists()
-
-
 @pytest.mark.parametrize('kind', ['poster_var', pytest.param('poster_pp', marks=pytest.mark.slow)])
 def test_whole_models(tmp_path, run, kind):
     released = golden.constants(golden.manifest(f'{kind}_7')['entries'])

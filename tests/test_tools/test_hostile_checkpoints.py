@@ -7,8 +7,6 @@ import shutil
 import zipfile
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import torch
 from small_runs import small_config
@@ -49,15 +47,12 @@ def folder(tmp_path_factory, trained):
     put('hostile_pickle.pth', pickle.dumps(Hostile(touched)))
     put('hostile.safetensors', pickle.dumps(Hostile(touched)))
     put('truncated.pth', data[: len(data) // 2])
-    put('cut_off.pth', data[:-100])
     put('empty.pth', b'')
-    put('face.pth', cv2.imencode('.jpg', np.zeros((8, 8, 3), np.uint8))[1].tobytes())
     put('notes.pth', b'accuracy 92.1\n' * 20)
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, 'w') as file:
         file.writestr('photos/face.jpg', 'x')
     put('photos.pth', archive.getvalue())
-    torch.save(torch.nn.Sequential(torch.nn.Linear(3, 4)).state_dict(), folder / 'other.pth')
     wrong = {n: torch.zeros(8, 16) if n == 'head.fc_mean.weight' else t for n, t in good['state_dict'].items()}
     torch.save(dict(state_dict=wrong, meta=good['meta']), folder / 'shape.pth')
     torch.save([1, 2], folder / 'list.pth')
@@ -136,9 +131,7 @@ def test_a_pickle_of_another_kind_is_refused_and_not_run(way, folder, file, caps
     ('file', 'reason'),
     [
         ('truncated.pth', 'truncated'),
-        ('cut_off.pth', 'truncated'),
         ('empty.pth', 'is empty'),
-        ('face.pth', 'is not a checkpoint'),
         ('notes.pth', 'is not a checkpoint'),
         ('photos.pth', 'torch.save did not write it'),
         ('list.pth', 'list'),
@@ -156,9 +149,3 @@ def test_weights_that_do_not_fit(way, folder, capsys):
     message = refused(way, folder, 'shape.pth', capsys)
     assert 'head.fc_mean.weight: file (8, 16), config (7, 16)' in message
     assert 'nothing was loaded' in message
-
-
-@pytest.mark.parametrize('way', [resume, test, convert_file, init])
-def test_weights_of_another_model(way, folder, capsys):
-    message = refused(way, folder, 'other.pth', capsys)
-    assert '0.weight' in message or 'no state of a training' in message

@@ -67,11 +67,9 @@ def test_options_reach_the_work(tmp_path, run):
     ('raw', 'out', 'message'),
     [
         ('nothing', 'out', 'RAW_DIR not found'),
-        ('.', 'new', 'lies in RAW_DIR'),
         ('jaffe.zip', 'jaffe.zip', 'lies in RAW_DIR'),
         ('jaffe.zip', 'mine', 'has files (precious.txt)'),
         ('wrong', 'out', 'has not the layout'),
-        ('wrong', 'jaffe.zip', 'is a file'),
         ('less.zip', 'out', 'no samples of surprise'),
     ],
 )
@@ -87,13 +85,6 @@ def test_mistakes_end_with_one_message(tmp_path, run, raw, out, message):
     assert 'error: ' in err
     assert message in err
     assert (tmp_path / 'mine' / 'precious.txt').read_text() == 'x'
-
-
-def test_unknown_data_set(run, capfd):
-    with pytest.raises(SystemExit) as error:
-        run('mnist', 'a', 'b')
-    assert error.value.code == 2
-    assert 'raf_db' in capfd.readouterr().err
 
 
 @pytest.mark.long

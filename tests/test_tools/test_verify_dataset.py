@@ -77,13 +77,6 @@ def test_nothing_found(config, call):
     assert 'FolderDataset test' not in out
 
 
-def test_cfg_options_reach_the_data_set(config, call, tmp_path):
-    (tmp_path / 'faces' / 'train').rename(tmp_path / 'faces' / 'moved')
-    code, out, _ = call(config, '--cfg-options', 'train_dataloader.dataset.split=moved')
-    assert code == 0
-    assert 'FolderDataset moved' in out
-
-
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
@@ -103,15 +96,3 @@ def test_wrong_arguments(config, call, arguments, message):
     assert err.startswith('error: ')
     assert message in err
     assert out == ''
-
-
-def test_missing_config(call):
-    code, _, err = call('absent.py')
-    assert code == 1
-    assert 'config not found' in err
-
-
-def test_unknown_split_is_a_usage_error(config, call):
-    with pytest.raises(SystemExit) as error:
-        call(config, '--splits', 'trian')
-    assert error.value.code == 2

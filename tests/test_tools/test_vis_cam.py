@@ -52,12 +52,3 @@ def test_targets(run, tmp_path, call_tool):
     code, _, errors = call_tool(TOOL, *arguments, '--method', 'rollout', '--target', 'anger')
     assert code == 1
     assert 'rollout shows the attention of the encoder' in errors
-
-
-def test_without_grad_cam_the_command_is_told(run, tmp_path, call_tool, monkeypatch):
-    monkeypatch.setitem(__import__('sys').modules, 'pytorch_grad_cam', None)
-    config, checkpoint, folder = run
-    code, _, errors = call_tool(TOOL, config, checkpoint, folder / 'face.png', '--out', tmp_path / 'maps')
-    assert code == 1
-    assert 'error: Grad-CAM needs the package grad-cam' in errors
-    assert 'pip install' in errors

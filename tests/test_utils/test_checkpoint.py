@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from mmfer.utils.checkpoint import age, list_checkpoints, load_checkpoint, to_plain, write_checkpoint
-from mmfer.utils.files import replace_synced
 
 
 def state(value=0.0):
@@ -28,41 +27,6 @@ def test_plain_content_survives_weights_only(tmp_path):
     assert back['meta']['array'].tolist() == [0, 1, 2]
     assert back['meta']['names'] == ['x', 'y']
     assert back['path'] == str(tmp_path)
-
-
-class Touch:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return (open, (str(self.path), 'w'))
-
-
-def test_code_is_refused_and_not_run(tmp_path):
-    torch.save(dict(state_dict={}, evil=Touch(tmp_path / 'touched')), tmp_path / 'evil.pth')
-    (tmp_path / 'touched').unlink(missing_ok=True)
-    with pytest.raises(ValueError, match=r'could run code \(\S*open\)'):
-        load_checkpoint(tmp_path / 'evil.pth')
-    assert not (tmp_path / 'touched').exists()
-
-
-def test_missing_and_damaged_files(tmp_path):
-    with pytest.raises(FileNotFoundError, match='none.pth'):
-        load_checkpoint(tmp_path / 'none.pth')
-    torch.save(dict(state_dict=dict(w=torch.ones(100))), tmp_path / 'whole.pth')
-    data = (tmp_path / 'whole.pth').read_bytes()
-    for size in (0, 10, len(data) // 2, len(data) - 1):
-        (tmp_path / 'cut.pth').write_bytes(data[:size])
-        with pytest.raises(ValueError, match='is empty' if size == 0 else 'damaged|truncated'):
-            load_checkpoint(tmp_path / 'cut.pth')
-
-
-def test_replace(tmp_path):
-    (tmp_path / 'part').write_text('new')
-    (tmp_path / 'file').write_text('old')
-    replace_synced(tmp_path / 'part', tmp_path / 'file')
-    assert (tmp_path / 'file').read_text() == 'new'
-    assert not (tmp_path / 'part').exists()
 
 
 # ---- writing ---------------------------------------------------------------------------------------------------------

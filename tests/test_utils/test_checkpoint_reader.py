@@ -4,7 +4,6 @@ import enum
 import functools
 import io
 import os
-import pickle
 import random
 import re
 import struct
@@ -190,19 +189,6 @@ def test_shown_text_is_harmless():
     assert repr(opaque('m.C')) == 'Opaque(m.C)'
 
 
-def test_a_class_of_a_script_that_is_not_there(tmp_path):
-    RecorderMeter.__module__, module = '__main__', RecorderMeter.__module__
-    try:
-        import __main__
-
-        __main__.RecorderMeter = RecorderMeter
-        path = save({'recorder': RecorderMeter(), 'w': torch.ones(1)}, tmp_path / 'a.pth')
-        del __main__.RecorderMeter
-    finally:
-        RecorderMeter.__module__ = module
-    assert repr(read_checkpoint(path)['recorder']) == 'Opaque(__main__.RecorderMeter)'
-
-
 @FORMATS
 def test_mmengine_checkpoint(tmp_path, zipped):
     hub = MessageHub.get_instance(str(tmp_path))
@@ -331,21 +317,3 @@ def test_declared_sizes_are_not_believed(tmp_path, small):
     (tmp_path / 'a.pth').write_bytes(data)
     with pytest.raises(CheckpointError, match='larger than the file'):
         read_checkpoint(tmp_path / 'a.pth')
-
-
-def test_big_endian_stream(tmp_path, small):
-    path = tmp_path / 'a.pth'
-    data = bytearray(small[False])
-    true = data.index(b'\x88', data.index(b'little_endian'))
-    data[true] = ord(b'\x89')  # NEWFALSE
-    path.write_bytes(data)
-    with pytest.raises(CheckpointError, match='big-endian'):
-        read_checkpoint(path)
-
-
-def test_pickled_arrays_beside_code(tmp_path):
-    touched = tmp_path / 'touched'
-    content = {'conv1.weight': np.ones(3, np.float32), 'more': Hostile(os.open, (str(touched), os.O_CREAT))}
-    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(content, protocol=2))
-    assert find_state_dict(read_checkpoint(tmp_path / 'a.pkl')).keys() == {'conv1.weight'}
-    assert not touched.exists()

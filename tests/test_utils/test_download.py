@@ -61,11 +61,6 @@ def test_a_download(cache):
     assert fetch(FILE) == path  # nothing to download: its address answers nobody
 
 
-def test_another_address(cache):
-    with serving(CONTENT) as url:
-        assert fetch(FILE, url=url).read_bytes() == CONTENT
-
-
 @pytest.mark.parametrize(
     'content', [CONTENT[:-1] + b'\1', CONTENT[:1000], b'', CONTENT + b'\0', b'\n<!DOCTYPE html><html>']
 )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmfer.utils.images import from_array, load_image, read_image
+from mmfer.utils.images import from_array, load_image
 
 
 @pytest.fixture
@@ -48,13 +48,6 @@ def test_files_of_all_colours(suffix, mode, rgb, tmp_path):
         assert found.dtype == np.uint8
         assert is_close(found, rgb)
     assert is_close(load_image(image), rgb)
-
-
-def test_files_are_read_as_in_training(rgb, tmp_path):
-    path = tmp_path / 'a.png'
-    Image.fromarray(rgb).save(path)
-    np.testing.assert_array_equal(load_image(path), read_image(str(path)))
-    np.testing.assert_array_equal(load_image(path.read_bytes()), read_image(str(path)))
 
 
 @pytest.mark.parametrize('orientation', range(1, 9))
@@ -163,25 +156,12 @@ def test_a_bomb_is_not_decoded(tmp_path):
         load_image(bytes(data))
 
 
-def test_a_large_file_that_is_no_image_is_not_read(tmp_path, monkeypatch):
+def test_a_large_file_that_is_no_image_is_not_read(tmp_path):
     path = tmp_path / 'big.jpg'
     with open(path, 'wb') as file:
         file.truncate(2**34)  # takes no place on most disks
     with pytest.raises(ValueError, match=r'big.jpg \(17180 MB\) begins like no image that is known'):
         load_image(path)
-    cv2.imwrite(str(path), np.zeros((9, 9, 3), np.uint8))
-    with open(path, 'rb+') as file:
-        file.truncate(2**34)
-    with pytest.raises(ValueError, match='has 17180 MB, more than 9 x 9 pixels can need'):
-        load_image(path)
-
-
-def test_twenty_megapixels_and_one():
-    for height, width in ((3648, 5472), (1, 1), (1, 900), (700, 1)):
-        image = np.full((height, width, 3), (10, 90, 200), np.uint8)
-        found = load_image(cv2.imencode('.jpg', image)[1].tobytes())
-        assert found.shape == image.shape
-        assert np.abs(found[::97, ::97].astype(int) - image[::97, ::97]).max() < 4
 
 
 @pytest.mark.parametrize(('suffix', 'options'), [('PNG', {}), ('WEBP', dict(lossless=True)), ('TIFF', {})])

@@ -61,13 +61,6 @@ def test_changes_that_leave_the_picture_and_changes_that_do_not(seed):
         assert difference > 0.5
 
 
-def test_hamming_distance():
-    a = np.array([0, 2**64 - 1, 2**63, 5], np.uint64)
-    b = np.array([0, 0, 1, 4], np.uint64)
-    assert hamming_distance(a, b).tolist() == [0, 64, 2, 1]
-    assert hamming_distance(a[:0], b[:0]).tolist() == []
-
-
 def brute_force(hashes, distance):
     return [
         [i, j]
@@ -93,24 +86,10 @@ def test_pairs_are_those_of_brute_force(distance):
     assert len(pairs) >= 5
 
 
-@pytest.mark.parametrize('flipped', [(0, 21, 42), (15, 16, 31), (61, 62, 63)])
-def test_pairs_wherever_the_bits_differ(flipped):
-    other = sum(1 << bit for bit in flipped)
-    hashes = np.array([2**63 + 12345, (2**63 + 12345) ^ other], np.uint64)
-    assert find_pairs(hashes, 3).tolist() == [[0, 1]]
-    assert find_pairs(hashes, 2).tolist() == []
-
-
 def test_few_and_equal_hashes():
     assert find_pairs(np.empty(0, np.uint64), 3).shape == (0, 2)
     assert find_pairs(np.zeros(1, np.uint64), 3).shape == (0, 2)
     assert len(find_pairs(np.zeros(50, np.uint64), 3)) == 50 * 49 // 2
-
-
-def test_many_hashes():
-    hashes = np.random.default_rng(0).integers(0, 2**64, 100_000, dtype=np.uint64)
-    hashes[-1] = hashes[0] ^ np.uint64(7)
-    assert find_pairs(hashes, 3).tolist() == [[0, 99_999]]
 
 
 @pytest.mark.parametrize('distance', [-1, 13])

@@ -49,16 +49,6 @@ def test_parts_of_heads_that_have_them_are_averaged():
     np.testing.assert_allclose(merged['aleatoric'] + merged['epistemic'], merged['uncertainty'], atol=1e-6)
 
 
-@pytest.mark.parametrize('fields', [dict(), dict(pred_mean=latent, pred_std=latent)])
-def test_the_same_view_again_changes_nothing(fields):
-    view = prediction(0, **fields)
-    view['uncertainty'] = entropies(view['pred_score']).astype(np.float32)
-    merged = merge_views([view] * 10)
-    for name, value in view.items():
-        np.testing.assert_allclose(merged[name], value, rtol=0, atol=1e-6, err_msg=name)
-    np.testing.assert_allclose(merged['epistemic'], 0, atol=1e-6)
-
-
 def test_certain_and_wholly_uncertain_predictions():
     for score, total in (([1, 0, 0, 0], 0), ([0.25] * 4, np.log(4))):
         merged = merge_views([dict(pred_score=np.float32([score]))] * 2)

@@ -36,11 +36,3 @@ def test_expressions_differ_for_all_readers(kind):
         for i, j in itertools.combinations(range(len(lab)), 2)
     }
     assert {pair: round(distance, 1) for pair, distance in near.items() if distance < LEAST} == {}
-
-
-def test_the_simulation_knows_what_is_confused():
-    red, green = (40, 40, 190), (30, 115, 80)
-    distances = {kind: np.linalg.norm(np.subtract(*as_seen([red, green], kind))) for kind in SEEN}
-    assert distances['normal'] > 80
-    assert distances['deuteranopia'] < 0.4 * distances['normal']
-    assert as_seen([(255, 255, 255)], 'protanopia')[0] == pytest.approx([100, 0, 0], abs=0.1)

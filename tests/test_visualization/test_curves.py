@@ -90,12 +90,6 @@ def test_runs_have_a_colour_each_and_seeds_a_band():
     assert texts == ['one', 'three (mean ± std of 3 seeds)']
 
 
-def test_smoothed_curves_show_what_was_logged():
-    axes = panels(draw_curves([make_run()], smooth=0.5))
-    assert len(axes['training loss, smoothed 0.5'].lines) == 2
-    assert len(axes['validation accuracy (%)'].lines) == 1
-
-
 @pytest.mark.parametrize('smooth', [-0.1, 1.0, float('nan')])
 def test_impossible_smoothing(smooth):
     with pytest.raises(ValueError, match='smooth='):

@@ -1,7 +1,6 @@
 import json
 
 import pytest
-from small_runs import ROOT
 
 from mmfer.visualization.scalars import read_runs, read_scalars, run_names
 
@@ -97,9 +96,3 @@ def test_names(tmp_path):
     assert read_runs([tmp_path / 'a'], ['mine'])[0].name == 'mine'
     with pytest.raises(ValueError, match='2 names for 1 work dirs'):
         read_runs([tmp_path / 'a'], ['x', 'y'])
-
-
-def test_files_that_mmfer_publishes():
-    scalars = read_scalars(ROOT / 'docs/results/poster_var_synth.jsonl')
-    assert list(scalars['val/accuracy']) == [1, 2, 3, 4, 5, 6, 7]
-    assert len(scalars['train/loss']) == 7

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
 from mmfer.registry import TRANSFORMS
 
+from .image_args import ImageTransform
+
 
 @TRANSFORMS.register_module()
-class RandomAffine(BaseTransform):
+class RandomAffine(ImageTransform):
     """Turn, scale, stretch and shift the image by one affine map; the size stays, borders are replicated.
 
     One interpolation blurs small faces less than a rotation followed by a crop. The border is replicated, since black
@@ -67,9 +68,3 @@ class RandomAffine(BaseTransform):
             borderMode=cv2.BORDER_REPLICATE,
         )
         return results
-
-    def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}(degrees={self.degrees}, scale={self.scale}, stretch={self.stretch}, '
-            f'shift={self.shift})'
-        )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
 from mmfer.registry import TRANSFORMS
 
+from .image_args import ImageTransform
+
 
 @TRANSFORMS.register_module()
-class RandomCamera(BaseTransform):
+class RandomCamera(ImageTransform):
     """Change how a face was taken, not what it shows, for networks that will see photos of other kinds.
 
     In this order: fewer pixels (scaled down and up again), light from one side (a linear ramp), contrast, brightness,
@@ -97,7 +98,3 @@ class RandomCamera(BaseTransform):
             out += noise * self.noise * self._draw_noise((height, width, 1))
         results['img'] = np.clip(np.rint(out), 0, 255).astype(np.uint8)
         return results
-
-    def __repr__(self) -> str:
-        options = ('resolution', 'resolution_prob', 'side_light', 'contrast', 'brightness', 'gamma', 'noise')
-        return f'{type(self).__name__}({", ".join(f"{name}={getattr(self, name)}" for name in options)})'

@@ -9,7 +9,6 @@ from mmfer.datasets.affect_net import AffectNet
 from mmfer.datasets.prepare import prepare
 from mmfer.faces.cropping import CropFace
 
-HEADER = 'subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,valence,arousal'
 IMAGES = 'Manually_Annotated/Manually_Annotated_Images'
 
 
@@ -60,25 +59,12 @@ def test_large_faces_are_made_smaller(tmp_path, tree):
     assert shapes == [(128, 128, 3), (100, 100, 3)]
 
 
-def test_labels_that_are_not_used_are_counted(tmp_path, tree):
-    text = quiet(tree, tmp_path / 'out')
-    assert 'train.json written; faces left out: 1 none, 1 uncertain, 1 non-face' in text
-    assert '16 faces cropped' in text
-    assert len(list((tmp_path / 'out').rglob('*.jpg'))) == 16
-
-
 def test_two_faces_of_one_photograph(tmp_path, tree):
     add_rows(tree, '1/training0.jpg,0,0,8,8,1;2,5,0.1,0.2', '1/training0.jpg,4,4,16,16,1;2,6,0.1,0.2')
     quiet(tree, tmp_path / 'out')
     data = json.loads((tmp_path / 'out' / 'train.json').read_text())['data_list'][-2:]
     assert [info['img_path'] for info in data] == ['1/training0_2.jpg', '1/training0.jpg']
     assert [info['gt_label'] for info in data] == [5, 6]
-
-
-def test_workers_change_nothing(tmp_path, tree):
-    for workers in (1, 4):
-        quiet(tree, tmp_path / f'out{workers}', workers=workers)
-    assert raw.contents(tmp_path / 'out1') == raw.contents(tmp_path / 'out4')
 
 
 def test_missing_photographs_are_all_told_before_cropping(tmp_path, tree):

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 import raw_copies as raw
 
-from mmfer.datasets.prepare.raw import ARCHIVE, check_folders, in_threads, new_folder, put_in_place, raw_files, write
+from mmfer.datasets.prepare.raw import check_folders, in_threads, new_folder, put_in_place, raw_files, write
 
 
 @pytest.fixture
@@ -46,11 +46,6 @@ def encrypted(data):
     for signature, offset in ((b'PK\x03\x04', 6), (b'PK\x01\x02', 8)):
         data[data.find(signature) + offset] |= 1
     return bytes(data)
-
-
-@pytest.mark.parametrize('name', ['a.zip', 'a.ZIP', 'a.tar', 'a.tar.gz', 'a.tgz', 'a.tar.bz2', 'a.tar.xz'])
-def test_known_endings(name):
-    assert ARCHIVE.sub('', name) == 'a'
 
 
 def test_files_and_archives_make_one_list(tmp_path, found):

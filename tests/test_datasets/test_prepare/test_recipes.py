@@ -1,6 +1,5 @@
 import ast
 import json
-import tarfile
 
 import cv2
 import pytest
@@ -102,20 +101,6 @@ def test_zip_in_tar_and_archives_side_by_side(tmp_path):
     raw.write_tree({'Emotion_labels.zip': labels}, source)
     assert 'Counts differ' in run('ckplus', source, tmp_path / 'out')
     assert len(list((tmp_path / 'out').rglob('*.png'))) == 42
-
-
-def test_a_single_archive_as_raw_dir(tmp_path):
-    path = tmp_path / 'jaffe.zip'
-    path.write_bytes(raw.zipped(raw.RAW['jaffe']()))
-    run('jaffe', path, tmp_path / 'out')
-    assert len(list((tmp_path / 'out' / 'jaffe').iterdir())) == 7
-    assert tarfile.is_tarfile(path) is False
-
-
-def test_fer2013_icml_file_is_renamed(tmp_path):
-    tree = raw.write_tree(raw.RAW['fer2013-icml'](), tmp_path / 'raw')
-    run('fer2013', tree, tmp_path / 'out')
-    assert (tmp_path / 'out' / 'fer2013.csv').resolve() == tree / 'icml_face_data.csv'
 
 
 def test_folders_of_fer2013_with_a_validation_part(tmp_path):

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from mmengine.dataset import ConcatDataset
 from mmengine.runner import Runner
 
 from mmfer.datasets import SynthFER
@@ -58,27 +57,6 @@ def test_follows_from_seed_and_epoch_alone(synth):
     assert drawn(BalancedSampler(synth, 10, seed=4), 4) != drawn(sampler, 5)  # no seed + epoch
 
 
-def test_samples_of_a_class_are_as_likely(synth):
-    sampler = BalancedSampler(synth, 5, seed=0)
-    times = np.bincount(sum((drawn(sampler, epoch) for epoch in range(400)), []), minlength=300)
-    labels = synth.get_gt_labels()
-    for label in range(7):
-        of_class = times[labels == label]
-        expected = 400 * 5 / len(of_class)
-        assert abs(of_class - expected).max() < 5 * np.sqrt(expected)
-
-
-@pytest.mark.parametrize('number', [5, 8])
-def test_equal_across_ranks(synth, monkeypatch, number):
-    whole = drawn(BalancedSampler(synth, number, seed=2), 4)
-    parts = []
-    for rank in range(4):
-        monkeypatch.setattr('mmfer.datasets.samplers.base.get_dist_info', lambda rank=rank: (rank, 4))
-        parts.append(drawn(BalancedSampler(synth, number, seed=2), 4))
-    assert {len(part) for part in parts} == {-(-7 * number // 4)}
-    assert [index for step in zip(*parts) for index in step][: 7 * number] == whole
-
-
 def test_in_the_runners_data_loader():
     loader = Runner.build_dataloader(
         dict(
@@ -94,13 +72,6 @@ def test_in_the_runners_data_loader():
     assert loader.sampler.seed == 9
     counts = np.bincount([int(label) for batch in loader for label in batch['gt_label']])
     assert counts.tolist() == [6] * 7
-
-
-def test_data_sets_of_mmengine(synth):
-    both = ConcatDataset([synth, synth])
-    indices = np.array(drawn(BalancedSampler(both, 40, seed=0)))
-    assert indices.max() >= 300
-    assert np.bincount(synth.get_gt_labels()[indices % 300]).tolist() == [40] * 7
 
 
 @pytest.mark.parametrize('number', [0, -1, 2.5, True])

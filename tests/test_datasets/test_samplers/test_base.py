@@ -58,15 +58,6 @@ def test_labels_of_data_sets_and_wrappers(synth):
     assert labels_of(OnlyIds([[1], [0]])).tolist() == [1, 0]
 
 
-def test_labels_of_mmpretrain_data_sets(tmp_path):
-    from mmpretrain.datasets import CustomDataset
-
-    for name in ('a', 'b'):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / 'x.png').touch()
-    assert labels_of(CustomDataset(data_root=str(tmp_path))).tolist() == [0, 1]
-
-
 def test_data_sets_without_labels():
     with pytest.raises(TypeError, match=r'list does not tell its labels.*get_gt_labels\(\)'):
         labels_of([1, 2])

@@ -1,10 +1,7 @@
-import copy
-import pickle
 import warnings
 
 import numpy as np
 import pytest
-from mmcv.transforms import Compose
 
 from mmfer.datasets.transforms import AlignFace
 from mmfer.faces.alignment import align_by_box, align_face, arcface_template
@@ -68,21 +65,7 @@ def test_errors_name_the_image(keys, message):
         AlignFace()(dict(sample(**keys), img_path=None, sample_idx=7))
 
 
-@pytest.mark.filterwarnings('ignore:AlignFace')
-def test_errors_of_boxes():
-    with pytest.raises(ValueError, match=r'AlignFace: dir/a\.jpg: face_box .* lies outside'):
-        AlignFace()(sample(face_box=(900, 900, 990, 990)))
-
-
 @pytest.mark.parametrize('options', [dict(size=0), dict(margin=-0.5), dict(pad='reflect')])
 def test_wrong_options(options):
     with pytest.raises(ValueError, match=f'AlignFace: {next(iter(options))}='):
         AlignFace(**options)
-
-
-def test_in_a_pipeline_and_in_other_processes():
-    steps = (dict(type='mmfer.AlignFace', size=64), dict(type='mmfer.PackInputs'))
-    pipeline = Compose([TRANSFORMS.build(step) for step in steps])
-    packed = pickle.loads(pickle.dumps(pipeline))(copy.deepcopy(sample(face_landmarks=POINTS)))
-    np.testing.assert_array_equal(packed['inputs'].permute(1, 2, 0).numpy(), align_face(IMG, POINTS, 64))
-    assert packed['data_samples'].img_shape == (64, 64)

@@ -73,10 +73,6 @@ def test_hue_in_every_hue_and_saturation():
             check_hue(np.dstack([channels[i] for i in order]).astype(np.uint8), 0.07)
 
 
-def test_hue_keeps_grey():
-    np.testing.assert_array_equal(adjust('hue', image('grey'), 0.3), image('grey'))
-
-
 @pytest.mark.parametrize('kind', KINDS)
 def test_the_whole_transform_matches_torchvision(monkeypatch, kind):
     """All four in a row, in every order: a hue off by 1 is carried on, nothing more."""
@@ -91,13 +87,6 @@ def test_the_whole_transform_matches_torchvision(monkeypatch, kind):
         off = np.abs(jitter(dict(img=img))['img'].astype(int) - expected)
         assert off.max() <= 2
         assert (off > 0).mean() < 1e-3
-
-
-def test_flipped_view():
-    img = image('noise')
-    for name in NAMES:
-        flipped = ColorJitter(**{name: (0.3, 0.3)})(dict(img=img[:, ::-1]))['img']
-        np.testing.assert_array_equal(flipped, adjust(name, img[:, ::-1].copy(), 0.3))
 
 
 @pytest.mark.parametrize(

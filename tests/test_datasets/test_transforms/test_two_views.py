@@ -5,8 +5,6 @@ from mmcv.transforms import RandomFlip
 
 from mmfer.datasets import ImageRandomErasing, ImageResize, PackInputs
 from mmfer.datasets.transforms.two_views import TwoViews
-from mmfer.models.two_view_preprocessor import TwoViewPreprocessor
-from mmfer.registry import TRANSFORMS
 
 PACK = dict(type=PackInputs)
 FLIP = dict(type=RandomFlip, prob=1.0)
@@ -40,22 +38,8 @@ def test_views_are_erased_independently():
     assert not torch.equal(*erased)
 
 
-def test_by_the_names_of_the_registry_and_with_callables():
-    config = dict(type='TwoViews', first=[dict(type='PackInputs')], second=[lambda results: results, PackInputs()])
-    out = TRANSFORMS.build(config)(sample())
-    assert torch.equal(*out['inputs'])
-
-
 def test_a_sample_may_be_dropped():
     assert TwoViews(first=[PACK], second=[lambda results: None, PACK])(sample()) is None
-
-
-def test_the_preprocessor_takes_what_it_makes():
-    views = TwoViews(first=[PACK], second=[FLIP, PACK])
-    items = [views(sample()) for _ in range(3)]
-    batch = {key: [item[key] for item in items] for key in items[0]}
-    out = TwoViewPreprocessor()(batch, training=True)
-    assert torch.equal(out['inputs'][3:], out['inputs'][:3].flip(-1))
 
 
 @pytest.mark.parametrize('wrong', [[], dict(type=PackInputs), None])

@@ -1,10 +1,8 @@
 import numpy as np
 import pytest
-from mmengine.dataset import ClassBalancedDataset, ConcatDataset, RepeatDataset, pseudo_collate
-from torch.utils.data import DataLoader
 
-from mmfer.datasets import FERDataset, SynthFER
-from mmfer.datasets.wrappers import DatasetWrapper, FewPerClass, KFold, NoisyLabels
+from mmfer.datasets import SynthFER
+from mmfer.datasets.wrappers import DatasetWrapper, NoisyLabels
 from mmfer.registry import DATASETS
 
 SYNTH = dict(type='SynthFER', num_samples=120, size=24)
@@ -107,39 +105,6 @@ def test_wrappers_nest_in_any_order():
     assert len(other) == 14
     assert other.protocol.index('noise') < other.protocol.index('of each class') < other.protocol.index('fold')
     assert other.class_counts() == dict.fromkeys(other.classes, 2)
-
-
-def test_inside_the_wrappers_of_mmengine():
-    dataset = Reverse(SYNTH)
-    assert len(RepeatDataset(dataset, 3)) == 30
-    both = ConcatDataset([dataset, Reverse(SYNTH)])
-    assert len(both) == 20
-    assert both[10]['gt_label'] == labels(dataset)[0]
-    assert len(ClassBalancedDataset(dataset, 0.2)) >= 10
-
-
-def test_in_a_data_loader():
-    dataset = NoisyLabels(KFold(FewPerClass(dict(SYNTH, num_samples=400), 4), fold=0, num_folds=2), rate=0.5)
-    loader = DataLoader(dataset, batch_size=5, num_workers=2, collate_fn=pseudo_collate)
-    seen = [int(label) for batch in loader for label in batch['gt_label']]
-    assert seen == labels(dataset)
-    assert len(seen) == 14
-
-
-def test_unreadable_images_are_passed_on(tmp_path):
-    class WithSkipped(FERDataset):
-        METAINFO = dict(classes=('neutral', 'anger'))
-
-        def load_data_list(self):
-            self.skipped.append('bad.png')
-            return [dict(gt_label=i % 2) for i in range(20)]
-
-    inner = WithSkipped(lazy_init=True)
-    dataset = Reverse(inner)
-    assert dataset.skipped == ['bad.png']
-    assert len(inner) == 20
-    assert inner.skipped == ['bad.png']
-    assert '1 unreadable' in dataset.protocol
 
 
 @pytest.mark.parametrize('dataset', [[1, 2], dict(type='RepeatDataset', dataset=dict(SYNTH, _scope_='mmfer'), times=2)])

@@ -69,13 +69,6 @@ def test_folds_by_subject_are_even(seed):
     assert (counts.std(axis=0) < 0.6 * random.std(axis=0)).all()
 
 
-def test_as_many_folds_as_subjects_leave_one_out():
-    people = [(subject, label) for subject, n in (('a', 9), ('b', 1), ('c', 2), ('d', 1)) for label in range(3)] * 2
-    found = parts(People(people), 'subject', num_folds=4)
-    assert sorted(len(set(fold)) for fold in found) == [1, 1, 1, 1]
-    assert {fold[0] for fold in found} == set('abcd')
-
-
 def test_folds_follow_from_the_seed():
     inner = People(crowd(40))
     assert parts(inner, 'number') == parts(inner, 'number')
@@ -84,10 +77,6 @@ def test_folds_follow_from_the_seed():
     assert '10-fold by sample (seed 1), fold 0' in KFold(inner, 0, by='sample', seed=1).protocol
     labels = inner.get_gt_labels()
     assert sample_folds(labels, 4).tolist() == sample_folds(labels, 4).tolist()
-
-
-def test_lazy_protocol_names_what_is_known():
-    assert KFold(People(crowd(20)), 0, lazy_init=True).protocol == 'People, 10-fold, fold 0, train part'
 
 
 def test_too_few_subjects_or_samples():

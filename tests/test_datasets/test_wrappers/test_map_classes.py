@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-from mmengine.dataset import ConcatDataset
 
-from mmfer.datasets import FolderDataset, MapClasses, NoisyLabels, SynthFER
+from mmfer.datasets import MapClasses, NoisyLabels, SynthFER
 
 SYNTH = dict(type='SynthFER', num_samples=60, size=16)
 
@@ -80,17 +79,6 @@ def test_clean_labels_follow_and_wrappers_nest():
     again = NoisyLabels(mapped, rate=0.5, seed=1)
     assert again.classes == mapped.classes
     assert noisy.classes[0] == 'neutral'
-
-
-def test_two_data_sets_become_one(tmp_path):
-    for folder in ('Happy', 'sad', 'contempt'):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / 'a.png').touch()
-    classes = ('sadness', 'happiness')
-    parts = [MapClasses(SYNTH, classes), MapClasses(FolderDataset(str(tmp_path)), classes)]
-    both = ConcatDataset(parts, ignore_keys=['protocol', 'observer_accuracy'])
-    assert both.metainfo['classes'] == classes
-    assert len(both) == len(parts[0]) + 2
 
 
 def test_wrong_arguments():

@@ -5,7 +5,7 @@ import pytest
 
 from mmfer.datasets import RAFDB, FERDataset, SynthFER
 from mmfer.datasets.wrappers import FewPerClass, NoisyLabels
-from mmfer.datasets.wrappers.noisy_labels import flip_by_matrix, flip_evenly, largest_remainder
+from mmfer.datasets.wrappers.noisy_labels import flip_evenly
 
 REAL_LIST = Path(__file__).resolve().parents[3].parent / 'shared' / 'data' / 'rafdb_list_patition_label.txt'
 CLASSES = ('surprise', 'fear', 'anger')
@@ -36,14 +36,6 @@ def confusion(dataset):
     counts = np.zeros((dataset.num_classes, dataset.num_classes), dtype=int)
     np.add.at(counts, (dataset.column('clean_label'), dataset.get_gt_labels()), 1)
     return counts
-
-
-@pytest.mark.parametrize(('num_samples', 'seed'), [(50, 0), (137, 1), (1000, 0)])
-def test_twenty_percent_means_twenty_percent(num_samples, seed):
-    dataset = NoisyLabels(dict(type='SynthFER', num_samples=num_samples), rate=0.2, seed=seed)
-    changed = np.array(dataset.column('clean_label')) != dataset.get_gt_labels()
-    assert changed.mean() == dataset.flip_rate == pytest.approx(0.2, abs=0.01)
-    assert changed.sum() == round(0.2 * num_samples)
 
 
 @pytest.mark.skipif(not REAL_LIST.is_file(), reason='needs the real list in ../shared/data')
@@ -97,13 +89,6 @@ def test_entries_keep_the_clean_label_and_lose_soft_ones():
     assert 'observer_accuracy' not in dataset.metainfo  # it is about the clean labels
 
 
-def test_noise_upon_noise_keeps_the_first_label(uneven):
-    once = NoisyLabels(uneven, 0.5)
-    twice = NoisyLabels(once, 0.5, seed=1)
-    assert twice.column('clean_label') == uneven.get_gt_labels().tolist()
-    assert twice.flip_rate == np.mean(once.get_gt_labels() != twice.get_gt_labels()) == 0.5
-
-
 def test_rate_is_named_and_logged(uneven, monkeypatch):
     logged = []
     monkeypatch.setattr('mmfer.datasets.wrappers.noisy_labels.print_log', lambda text, **_: logged.append(text))
@@ -111,18 +96,6 @@ def test_rate_is_named_and_logged(uneven, monkeypatch):
     assert dataset.protocol.endswith('3 of each class (seed 0), 10 % symmetric label noise (seed 0, 9.5 % flipped)')
     assert '2 of 21 labels changed; 21 soft labels are dropped; the votes on 21 samples are dropped' in logged[0]
     assert NoisyLabels(uneven, 0.1, lazy_init=True).protocol == 'Labels, 10 % symmetric label noise (seed 0)'
-
-
-def test_published_total_stays():
-    assert NoisyLabels(Labels(np.repeat([0, 1, 2], [50, 30, 20])), 0.2).published_counts() == 100
-    assert NoisyLabels(SynthFER(num_samples=20), 0.2).published_counts() is None
-
-
-def test_no_noise_and_all_noise(uneven):
-    clean = NoisyLabels(uneven, 0)
-    assert clean.flip_rate == 0
-    np.testing.assert_array_equal(clean.get_gt_labels(), uneven.get_gt_labels())
-    assert (NoisyLabels(uneven, 1).get_gt_labels() != uneven.get_gt_labels()).all()
 
 
 def test_transitions_by_name(uneven):
@@ -150,23 +123,6 @@ def test_transition_matrix_scaled_to_a_rate(uneven):
     assert '10.5 % class-dependent' in scaled.protocol
     with pytest.raises(ValueError, match=r'rate=0.5 is beyond the 0.420'):
         NoisyLabels(uneven, 0.5, kind='asymmetric', transitions=matrix)
-
-
-def test_drawn_by_matrix():
-    labels = np.repeat([0, 1], 5000)
-    noisy = flip_by_matrix(labels, np.array([[0.75, 0.25], [1.0, 0.0]]), exact=False, seed=0)
-    assert (noisy[5000:] == 0).all()
-    assert np.mean(noisy[:5000]) == pytest.approx(0.25, abs=0.03)
-
-
-def test_largest_remainder():
-    rng = np.random.default_rng(0)
-    for _ in range(50):
-        quotas = rng.random(7) * 20
-        whole = largest_remainder(quotas)
-        assert whole.sum() == np.floor(quotas.sum() + 0.5)
-        assert (np.abs(whole - quotas) < 1).all()
-    assert largest_remainder(np.array([0.2 * 15, 0.2 * 5])).tolist() == [3, 1]
 
 
 @pytest.mark.parametrize(
