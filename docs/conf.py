@@ -3,6 +3,7 @@
 The source folder is the top of the repository, so that pages link to READMEs and configs as they do on GitHub.
 """
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -17,13 +18,14 @@ import reference  # noqa: E402
 from mmfer.version import __version__  # noqa: E402
 
 project, release = 'mmfer', __version__
-extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon', 'sphinx_copybutton']
+extensions = ['myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon', 'sphinx_copybutton']
 root_doc = 'docs/index'
-source_suffix = {'.md': 'markdown'}
+source_suffix = {'.md': 'myst-nb'}
 include_patterns = ['docs/**', 'configs/*/README.md', 'examples/README.md', 'CONTRIBUTING.md', 'CHANGELOG.md']
 exclude_patterns = ['docs/results/votes/*/*', 'build', 'data', 'pretrained', 'work_dirs', '.*', '**/__pycache__']
 
 myst_heading_anchors = 4
+myst_enable_extensions = ['dollarmath']
 autodoc_default_options = dict(members=True, show_inheritance=True)
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'none'  # docstrings say what arguments are
@@ -31,10 +33,30 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 napoleon_custom_sections = [('Class attributes', 'params_style')]
 
+# Pages with the header of a notebook (docs/tutorials) are run. A cell that fails ends the build.
+os.environ['MMFER_OFFLINE'] = '1'
+nb_execution_mode = 'force'
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+nb_output_stderr = 'remove'  # progress bars
+nb_merge_streams = True
+
 smartquotes = False  # which would make dashes of --options
 html_theme = 'furo'
 html_title = f'mmfer {release}'
 html_static_path = ['static']
+templates_path = ['templates']
+html_sidebars = {
+    '**': [
+        'sidebar/brand.html',
+        'sidebar/search.html',
+        'sidebar/scroll-start.html',
+        'versions.html',
+        'sidebar/navigation.html',
+        'sidebar/scroll-end.html',
+    ]
+}
 html_css_files = ['book.css']
 html_copy_source = False
 html_show_copyright = html_show_sphinx = False

@@ -15,6 +15,7 @@ from mmfer.datasets.fer_plus import FERPlus
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / 'docs').glob('*.md'))
+TUTORIALS = sorted((ROOT / 'docs/tutorials').glob('*.md'))  # which the build of the book runs
 RUN_ELSEWHERE = ('add_a_head.md', 'deploy.md', 'inference.md', 'study.md')  # by tests of their own
 NEED = dict(zip(('benchmarks.md', 'datasets.md'), ('a quiet machine', 'the data sets')))  # all of their blocks
 DATASETS = (ROOT / 'docs/datasets.md').read_text()
@@ -71,7 +72,7 @@ def test_every_data_set_and_data_config_is_documented():
     assert {name for name in wrappers_and_samplers if name not in DATASETS} == set()
 
 
-@pytest.mark.parametrize('page', [*PAGES, ROOT / 'CONTRIBUTING.md'], ids=lambda p: p.name)
+@pytest.mark.parametrize('page', [*PAGES, *TUTORIALS, ROOT / 'CONTRIBUTING.md'], ids=lambda p: p.name)
 def test_links_lead_somewhere(page):
     text = page.read_text()
     titles = {anchor(title) for title in re.findall(r'^#+ (.+)$', text, flags=re.MULTILINE)}
@@ -94,6 +95,11 @@ def test_code_names_what_exists(page):
                 module = importlib.import_module(node.module)
                 for name in node.names:
                     assert hasattr(module, name.name), name.name
+
+
+def test_formulas_are_drawn():
+    assert any('$$' in page.read_text() for page in PAGES)
+    assert "myst_enable_extensions = ['dollarmath']" in (ROOT / 'docs/conf.py').read_text()
 
 
 @pytest.fixture(scope='module')

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import book
 import pytest
+import torch
 from processes import load_tool
 
+from mmfer.apis import load_config
 from mmfer.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,11 +37,13 @@ def test_commands_have_the_options_that_are_shown(monkeypatch):
     assert 'python -m pip install -e .[train,tests] && python -m pytest' in told
 
 
-def test_a_head_is_swapped():
-    code = next(block.text for block in book.blocks('../README.md') if 'model.head' in block.text)
-    names = dict(model=type('Model', (), {}))
-    exec(code, names)
-    assert MODELS.build(names['model'].head).num_classes == 7
+def test_a_head_is_swapped(tmp_path):
+    """The config runs from any folder, and its head fits the network."""
+    path = tmp_path / 'my_head.py'
+    path.write_text(next(block.text for block in book.blocks('../README.md') if 'model.head' in block.text))
+    model = MODELS.build(load_config(path).model)
+    assert type(model.head).__name__ == 'EvidentialHead'
+    assert model(torch.zeros(2, 3, 40, 40), mode='tensor').shape == (2, 7)
 
 
 def test_it_is_read_in_one_sitting():
