@@ -149,7 +149,100 @@ def packages() -> str:
     return table(('data', 'model', *figures), rows)
 
 
-TABLES: dict[str, Callable[[], str]] = dict(measured=measured, tests=tests, reported=reported, packages=packages)
+def speed(log: str) -> dict[str, Any]:
+    """A log of docs/results/speed."""
+    return json.loads((RESULTS / f'speed/{log}.json').read_text(encoding='utf-8'))
+
+
+def startup() -> str:
+    """How long it takes to start, now and before."""
+    rows = []
+    for kind, sides in speed('startup')['medians'].items():
+        now, before = sides['now'], sides['before']
+        figures = [f'{side["cpu_s"]:.2f}' for side in (now, before)]
+        rows.append((f'`{kind}`' if ' ' in kind else kind, *figures, f'{now["cpu_s"] / before["cpu_s"]:.2f}'))
+    return table(('s of CPU', 'now', 'before', 'ratio'), rows)
+
+
+def cost() -> str:
+    """How time and memory of each part grow."""
+    rows = []
+    for name, part in speed('cost').items():
+        size, seconds, mb = ([row[key] for row in part['rows']] for key in ('size', 'cpu_s', 'mb'))
+        curves = (' / '.join(format(each, form) for each in own) for own, form in ((size, ',d'), (seconds, '.1f')))
+        power, wanted = part['exponent'], part['wanted']
+        memory = ' / '.join(f'{each:,.0f}' for each in mb)
+        by_them = f'{wanted["size"]:,}: {wanted["cpu_s"]:,.0f} s'
+        rows.append((name, *curves, f'{power["cpu_s"]:.2f}', memory, f'{power["mb"]:.2f}', by_them))
+    header = ('part', 'images', 's of CPU', 'exponent', 'peak MB', 'exponent', 'extrapolated to')
+    return table(header, rows)
+
+
+GPU_STEPS = [('train', 48), ('train', 144), ('infer', 1), ('infer', 64), ('infer', 256)]
+GPU_SETTINGS = ('fp32', 'tf32', 'bf16', 'bf16+compile', 'bf16+cudagraphs')
+MISSING = 'not measured'
+
+
+def gpu_results() -> dict[str, Any]:
+    """What the parts of benchmarks/gpu.py measured; nothing without a log of a GPU."""
+    log = speed('gpu') if (RESULTS / 'speed/gpu.json').exists() else dict(small=True)
+    return {} if log['small'] else {name: part.get('result') or {} for name, part in log['parts'].items()}
+
+
+def gpu() -> str:
+    """Images a second of POSTER-Var on the GPU, and the share of the peak of a matrix product in bfloat16."""
+    found = {}
+    for name, part in gpu_results().items():
+        for row in part.get('rows', ()) if name.startswith(('train', 'infer')) else ():
+            if not row['error']:
+                share = row['of_bf16_peak']
+                text = f'{row["images_per_second"]:,.0f}' + (f' ({share["matmul"]:.3f})' if share else '')
+                found.setdefault((row['setting'], name.partition('_')[0], row['batch']), text)
+    rows = [(setting, *(found.get((setting, *step), MISSING) for step in GPU_STEPS)) for setting in GPU_SETTINGS]
+    steps = (f'{"SAM step" if mode == "train" else "inference"}, batch {batch}' for mode, batch in GPU_STEPS)
+    return table(('images/s (share of the peak)', *steps), rows)
+
+
+def training_text(done: dict[str, Any] | None) -> str:
+    """A training of the GPU in words."""
+    if not done:
+        return MISSING
+    accuracy = ''.join(f', validation accuracy {each["accuracy"]:.1f} %' for each in done['validation'])
+    text = f'{done["epochs"]} epochs in {done["training_seconds"]:.0f} s'
+    return f'{text}, {done["images_per_s"]:,.0f} images/s{accuracy}'
+
+
+def gpu_parts() -> str:
+    """What else was measured on the GPU."""
+    parts = gpu_results()
+    rows = [
+        (f'shipped model in onnxruntime, batch {row["batch"]}', f'{row["ms"]:.2f} ms')
+        for row in parts.get('onnx', {}).get('rows', ())
+        if row['device'] == 'gpu'
+    ]
+    rows = rows or [('shipped model in onnxruntime', MISSING)]
+    ddp = parts.get('ddp', {})
+    text = (
+        f'{ddp["ddp"]["images_per_s"] / ddp["plain"]["images_per_s"]:.2f} times the images/s'
+        if 'ddp' in ddp
+        else MISSING
+    )
+    rows.append(('DDP in one process, tiny POSTER-Var', text))
+    for name in ('ferplus_small', 'ferplus'):
+        rows.append((f'`poster_var/{name}` from scratch on FER+', training_text(parts.get(name))))
+    return table(('part', 'measured'), rows)
+
+
+TABLES: dict[str, Callable[[], str]] = dict(
+    measured=measured,
+    tests=tests,
+    reported=reported,
+    packages=packages,
+    startup=startup,
+    cost=cost,
+    gpu=gpu,
+    gpu_parts=gpu_parts,
+)
 
 
 def fresh(text: str) -> str:

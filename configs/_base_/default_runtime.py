@@ -7,6 +7,7 @@ from mmengine.hooks import (
     SyncBuffersHook,
 )
 from mmengine.runner import LogProcessor
+from mmengine.visualization import LocalVisBackend
 
 from mmfer.engine import (
     GuardHook,
@@ -15,6 +16,7 @@ from mmfer.engine import (
     RecordHook,
     SafeCheckpointHook,
     SAMHook,
+    ScalarVisualizer,
     SeedHook,
     SpeedHook,
 )
@@ -53,6 +55,8 @@ custom_hooks = []
 env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))
 # the log has means over 50 iterations of what this pattern matches
 log_processor = dict(type=LogProcessor, window_size=50, mean_pattern=r'.*(loss|time|grad_norm|sharpness).*')
+# where the log's scalars go, also as scalars.json
+visualizer = dict(type=ScalarVisualizer, vis_backends=[dict(type=LocalVisBackend)])
 # of the log: 'DEBUG', 'INFO', 'WARNING' or 'ERROR'
 log_level = 'INFO'
 # weights to start from: a checkpoint, or the name of a model such as 'poster_var_ferplus_small'

@@ -145,7 +145,10 @@ def find_copies(a: np.ndarray, b: np.ndarray, workers: int = 1) -> np.ndarray:
     Returns:
         int64 (P, 2), indices in ``a`` and ``b``; ascending.
     """
-    normal_a, normal_b = (np.stack([normalise(thumb) for thumb in side]) for side in (a, b))
+    normal_a, normal_b = (np.empty(side.shape, np.float32) for side in (a, b))
+    for normal, side in ((normal_a, a), (normal_b, b)):
+        for row, thumb in zip(normal, side):
+            row[:] = normalise(thumb)
     mirror_b = np.ascontiguousarray(normal_b[:, :, ::-1])
     plain = _warp(0, 1, (0, 0), False)
     plain_a, plain_b, plain_mirror = (_describe(side, plain) for side in (normal_a, normal_b, mirror_b))
@@ -170,6 +173,8 @@ def find_copies(a: np.ndarray, b: np.ndarray, workers: int = 1) -> np.ndarray:
         return agreement(normal_a[i], (mirror_b if mirrored else normal_b)[j], found[pair][1]) >= MIN_AGREEMENT
 
     pairs = list(found)
+    parts = [pairs[start : start + _ROWS] for start in range(0, len(pairs), _ROWS)]  # a task each, as pairs are many
     with ThreadPoolExecutor(workers) as pool:
-        copies = {pair[:2] for pair, same in zip(pairs, pool.map(agree, pairs, chunksize=256)) if same}
+        kept = pool.map(lambda part: [pair[:2] for pair in part if agree(pair)], parts)
+        copies = {pair for part in kept for pair in part}
     return np.array(sorted(copies), dtype=np.int64).reshape(-1, 2)

@@ -4,6 +4,7 @@ from .loops import FERTestLoop, FERValLoop
 from .optim_wrappers import AutocastOptimWrapper, SAMOptimWrapper
 from .resume import *
 from .runner import FERRunner
+from .scalar_visualizer import ScalarVisualizer
 
 __all__ = [
     'AutocastOptimWrapper',
@@ -11,6 +12,7 @@ __all__ = [
     'FERTestLoop',
     'FERValLoop',
     'SAMOptimWrapper',
+    'ScalarVisualizer',
     *hooks.__all__,
     *resume.__all__,
 ]

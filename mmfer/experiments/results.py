@@ -177,7 +177,8 @@ def read_runs(dirs: Sequence[str | Path]) -> list[Run]:
             'mmfer test CONFIG CHECKPOINT --out DIR/METHOD/seed_S/predictions.json'
         )
     files = {file.resolve(): file for folder in dirs for file in found[folder]}
-    return [read_run(file) for file in files.values()]
+    texts: dict[str, str] = {}  # the names of the images, of which many runs have the same
+    return [read_run(file, texts) for file in files.values()]
 
 
 def align_runs(runs: Sequence[Run], to: Run | None = None) -> list[Run]:
@@ -208,8 +209,12 @@ def name_of(folder: Path) -> tuple[str, int | None]:
     return (folder.parent.name, int(match[1])) if match else (folder.name, None)
 
 
-def read_run(file: str | Path) -> Run:
+def read_run(file: str | Path, texts: dict[str, str] | None = None) -> Run:
     """Read the predictions of one test, and the ``finished.json`` beside them if there is one.
+
+    Args:
+        file: The predictions.
+        texts: Texts of runs that were read before, which are kept once for all of them; filled.
 
     Raises:
         ValueError: If one of them is broken or lacks fields; the message names the file.
@@ -217,13 +222,13 @@ def read_run(file: str | Path) -> Run:
     file = Path(file)
     finished = read_finished(file.parent)
     try:
-        return _run(file, json.loads(file.read_text()), finished)
+        return _run(file, json.loads(file.read_text()), finished, {} if texts is None else texts)
     except (ValueError, UnicodeDecodeError) as error:
         broken = 'no whole JSON file: ' if isinstance(error, json.JSONDecodeError) else ''
         raise ValueError(f'{file}: {broken}{error}. Test this run again') from error
 
 
-def _run(file: Path, content: Any, finished: Mapping | None) -> Run:
+def _run(file: Path, content: Any, finished: Mapping | None, texts: dict[str, str]) -> Run:
     if not isinstance(content, Mapping) or not {'predictions', 'classes'} <= content.keys():
         raise ValueError('expected an object with predictions and classes, as mmfer test --out writes it')
     records, classes = content['predictions'], tuple(map(str, content['classes'] or ()))
@@ -244,23 +249,28 @@ def _run(file: Path, content: Any, finished: Mapping | None) -> Run:
         method=method,
         seed=next((s for s in (seed, known.get('seed'), content.get('seed')) if s is not None), None),
         folder=file.parent,
-        images=[record.get('img_path') for record in records],
+        images=_shared(records, 'img_path', texts),
         classes=classes or tuple(map(str, range(size))),
         protocol=str(content.get('protocol') or ''),
         config=str(content.get('config') or ''),
         checkpoint=str(content.get('checkpoint') or ''),
         metrics=content.get('metrics') or {},
-        columns=_texts(records),
+        columns=_texts(records, texts),
         facts={k: source[k] for source in (content, known) for k in FACTS if source.get(k) is not None},
         finished=finished,
         **columns,
     )
 
 
-def _texts(records: Sequence[dict]) -> dict[str, list]:
+def _texts(records: Sequence[dict], texts: dict[str, str]) -> dict[str, list]:
     """Columns of text, such as what the images may be grouped by."""
     names = dict.fromkeys(name for record in records for name, value in record.items() if isinstance(value, str))
-    return {name: [record.get(name) for record in records] for name in names if name != 'img_path'}
+    return {name: _shared(records, name, texts) for name in names if name != 'img_path'}
+
+
+def _shared(records: Sequence[dict], name: str, texts: dict[str, str]) -> list:
+    values = [record.get(name) for record in records]
+    return [texts.setdefault(value, value) if isinstance(value, str) else value for value in values]
 
 
 def _column(records: Sequence[dict], name: str, shape: tuple, required: bool = False) -> np.ndarray | None:

@@ -234,3 +234,12 @@ def test_deterministic_runs_set_what_gpus_need(tmp_path, monkeypatch):
     finally:
         torch.use_deterministic_algorithms(False)
         os.environ.pop('CUBLAS_WORKSPACE_CONFIG', None)
+
+
+def test_the_text_of_the_config_is_laid_out_once(monkeypatch):
+    runner = object.__new__(FERRunner)
+    runner.cfg = load_config(ROOT / 'configs/poster_var/synth.py')
+    laid_out = []
+    monkeypatch.setattr('mmengine.config.config.FormatCode', lambda text, **_: (laid_out.append(text) or text, True))
+    assert runner._config_text == runner._config_text == runner.cfg.pretty_text == runner.cfg.pretty_text
+    assert laid_out == [runner._config_text]

@@ -27,3 +27,13 @@ def test_round_trip(tmp_path):
     assert second['gender'] == 'female'
     assert 'ori_shape' not in second
     assert [p.name for p in (tmp_path / 'new').iterdir()] == ['out.json']
+
+
+def test_each_prediction_is_a_line(tmp_path):
+    dump = PredictionDump()
+    for predictions in ([], [dict(img_path='a "b".jpg')], [dict(gt_label=i, pred_score=[0.5, 0.5]) for i in range(3)]):
+        dump.predictions = predictions
+        dump.write(tmp_path / 'out.json', metrics=dict(accuracy=50.0))
+        text = (tmp_path / 'out.json').read_text()
+        assert json.loads(text) == dict(metrics=dict(accuracy=50.0), classes=[], predictions=predictions)
+        assert all(f'  {json.dumps(each)}' in text.replace(',\n', '\n').splitlines() for each in predictions)

@@ -227,3 +227,13 @@ def test_tests_of_another_checkpoint_or_on_other_images(tmp_path):
     (folder / 'occluded_eyes.json').write_text(json.dumps(dict(content, predictions=content['predictions'][:5])))
     with pytest.raises(ValueError, match=r'^eyes: .*were tested on other images'):
         load_table([tmp_path])
+
+
+def test_runs_share_the_texts_of_their_images(tmp_path, images):
+    for seed in range(2):
+        records = [dict(record, gender='female') for record in make_predictions(*images, seed=seed)]
+        write_run(tmp_path / f'vich/seed_{seed}', records, seed)
+    first, second = runs_in(tmp_path)
+    assert first.images == second.images
+    assert all(a is b for a, b in zip(first.images, second.images))
+    assert all(a is b for a, b in zip(first.columns['gender'], second.columns['gender']))

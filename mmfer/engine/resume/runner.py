@@ -63,7 +63,10 @@ class ResumableRunner(Runner):
 
     @cached_property
     def _config_text(self) -> str:
-        return self.cfg.pretty_text  # takes a good part of a second
+        text = self.cfg.pretty_text
+        # MMEngine makes the text twice more, for itself, and yapf's layout takes most of the time
+        object.__setattr__(self.cfg, '_format_python_code', False)
+        return text
 
     @property
     def model_classes(self) -> tuple[str, ...]:

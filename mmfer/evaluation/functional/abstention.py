@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import scipy  # whose parts are imported when they are used
 from numpy.typing import ArrayLike
-from scipy import special
 
 from ._arrays import as_flags, as_values
 
@@ -42,7 +42,7 @@ def error_bound(wrong: int, answered: int, delta: float) -> float:
     >>> round(error_bound(0, 10, 0.05), 4)
     0.2589
     """
-    return float(special.betaincinv(wrong + 1, answered - wrong, 1 - delta)) if wrong < answered else 1.0
+    return float(scipy.special.betaincinv(wrong + 1, answered - wrong, 1 - delta)) if wrong < answered else 1.0
 
 
 def threshold_at_risk(uncertainty: ArrayLike, wrong: ArrayLike, risk: float, delta: float = 0.05) -> float:

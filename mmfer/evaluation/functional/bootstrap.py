@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
+import scipy  # whose parts are imported when they are used
 from numpy.typing import ArrayLike
-from scipy import special
 
 from ._arrays import mean
 
@@ -92,9 +92,9 @@ def bca_interval(value: float, values: ArrayLike, left_out: ArrayLike, level: fl
     spread = np.nanmean(left) - left
     squares = np.nansum(spread**2)
     acceleration = np.nansum(spread**3) / (6 * squares**1.5) if squares > 0 else 0.0
-    bias = special.ndtri(below)
-    ends = bias + special.ndtri([(1 - level) / 2, (1 + level) / 2])
-    low, high = np.quantile(drawn, special.ndtr(bias + ends / (1 - acceleration * ends)))
+    bias = scipy.special.ndtri(below)
+    ends = bias + scipy.special.ndtri([(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(drawn, scipy.special.ndtr(bias + ends / (1 - acceleration * ends)))
     return float(low), float(high)
 
 

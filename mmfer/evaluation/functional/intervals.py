@@ -9,8 +9,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # whose parts are imported when they are used
 from numpy.typing import ArrayLike
-from scipy import optimize, special
 
 from ._arrays import as_values
 from .significance import sign_flip
@@ -74,9 +74,9 @@ def studentised(value: float, influence: ArrayLike, level: float = 0.95, skewed:
     a = float(np.mean(((influence - influence.mean()) / deviation) ** 3)) / (3 * np.sqrt(size)) if skewed else 0.0
     t = value / error
     shifted = t + a * t**2 + a**2 * t**3 / 3 + a / 2
-    quantile = special.stdtrit(size - 1, (1 + level) / 2)
+    quantile = scipy.special.stdtrit(size - 1, (1 + level) / 2)
     low, high = (value - error * _untransformed(end, a) for end in (quantile, -quantile))
-    return Difference(value, low, high, float(2 * special.stdtr(size - 1, -abs(shifted))))
+    return Difference(value, low, high, float(2 * scipy.special.stdtr(size - 1, -abs(shifted))))
 
 
 def _untransformed(t: float, a: float) -> float:
@@ -100,8 +100,8 @@ def proportion_interval(shares: ArrayLike, level: float = 0.95) -> tuple[float, 
     if spread > 0:
         size = size * mean * (1 - mean) / spread
     count, tail = mean * size, (1 - level) / 2
-    low = special.betaincinv(count, size - count + 1, tail) if mean > 0 else 0.0
-    high = special.betaincinv(count + 1, size - count, 1 - tail) if mean < 1 else 1.0
+    low = scipy.special.betaincinv(count, size - count + 1, tail) if mean > 0 else 0.0
+    high = scipy.special.betaincinv(count + 1, size - count, 1 - tail) if mean < 1 else 1.0
     return float(low), float(high)
 
 
@@ -118,7 +118,7 @@ def paired_proportions(differences: ArrayLike, seeds: int = 1, level: float = 0.
     check_level(level)
     differences = as_values(differences, 'differences')
     padded = np.append(differences, [1.0, -1.0])
-    half = special.ndtri((1 + level) / 2) * padded.std() / np.sqrt(len(padded))
+    half = scipy.special.ndtri((1 + level) / 2) * padded.std() / np.sqrt(len(padded))
     return Difference(
         float(differences.mean()), padded.mean() - half, padded.mean() + half, sign_flip(differences, seeds).p_value
     )
@@ -162,12 +162,12 @@ def crossed(by_seed: ArrayLike, influence: ArrayLike, level: float = 0.95) -> Di
 
     def half(outside: float) -> float:
         """Half width of the interval that leaves out this share."""
-        return float(np.hypot(*(errors * special.stdtrit(degrees, outside / 2))))
+        return float(np.hypot(*(errors * scipy.special.stdtrit(degrees, outside / 2))))
 
     # p lies between the p-values that a single t for the sum has, with the degrees of images and with those of seeds.
-    least, most = np.log(np.clip(2 * special.stdtr(degrees[::-1], -abs(value) / error), 1e-200, 1))
+    least, most = np.log(np.clip(2 * scipy.special.stdtr(degrees[::-1], -abs(value) / error), 1e-200, 1))
     bounds = least - 1e-6, most + 1e-6
     if half(math.exp(bounds[0])) > abs(value) > half(math.exp(bounds[1])):
-        least = optimize.brentq(lambda log_p: half(math.exp(log_p)) - abs(value), *bounds)
+        least = scipy.optimize.brentq(lambda log_p: half(math.exp(log_p)) - abs(value), *bounds)
     end = half(1 - level)
     return Difference(value, value - end, value + end, min(1.0, math.exp(least)))

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # whose parts are imported when they are used
 from numpy.typing import ArrayLike
-from scipy import fft
 
 from ._arrays import as_flags, as_values
 
@@ -65,10 +65,10 @@ def sign_flip(differences: ArrayLike, seeds: int = 1) -> SignTest:
     total = int(counts @ np.arange(len(counts)))
     if whole.sum() == 0:
         return SignTest(first, second, 1.0)
-    length = fft.next_fast_len(total + 1, real=True)
+    length = scipy.fft.next_fast_len(total + 1, real=True)
     angle = np.pi * np.arange(length // 2 + 1) / length
     product = np.prod([np.cos(size * angle) ** number for size, number in enumerate(counts) if number], axis=0)
-    ways = fft.irfft(product * np.exp(-1j * total * angle), length)[: total + 1]
+    ways = scipy.fft.irfft(product * np.exp(-1j * total * angle), length)[: total + 1]
     extreme = np.abs(2 * np.arange(total + 1) - total) >= abs(whole.sum())
     return SignTest(first, second, float(np.clip(ways[extreme].sum(), 2.0**-52, 1)))
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # whose parts are imported when they are used
 from numpy.typing import ArrayLike
-from scipy import special
 
 from mmfer.structures.votes import count_probabilities
 
@@ -174,7 +174,7 @@ def pit_histogram(lower: ArrayLike, upper: ArrayLike, chosen: ArrayLike, num_bin
     if size < 2:
         return PITHistogram(1 + num_bins * gaps.sum(0) / total, np.full(num_bins, np.nan), float('nan'))
     spread = np.atleast_2d(np.cov(gaps.T))
-    z = special.ndtri(1 - 0.025 / num_bins)  # Bonferroni's, over the bins
+    z = scipy.special.ndtri(1 - 0.025 / num_bins)  # Bonferroni's, over the bins
     band = num_bins * z * np.sqrt(size * np.diag(spread)) / total
     values, vectors = np.linalg.eigh(spread)
     full = values > 1e-9 * max(values.max(), 1e-9)
@@ -182,5 +182,5 @@ def pit_histogram(lower: ArrayLike, upper: ArrayLike, chosen: ArrayLike, num_bin
     p_value = float('nan')
     if rank > 0 and num_bins < size:
         statistic = size * (np.square(gaps.mean(0) @ vectors[:, full]) / values[full]).sum()
-        p_value = float(special.fdtrc(rank, size - rank, statistic * (size - rank) / (rank * (size - 1))))
+        p_value = float(scipy.special.fdtrc(rank, size - rank, statistic * (size - rank) / (rank * (size - 1))))
     return PITHistogram(1 + num_bins * gaps.sum(0) / total, band, p_value)

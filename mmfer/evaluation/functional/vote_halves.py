@@ -6,8 +6,8 @@ Legend: N faces, K classes; votes n (N, K), of which each face needs two or more
 from __future__ import annotations
 
 import numpy as np
+import scipy  # whose parts are imported when they are used
 from numpy.typing import ArrayLike
-from scipy import optimize
 
 from ._arrays import as_distributions, as_scores
 from .correlation import entropy
@@ -46,7 +46,7 @@ def half_posterior(half: ArrayLike) -> np.ndarray:
     """
     n = as_votes(half)
     share = as_distributions(n.sum(0, keepdims=True) + 1e-3, 'votes')  # a class that nobody chose stays possible
-    best = optimize.minimize_scalar(
+    best = scipy.optimize.minimize_scalar(
         lambda log: dirichlet_multinomial_nll(np.broadcast_to(np.exp(log) * share, n.shape), n).sum(),
         bounds=(np.log(1e-3), np.log(1e3)),
         method='bounded',
