@@ -176,7 +176,7 @@ def run_bootstrap(folder: Path, size: int) -> None:
 PARTS = dict(
     train=Part((150, 300, 600, 1200), 300_000, write_images, run_training),
     test=Part((500, 1000, 2000, 4000), 100_000, write_checkpoint, run_test),
-    report=Part((300, 600, 1200, 2400), 100_000, write_predictions, run_report),
+    report=Part((1200, 2400, 4800, 9600), 100_000, write_predictions, run_report),
     verify=Part((500, 1500, 4500, 13_500), 300_000, write_images, run_verify),
     copies=Part(
         (1000, 2000, 4000, 8000), 300_000, write_images, lambda folder, size: run_verify(folder, size, changed=True)

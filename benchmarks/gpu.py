@@ -186,6 +186,9 @@ def run_part(name: str, small: bool, seconds: float, file: Path) -> dict:
     """A part in a process of its own: its ``status``, ``seconds``, ``result``, and ``error`` where it failed."""
     words = [sys.executable, __file__, '--part', name, '--seconds', f'{seconds:.0f}', '--out', str(file)]
     start = time.monotonic()
+    env = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')])))
+    if small:
+        env.setdefault('OMP_NUM_THREADS', '1')
     # the compilers' and the trainings' own processes end with it: all are of one session
     process = subprocess.Popen(
         [*words, *['--small'] * small],
@@ -193,7 +196,7 @@ def run_part(name: str, small: bool, seconds: float, file: Path) -> dict:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env=dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))),
+        env=env,
     )
     try:
         _, error = process.communicate(timeout=seconds)

@@ -205,7 +205,7 @@ def gpu() -> str:
 
 def training_text(done: dict[str, Any] | None) -> str:
     """A training of the GPU in words."""
-    if not done:
+    if not done or not done['images_per_s']:
         return MISSING
     accuracy = ''.join(f', validation accuracy {each["accuracy"]:.1f} %' for each in done['validation'])
     text = f'{done["epochs"]} epochs in {done["training_seconds"]:.0f} s'
@@ -221,12 +221,9 @@ def gpu_parts() -> str:
         if row['device'] == 'gpu'
     ]
     rows = rows or [('shipped model in onnxruntime', MISSING)]
-    ddp = parts.get('ddp', {})
-    text = (
-        f'{ddp["ddp"]["images_per_s"] / ddp["plain"]["images_per_s"]:.2f} times the images/s'
-        if 'ddp' in ddp
-        else MISSING
-    )
+    ddp, text = parts.get('ddp', {}), MISSING
+    if 'ddp' in ddp:
+        text = f'{ddp["ddp"]["images_per_s"] / ddp["plain"]["images_per_s"]:.2f} times the images/s'
     rows.append(('DDP in one process, tiny POSTER-Var', text))
     for name in ('ferplus_small', 'ferplus'):
         rows.append((f'`poster_var/{name}` from scratch on FER+', training_text(parts.get(name))))
