@@ -253,7 +253,7 @@ def summary(rows: Sequence[dict], wanted: int) -> dict:
     return dict(exponent=exponents, wanted=dict(size=wanted, cpu_s=round(curves['cpu_s'][1](wanted), 1)))
 
 
-def main() -> int:
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('parts', nargs='+', choices=list(PARTS), help='what to measure')
     parser.add_argument('--sizes', type=int, nargs='+', metavar='N', help='other sizes, four or more')
@@ -261,6 +261,11 @@ def main() -> int:
     args = parser.parse_args()
     if args.sizes and (len(set(args.sizes)) < 4 or min(args.sizes) < 20):
         parser.error('--sizes: a curve takes four sizes or more, from 20 images on')
+    return args
+
+
+def main() -> int:
+    args = parse_args()
     known = json.loads(args.out.read_text(encoding='utf-8')) if args.out and args.out.exists() else {}
     for name in args.parts:
         known[name] = found = measure(name, args.sizes)

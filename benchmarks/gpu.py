@@ -244,7 +244,7 @@ def run_all(small: bool, minutes: float, names: Sequence[str], out: Path | None)
     return result
 
 
-def main() -> int:
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--out', type=Path, metavar='FILE.json', help='all that was measured')
     parser.add_argument('--small', action='store_true', help='try the script on a tiny network [without a GPU]')
@@ -252,7 +252,11 @@ def main() -> int:
     parser.add_argument('--parts', nargs='+', choices=list(PARTS), default=list(PARTS), help='only these')
     parser.add_argument('--part', choices=list(PARTS), help=argparse.SUPPRESS)
     parser.add_argument('--seconds', type=float, default=60, help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
     import torch
 
     from mmfer.utils.files import write_json

@@ -67,12 +67,16 @@ def seconds(words: tuple[str, ...], checkout: Path) -> tuple[float, float]:
     return after[2] + after[3] - before[2] - before[3], clock
 
 
-def main() -> int:
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--against', type=Path, metavar='DIR', help='another checkout of mmfer, such as a git worktree')
     parser.add_argument('--rounds', type=int, default=5, metavar='N', help='turns of each [5]')
     parser.add_argument('--out', type=Path, metavar='FILE.json', help='write all times and the versions used')
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
     from mmfer.structures.run_record import git_state, machine, versions
     from mmfer.utils.files import write_json
     from mmfer.utils.tables import render_table
