@@ -2,7 +2,7 @@
 
     python benchmarks/video.py --clip video.mp4 --out docs/results/video/video.json
     ... --films 6 --seconds 10              # generated videos, see mmfer.datasets.synth.film
-    ... --rivals PYTHON                     # interpreter that has mediapipe or fer; [this one]
+    ... --rivals PYTHON PYTHON              # interpreters that have mediapipe or fer, which take turns; [this one]
     ... --hour 3600                         # and the memory over so many seconds of 720p
 
 CPU time is that of the process and all its threads, which other work on the machine changes little. A face counts as
@@ -151,26 +151,46 @@ def films(folder: Path, count: int, seconds: float, people: int, threads: int) -
     return rows
 
 
-def clip(path: str, threads: int, rival_python: str) -> list[dict]:
-    rows, exact = [], None
+def clip(path: str, threads: int, pythons: Sequence[str], rounds: int) -> list[dict]:
+    """Medians over rounds, in each of which everybody has one turn."""
+    inferencers = {speed: ExpressionInferencer(speed=speed, threads=threads) for speed in SPEEDS}
+    rivals = {name: python for name in RIVALS if (python := find_rival(name, pythons))}
+    times: dict[str, list] = {}
+    rows, results = {}, {}
+    for _ in range(rounds):
+        for speed, inferencer in inferencers.items():
+            results[speed], *spent = timed(inferencer, path)
+            times.setdefault(f'mmfer {speed}', []).append(spent)
+        for name, python in rivals.items():
+            answer = run_rival(name, python, path)
+            rows[name] = dict(version=answer['version'], found=answer['found'])
+            times.setdefault(name, []).append([answer['cpu_ms'], answer['wall_ms']])
     for speed in SPEEDS:
-        results, cpu, wall = timed(ExpressionInferencer(speed=speed, threads=threads), path)
-        exact = exact or results
         pairs = [
             (a.faces[i].scores, b.faces[j].scores)
-            for a, b in zip(results, exact)
+            for a, b in zip(results[speed], results['accurate'])
             for i, j in match([f.box for f in a.faces], [f.box for f in b.faces])
         ]
-        share = sum(bool(result.faces) for result in results) / len(results)
-        rows.append(dict(name=f'mmfer {speed}', cpu_ms=cpu, wall_ms=wall, found=share, from_accurate=variation(pairs)))
-    for name in RIVALS:
-        command = [rival_python, str(Path(__file__).with_name('video_rivals.py')), name, path]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        share = sum(bool(result.faces) for result in results[speed]) / len(results[speed])
+        rows[f'mmfer {speed}'] = dict(found=share, from_accurate=variation(pairs))
+    medians = {name: np.median(spent, axis=0).tolist() for name, spent in times.items()}
+    found = [dict(name=name, cpu_ms=cpu, wall_ms=wall, **rows[name]) for name, (cpu, wall) in medians.items()]
+    return [dict(row, rounds=[cpu for cpu, _ in times[row['name']]]) for row in found]
+
+
+def find_rival(name: str, pythons: Sequence[str]) -> str | None:
+    """The interpreter that has this package; why none of them has is printed."""
+    for python in pythons:
+        done = subprocess.run([python, '-c', f'import {name}'], capture_output=True, text=True, check=False)
         if done.returncode == 0:
-            rows.append(json.loads(done.stdout.splitlines()[-1]))
-        else:
-            print(f'{name} is left out: {(done.stderr.strip().splitlines() or ["no reason"])[-1]}', file=sys.stderr)
-    return rows
+            return python
+        print(f'{name}: not with {python}: {done.stderr.strip().splitlines()[-1:]}', file=sys.stderr)
+    return None
+
+
+def run_rival(name: str, python: str, path: str) -> dict:
+    command = [python, str(Path(__file__).with_name('video_rivals.py')), name, path]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
 
 
 def memory(seconds: float, folder: Path, every: float = 60.0, speed: str = 'balanced', threads: int = 1) -> list[dict]:
@@ -204,7 +224,7 @@ def _frames(path: Path) -> Iterable[np.ndarray]:
 
 
 def table(rows: list[dict], title: str) -> str:
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    names = list(dict.fromkeys(name for row in rows for name in row if name != 'rounds'))
     cells = [[f'{v:.3f}' if isinstance(v := row.get(name, ''), float) else v for name in names] for row in rows]
     return render_table(names, cells, title=title)
 
@@ -217,7 +237,10 @@ def main() -> int:
     parser.add_argument('--people', type=int, default=6, help='people in each [6]')
     parser.add_argument('--hour', type=float, default=0.0, metavar='SECONDS', help='length of the test of memory [0]')
     parser.add_argument('--threads', type=int, default=1, help='[1]')
-    parser.add_argument('--rivals', metavar='PYTHON', default=sys.executable, help='interpreter with other packages')
+    parser.add_argument('--rounds', type=int, default=5, help='of the clip, whose medians count [5]')
+    parser.add_argument(
+        '--rivals', metavar='PYTHON', nargs='+', default=[sys.executable], help='interpreters with other packages'
+    )
     parser.add_argument('--out', type=Path, help='JSON file')
     args = parser.parse_args()
     found: dict = dict(opencv=cv2.__version__, threads=args.threads)
@@ -225,7 +248,7 @@ def main() -> int:
         if args.hour:  # first: the peak of memory is that of the whole process
             found['memory'] = memory(args.hour, Path(name), threads=args.threads)
         if args.clip:
-            found['clip'] = clip(args.clip, args.threads, args.rivals)
+            found['clip'] = clip(args.clip, args.threads, args.rivals, args.rounds)
         if args.films:
             found['films'] = films(Path(name), args.films, args.seconds, args.people, args.threads)
     for title in ('memory', 'clip', 'films'):

@@ -1,6 +1,6 @@
 """CPU time a frame of another package's faces and expressions in a video, run by ``video.py``; needs OpenCV alone.
 
-python benchmarks/video_rivals.py mediapipe video.mp4     # FaceMesh, five faces, tracked
+python benchmarks/video_rivals.py mediapipe video.mp4     # FaceMesh, five faces, tracked; mediapipe<0.10.30
 python benchmarks/video_rivals.py fer video.mp4           # FER() with its own Haar cascade
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from importlib.metadata import version
 
 import cv2
 
@@ -31,11 +32,15 @@ def main(name: str, path: str) -> None:
     cv2.setNumThreads(1)
     count = dict(mediapipe=mediapipe, fer=fer)[name]()
     capture, found, frames = cv2.VideoCapture(path), 0, 0
+    for _ in range(2):  # the first frames, not counted, load and compile
+        count(capture.read()[1])
+    capture = cv2.VideoCapture(path)
     cpu, wall = time.process_time(), time.perf_counter()
     while (read := capture.read())[0]:
         found, frames = found + bool(count(read[1])), frames + 1
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    print(json.dumps(dict(name=name, cpu_ms=1000 * cpu / frames, wall_ms=1000 * wall / frames, found=found / frames)))
+    times = dict(cpu_ms=1000 * cpu / frames, wall_ms=1000 * wall / frames)
+    print(json.dumps(dict(name=name, version=version(name), **times, found=found / frames)))
 
 
 if __name__ == '__main__':

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -48,6 +50,13 @@ _TRUSTED, _STIFF = 1.0, 2.0  # pixels of the crop by which optical flow there an
 IN_VAIN = 0.3  # seconds after a search of what has changed that found nobody new
 _SOON = 0.5  # seconds between complete searches for faces that were lost
 _UNCONFIRMED = 0.2  # seconds that optical flow may carry a face that the detector does not see
+_BACK, _BACK_BYTES = 0.5, 2**27  # seconds and bytes of the frames that are kept for faces that are found late
+
+
+class _Seen(NamedTuple):
+    img: np.ndarray
+    seconds: float
+    faces: list[Face]  # as they were returned
 
 
 @dataclass
@@ -56,17 +65,19 @@ class _Person:
     face: Face
     seen: float  # seconds
     confirmed: float  # when the detector saw it last
-    velocity: np.ndarray  # of the centre, pixels a second
+    velocity: np.ndarray | None = None  # of the centre, pixels a second; unknown until it is seen a second time
 
     def expected(self, seconds: float) -> np.ndarray:
         """The box, moved on to this time."""
+        if self.velocity is None:
+            return np.asarray(self.face.box)
         return np.asarray(self.face.box) + np.tile(self.velocity * min(seconds - self.seen, PATIENCE), 2)
 
     def found(self, face: Face, seconds: float, confirmed: bool = True) -> None:
         passed = seconds - self.seen
         if confirmed and passed > 0:
             moved = (_centre(face.box) - _centre(self.face.box)) / passed
-            self.velocity = 0.7 * self.velocity + 0.3 * moved
+            self.velocity = moved if self.velocity is None else 0.7 * self.velocity + 0.3 * moved
         self.face, self.seen = face, seconds
         self.confirmed = seconds if confirmed else self.confirmed
 
@@ -77,12 +88,16 @@ class FaceFollower:
     A face that was found is looked at again in a crop around the place where it is expected: the same detector, at a
     size that costs a fiftieth, so boxes and landmarks mean the same. New faces are looked for in the whole picture:
     coarsely every few frames, completely at the start, where a face was lost, after cuts and every now and then.
-    Faces that cross keep their numbers, as each is expected where its motion leads.
+    Faces that cross keep their numbers, as each is expected where its motion leads. One that is found late is looked
+    for in the frames before as well, back to where it came in.
 
     Args:
         detector: A :class:`YuNet` without rotations. Others are asked for each frame, as with ``speed='accurate'``.
         speed: 'accurate' finds the faces of each frame anew and does not number them; 'balanced' and 'fast' see
             ``PACES``.
+
+    Attributes:
+        past: The last frames, to whose lists of faces others may still be added.
 
     Raises:
         ValueError: The speed is unknown.
@@ -105,17 +120,20 @@ class FaceFollower:
         self.looked = self.glanced = self.compared = self.searched = -np.inf
         self.changes: ChangeMap | None = None
         self.pause = 0.0  # seconds until the next search of what has changed
+        self.past: deque[_Seen] = deque()
 
-    def __call__(self, img: np.ndarray, name: str, seconds: float | None) -> list[Face]:
-        """Faces in the next frame, largest first.
+    def __call__(self, img: np.ndarray, name: str, seconds: float | None, is_live: bool = False) -> list[Face]:
+        """Faces in the next frame, largest first; the list may grow as long as the frame is in ``past``.
 
         Args:
             img: uint8 BGR (H, W, 3).
             name: Of the video; another one is a new video.
             seconds: Time of the frame in the video; an earlier one than that of the last frame is a new video. None is
                 an image of no video.
+            is_live: The answer is wanted at once, so faces that are found late are not added to frames before.
         """
         if self.pace is None or seconds is None:
+            self.past.clear()
             return list(self.detector(img))
         if name != self.name or seconds <= self.now:
             self._start(name)
@@ -131,10 +149,17 @@ class FaceFollower:
             else:
                 self.looked = seconds
             self._look(img, [person for person in self.people if person.number not in repeated], before)
+        if seconds - before > STEP:
+            self.past.clear()
         self._find_new(img, any(person.seen < seconds for person in present))
         self.people = [person for person in self.people if seconds - person.seen <= PATIENCE]
         here = [person for person in self.people if person.seen == seconds]
-        return largest_first(replace(p.face, person=p.number, is_repeated=p.number in repeated) for p in here)
+        faces = largest_first(replace(p.face, person=p.number, is_repeated=p.number in repeated) for p in here)
+        if not is_live:
+            self.past.append(_Seen(img, seconds, faces))
+        while self.past and (seconds - self.past[0].seconds > _BACK or len(self.past) * img.nbytes > _BACK_BYTES):
+            self.past.popleft()
+        return faces
 
     def _flow(self, people: list[_Person]) -> set[int]:
         """Move the faces of these people by optical flow; the numbers of those for whom that went well."""
@@ -165,8 +190,20 @@ class FaceFollower:
                     claims.append((float(fits[best]), person, faces[best]))
         for _, person, face in sorted(claims, key=lambda claim: -claim[0]):
             if self._is_free(face):
-                person.found(face, self.now)
+                self._found(person, face, before)
+        for person in people:
+            if person.seen == before and person.velocity is None:  # somebody new and fast
+                faces = [face for face in self.detector.look(img, _scaled(person.face.box, 2)) if self._is_free(face)]
+                fits = [_likeness(person.face.box, face.box) for face in faces]
+                if faces and max(fits) > 0:
+                    self._found(person, faces[int(np.argmax(fits))], before)
         self._flow([person for person in people if person.seen == before])
+
+    def _found(self, person: _Person, face: Face, before: float) -> None:
+        is_late = person.velocity is None or person.seen < before
+        person.found(face, self.now)
+        if is_late:
+            self._look_back(person)
 
     def _find_new(self, img: np.ndarray, is_lost: bool) -> None:
         """Look for faces in the whole picture, where it is time for that or somebody was lost."""
@@ -195,10 +232,28 @@ class FaceFollower:
             if not self._is_free(face):  # found twice
                 continue
             if i in pairs:
-                hidden[pairs[i]].found(face, self.now)
+                self._found(hidden[pairs[i]], face, self.now)
             else:
-                self.people.append(_Person(self.count, face, self.now, self.now, np.zeros(2)))
+                self.people.append(_Person(self.count, face, self.now, self.now))
                 self.count += 1
+
+    def _look_back(self, person: _Person) -> None:
+        """Look for somebody who was found late in the frames before, the last one first, as far as that succeeds."""
+        face, now, velocity = person.face, self.now, person.velocity
+        for seen in reversed(self.past):
+            found = next((other for other in seen.faces if other.person == person.number), None)
+            if found is None:
+                expected = np.asarray(face.box) + np.tile(velocity * (seen.seconds - now), 2)
+                others = [other.box for other in seen.faces]
+                close = self.detector.look(seen.img, expected)
+                close = [other for other in close if not others or box_iou([other.box], others).max() < _TWICE]
+                fits = box_iou([expected], [other.box for other in close])[0]
+                if not close or fits.max() < _STILL:
+                    return
+                found = replace(close[int(fits.argmax())], person=person.number)
+                seen.faces[:] = largest_first([*seen.faces, found])
+            moved = (_centre(found.box) - _centre(face.box)) / (seen.seconds - now)
+            face, now, velocity = found, seen.seconds, 0.7 * velocity + 0.3 * moved
 
     def _seen_close(self, img: np.ndarray, faces: list[Face]) -> list[Face]:
         """These faces as a look shows them, without those of people who were seen already, and false ones."""
@@ -253,6 +308,18 @@ def flow_face(before: np.ndarray, img: np.ndarray, face: Face) -> Face | None:
     if (centre < 0).any() or (centre > [img.shape[1], img.shape[0]]).any():
         return None
     return replace(face, box=tuple(map(float, (*(centre - half), *(centre + half)))), landmarks=landmarks)
+
+
+def _scaled(box: Sequence[float], scale: float) -> np.ndarray:
+    half = scale / 2 * (np.asarray(box[2:]) - box[:2])
+    return np.concatenate([_centre(box) - half, _centre(box) + half])
+
+
+def _likeness(box: Sequence[float], other: Sequence[float]) -> float:
+    """1 of equal boxes, less where the other is elsewhere, 0 from the distance of a side on or where sizes differ."""
+    sides = [np.sqrt(np.prod(np.subtract(each[2:], each[:2]))) for each in (box, other)]
+    far = float(np.linalg.norm(_centre(box) - _centre(other))) / max(sides)
+    return max(0.0, 1 - far) if min(sides) > 0.7 * max(sides) else 0.0
 
 
 def _centre(box: Sequence[float]) -> np.ndarray:

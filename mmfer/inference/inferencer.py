@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 
 from mmfer.faces.detectors import build_detector, whole_image
@@ -26,7 +25,7 @@ from mmfer.weights import DEFAULT, shipped_file
 
 from .bounds import find_bounds
 from .onnx import OnnxClassifier, can_use_gpu, gpu_number
-from .sources import DEFAULT_CROP, NetworkView, Source, blueness, has_camera, open_sources
+from .sources import DEFAULT_CROP, FAILURES, NetworkView, Source, blueness, find_faces, has_camera, open_sources
 from .tracks import People
 
 HELD_BYTES = 256 * 2**20  # of images that wait for their answers
@@ -270,15 +269,13 @@ class ExpressionInferencer:
         ready: list[np.ndarray] = []
         held, people = 0, People()
         follow = FaceFollower(self.detector or whole_image, 'accurate' if self.half_life is None else self.speed)
-        for source in open_sources(inputs, channels, stride, self.max_pixels, max_frames, self.allow_network):
-            faces: list[Face] = []
+        sources = open_sources(inputs, channels, stride, self.max_pixels, max_frames, self.allow_network)
+        for source, faces in find_faces(sources, follow):
             cut: list[np.ndarray] = []
-            if source.image is not None:
-                try:
-                    faces, cut = self._cut(source, follow)
-                except (ValueError, cv2.error, MemoryError) as error:
-                    text = ' '.join(str(error).split()) or type(error).__name__
-                    source.error = text if source.name in text else f'{source.name}: {text}'
+            try:
+                cut = self._cut(source, faces)
+            except FAILURES as error:
+                faces = source.refuse(error)
             size = (0, 0) if source.image is None else source.image.shape[:2]
             if not keep_images:
                 source.image = None
@@ -311,14 +308,13 @@ class ExpressionInferencer:
         fields = self._classify([self._view(image) for image in images])
         return [self._judge(self._face(whole_image(image)[0], values)) for image, values in zip(images, fields)]
 
-    def _cut(self, source: Source, follow: FaceFollower) -> tuple[list[Face], list[np.ndarray]]:
+    def _cut(self, source: Source, faces: Sequence[Face]) -> list[np.ndarray]:
         image: Any = source.image
         if self.detector is None:
-            return whole_image(image), [self._view(image, name=source.name)]
-        faces = follow(image, source.name, source.time)
+            return [self._view(image, name=source.name)] if faces else []
         if source.is_told and faces:
             self._check_colours(image, faces[0])
-        return faces, [self._view(image, face, source.name) for face in faces if not face.is_repeated]
+        return [self._view(image, face, source.name) for face in faces if not face.is_repeated]
 
     def _check_colours(self, image: np.ndarray, face: Face) -> None:
         more = 0.0 if self._warned_of_blue else blueness(image, face)

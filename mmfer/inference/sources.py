@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -12,11 +13,13 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mmfer.faces.following import FaceFollower
 from mmfer.structures.results import Face
 from mmfer.utils.images import MAX_PIXELS, DamagedImage, load_image
 
 VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv', '.flv', '.ogv', '.ts')
 ADDRESSES = ('rtsp://', 'rtsps://', 'http://', 'https://')
+FAILURES = (ValueError, cv2.error, MemoryError)  # of one image, which its result reports
 DEFAULT_CROP = dict(type='CropFace', margin=0.1)
 # Transforms that need neither PyTorch nor MMEngine, and their modules in mmfer.faces; those in use are imported.
 _OWN = dict(AlignFace='alignment', CropFace='cropping', ImageCenterCrop='resizing', ImageResize='resizing')
@@ -37,6 +40,12 @@ class Source:
     time: float | None = None
     is_live: bool = False
     is_told: bool = False
+
+    def refuse(self, error: Exception) -> list[Face]:
+        """Set ``error``; the faces of such an image: none."""
+        text = ' '.join(str(error).split()) or type(error).__name__
+        self.error = text if self.name in text else f'{self.name}: {text}'
+        return []
 
 
 def is_video(path: str | os.PathLike) -> bool:
@@ -85,6 +94,24 @@ def open_sources(
                 yield from _open_path(item, stride, max_pixels, max_frames)
         else:
             yield _from_memory(item, number, channels, max_pixels)
+
+
+def find_faces(sources: Iterable[Source], follow: FaceFollower) -> Iterator[tuple[Source, list[Face]]]:
+    """Each source with its faces. Frames of a file wait as long as faces may still be found in them."""
+    waiting: deque[tuple[Source, list[Face]]] = deque()
+    for source in sources:
+        faces: list[Face] = []
+        try:
+            if source.image is not None:
+                faces = follow(source.image, source.name, source.time, source.is_live)
+        except FAILURES as error:
+            source.refuse(error)
+        if source.image is None or source.error is not None:
+            follow.past.clear()
+        waiting.append((source, faces))
+        while len(waiting) > len(follow.past):
+            yield waiting.popleft()
+    yield from waiting
 
 
 def is_address(item: Any) -> bool:

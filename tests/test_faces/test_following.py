@@ -14,13 +14,13 @@ POINTS = np.array([(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)]
 
 
 class World(YuNet):
-    """A detector that knows where the faces are: boxes by name, of which the later ones are nearer."""
+    """A detector that knows where the faces of each frame are: boxes by name, of which the later ones are nearer."""
 
     def __init__(self):
-        self.rotations, self.faces, self.asked = (0,), {}, Counter()
+        self.rotations, self.shown, self.asked = (0,), [], Counter()
 
-    def visible(self, least=0.0):
-        boxes = list(self.faces.values())
+    def visible(self, img, least=0.0):
+        boxes = list(next(faces for shown, faces in reversed(self.shown) if shown is img).values())
         kept = []
         for i, box in enumerate(boxes):
             if box[2] - box[0] >= least and not any(box_iou([box], [other])[0, 0] > 0.4 for other in boxes[i + 1 :]):
@@ -30,15 +30,15 @@ class World(YuNet):
 
     def __call__(self, img):
         self.asked['search'] += 1
-        return self.visible()
+        return self.visible(img)
 
     def glance(self, img):
         self.asked['glance'] += 1
-        return self.visible(least=30)
+        return self.visible(img, least=30)
 
     def look(self, img, box):
         self.asked['look'] += 1
-        return [face for face in self.visible() if box_iou([face.box], [box])[0, 0] > 0.05]
+        return [face for face in self.visible(img) if box_iou([face.box], [box])[0, 0] > 0.05]
 
 
 def at(x, y=50, size=40):
@@ -50,14 +50,15 @@ def world():
     return World()
 
 
-def play(world, frames, speed='balanced', rate=30, name='v', start=0):
-    """The numbers of the people in each frame, from left to right."""
+def play(world, frames, speed='balanced', rate=30, name='v', start=0, is_live=True):
+    """The numbers of the people in each frame, from left to right; unless it is live, as they are after the last one."""
     follower = FaceFollower(world, speed) if isinstance(speed, str) else speed
-    image, numbers = np.zeros((200, 400, 3), np.uint8), []
-    for i, world.faces in enumerate(frames, start):
-        found = follower(image, name, i / rate)
-        numbers.append([face.person for face in sorted(found, key=lambda face: face.box)])
-    return numbers
+    found = []
+    for i, faces in enumerate(frames, start):
+        image = np.zeros((200, 400, 3), np.uint8)
+        world.shown.append((image, faces))
+        found.append(follower(image, name, i / rate, is_live))
+    return [[face.person for face in sorted(faces, key=lambda face: face.box)] for faces in found]
 
 
 def test_the_whole_picture_is_searched_now_and_then(world):
@@ -92,6 +93,32 @@ def test_a_hidden_face_is_awaited_for_a_while(hidden, number, world):
     assert play(world, shown + [{}] * hidden + shown)[-1] == [number]
 
 
+@pytest.mark.parametrize('speed', PACES)
+def test_who_is_found_late_is_added_to_the_frames_before(speed, world):
+    """Back to where they came in, but not to frames that are gone, nor where the answer is wanted at once."""
+    entry = [dict(a=at(100))] * 14 + [dict(a=at(100), b=at(200 + 2 * i)) for i in range(40)]
+    late = next(i for i, seen in enumerate(play(world, entry, speed)) if len(seen) == 2)
+    assert late > 14
+    assert play(world, entry, speed, is_live=False) == [[0]] * 14 + [[0, 1]] * 40
+    small = [dict(a=at(100))] * 2 + [dict(a=at(100), b=at(200, size=20))] * 200  # which only a complete search shows
+    live, added = (play(world, small, speed, is_live=is_live).index([0, 1]) for is_live in (True, False))
+    assert live - added == pytest.approx(15, abs=1)
+
+
+def test_who_was_lost_for_a_moment_is_added_where_a_look_shows_them(world):
+    """Two frames in which the detector misses a face when it is expected there, but not afterwards."""
+    frames = [dict(a=at(100)), *[dict(a=at(100 + 3 * i)) for i in range(30)]]
+    blind = iter([False] * 9 + [True] * 2 + [False] * 999)
+    world.look = lambda img, box: [] if next(blind) else World.look(world, img, box)
+    assert play(world, frames, is_live=False) == [[0]] * 31
+
+
+def test_somebody_new_who_moves_fast_is_followed(world):
+    """By more than half a side a frame, so that the boxes of two frames hardly overlap."""
+    frames = [dict(a=at(20 + 15 * i, size=24)) for i in range(20)]
+    assert play(world, frames) == [[0]] * 20
+
+
 def test_a_lost_face_is_searched_at_once(world):
     """A jump, as of a cut: nobody is where they were expected."""
     numbers = play(world, [dict(a=at(100))] * 20 + [dict(a=at(20, 120, 20))] * 3)
@@ -111,8 +138,9 @@ def test_every_video_starts_anew_and_long_steps_are_not_followed(world):
 def test_the_size_of_the_frames_may_change(world):
     follower = FaceFollower(world, 'fast')
     for i, shape in enumerate([(200, 400, 3), (200, 400, 3), (100, 200, 3), (100, 200, 3)]):
-        world.faces = dict(a=at(100) if i < 2 else at(50, 25, 20))
-        (face,) = follower(np.zeros(shape, np.uint8), 'v', i / 30)
+        image = np.zeros(shape, np.uint8)
+        world.shown.append((image, dict(a=at(100) if i < 2 else at(50, 25, 20))))
+        (face,) = follower(image, 'v', i / 30)
     assert face.box == at(50, 25, 20)
 
 
@@ -121,9 +149,10 @@ def test_other_detectors_are_asked_for_every_frame(world):
     assert FaceFollower(lambda img: calls.append(1) or [], 'balanced')(np.zeros((9, 9, 3), np.uint8), 'v', 0.0) == []
     world.rotations = (0, 90)
     for detector, speed in ((world, 'balanced'), (World(), 'accurate')):
-        detector.faces = dict(a=at(100))
-        follower = FaceFollower(detector, speed)
-        faces = [follower(np.zeros((200, 400, 3), np.uint8), 'v', i / 30) for i in range(3)]
+        image, follower = np.zeros((200, 400, 3), np.uint8), FaceFollower(detector, speed)
+        detector.shown.append((image, dict(a=at(100))))
+        faces = [follower(image, 'v', i / 30) for i in range(3)]
+        assert not follower.past
         assert detector.asked == dict(search=3)
         assert {face.person for (face,) in faces} == {None}
     with pytest.raises(ValueError, match="speed='quick'"):

@@ -1,12 +1,13 @@
 import io
 import os
+from collections import deque
 
 import numpy as np
 import pytest
 from face_results import write_video
 from PIL import Image
 
-from mmfer.inference.sources import folder_files, has_camera, open_sources
+from mmfer.inference.sources import Source, find_faces, folder_files, has_camera, open_sources
 
 
 def test_folders_in_order_with_what_cannot_be_read(tmp_path):
@@ -163,3 +164,33 @@ def test_cameras_are_numbers():
     assert has_camera(['a.jpg', np.int64(1)])
     assert not has_camera('0')
     assert not has_camera(iter([0]))
+
+
+def test_frames_wait_for_faces_that_are_found_late():
+    """One is added to the frame before; live frames, photos and what failed do not wait, and the order stays."""
+
+    class Late:
+        past = deque(maxlen=2)
+
+        def __call__(self, img, name, seconds, is_live):
+            if name == 'damaged':
+                raise ValueError('no image')
+            if seconds is None or is_live:
+                self.past.clear()
+                return ['face']
+            if self.past:
+                self.past[-1].append('late')
+            self.past.append(['face'])
+            return self.past[-1]
+
+    image = np.zeros((2, 2, 3), np.uint8)
+    video = [Source('v', image, frame=i, time=i / 30) for i in range(4)]
+    others = [Source('photo', image), Source('damaged', image), Source('camera', image, time=0.0, is_live=True)]
+    asked = []
+    found = find_faces((asked.append(each.name) or each for each in [*video, *others]), Late())
+    assert (next(found)[0], len(asked)) == (video[0], 3)
+    assert [(each, len(faces)) for each, faces in found] == [
+        *((video[1], 2), (video[2], 2), (video[3], 1)),
+        *((others[0], 1), (others[1], 0), (others[2], 1)),
+    ]
+    assert others[1].error == 'damaged: no image'
