@@ -1,9 +1,9 @@
 """What each speed of videos costs and gives up, on a real clip and on videos whose faces are known.
 
-    python benchmarks/video.py --clip video.mp4 --out docs/results/video/video.json
-    ... --films 6 --seconds 10              # generated videos, see mmfer.datasets.synth.film
+    python benchmarks/video.py --films 0 --clip video.mp4 --out docs/results/video/clip.json
+    ... --films 4 --seconds 6 --out docs/results/video/films.json   # generated videos, see mmfer.datasets.synth.film
     ... --rivals PYTHON PYTHON              # interpreters that have mediapipe or fer, which take turns; [this one]
-    ... --hour 3600                         # and the memory over so many seconds of 720p
+    ... --films 0 --hour 3600 --out docs/results/video/memory.json  # memory and time over so many seconds of 720p
 
 CPU time is that of the process and all its threads, which other work on the machine changes little. A face counts as
 found where a box overlaps it by an IoU of 0.4 or more; wanted are faces of which 70 % can be seen. IDF1 is the share of
@@ -194,26 +194,30 @@ def run_rival(name: str, python: str, path: str) -> dict:
 
 
 def memory(seconds: float, folder: Path, every: float = 60.0, speed: str = 'balanced', threads: int = 1) -> list[dict]:
-    """Most memory (resident, looked at once a second; Linux) and CPU time of each part of a long video of 720p."""
+    """Most memory (resident, looked at each second; Linux), CPU time and speed of each part of a long video of 720p."""
     short, path = folder / 'short.mp4', folder / 'long.mp4'
-    write_film(short, 0, 20, 6)
-    frames = [frame for _, frame in zip(range(150), _frames(short))]
+    write_film(short, 0, 5, 6)
+    frames = list(_frames(short))
     writer = VideoWriter(path, 30)
     for number in range(round(seconds * 30)):
         writer.write(frames[number % len(frames)], number / 30)
     writer.close()
     del frames
-    rows, peak, cpu, inferencer = [], 0.0, time.process_time(), ExpressionInferencer(speed=speed, threads=threads)
+    rows, peak, inferencer = [], 0.0, ExpressionInferencer(speed=speed, threads=threads)
+    cpu, wall, done = time.process_time(), time.perf_counter(), 0
     with open(folder / 'long.jsonl', 'w') as file:
         for result in inferencer.stream(str(path)):
             file.write(json.dumps(result.to_dict()) + '\n')
             if result.frame % 30 == 0:  # not the peak of the process, which made the video as well
                 pages = int(Path('/proc/self/statm').read_text().split()[1])
                 peak = max(peak, pages * resource.getpagesize() / 2**20)
-            if (result.frame + 1) % round(every * 30) == 0:
-                now = time.process_time()
-                rows.append(dict(seconds=(result.frame + 1) / 30, peak_mb=peak, cpu_ms=(now - cpu) / every / 30 * 1000))
-                cpu, peak = now, 0.0
+            count = result.frame + 1
+            if count % round(every * 30) == 0 or count == round(seconds * 30):
+                now, passed = time.process_time(), time.perf_counter()
+                spent, rate = 1000 * (now - cpu) / (count - done), (count - done) / (passed - wall)
+                rows.append(dict(seconds=count / 30, peak_mb=peak, cpu_ms=spent, frames_per_s=rate))
+                print(json.dumps(rows[-1]), flush=True)
+                cpu, wall, done, peak = now, passed, count, 0.0
     return rows
 
 

@@ -70,7 +70,8 @@ def read_video(
         capture = cv2.VideoCapture(source) if isinstance(source, int) else open_video(source)
     try:
         if not capture.isOpened():
-            hint = 'is it connected, and free?' if is_camera else 'damaged, or in a format that OpenCV lacks'
+            hint = 'damaged, without video, or in a format that OpenCV lacks'
+            hint = 'is it connected, and free?' if is_camera else hint
             yield None, None, None, f'cannot open {name}: {hint}'
             return
         given, start = 0, None
@@ -154,7 +155,8 @@ class _Grabbed:
         """What is wrong with the file, None where all is well."""
         if not self.count or self.lost == self.count:
             return 'no frame can be decoded: damaged, or empty'
-        if not path.lower().endswith(('.mp4', '.mov', '.m4v')):  # of which trimming hides frames that they announce
+        # Of MP4 and its kin, trimming hides frames that they announce.
+        if not path.lower().endswith(('.mp4', '.mov', '.m4v')) or _is_cut_off(path):
             reached = max(self.last + 1, round(self.seconds * self.rate) + 1)
             if math.isfinite(self.end):  # some headers hold nothing but the time of the end
                 reached = max(reached, round(self.end) + 1)
@@ -162,6 +164,25 @@ class _Grabbed:
             if missing > max(2, min(self.announced // 20, _MOST_MISSING // 2)):  # a few too many are no damage
                 self.lost += missing
         return f'{self.lost} of {self.announced} frames cannot be decoded: damaged, or cut off' if self.lost else None
+
+
+def _is_cut_off(path: str) -> bool:
+    """Whether an MP4 file ends within one of the boxes that it is a row of: a size, a kind and the content each."""
+    place = 0
+    try:
+        with open(path, 'rb') as file:
+            end = os.fstat(file.fileno()).st_size
+            while place + 8 <= end:
+                file.seek(place)
+                head = file.read(16)
+                short, long = int.from_bytes(head[:4], 'big'), int.from_bytes(head[8:], 'big')
+                size = long if short == 1 else short
+                if size < 8:  # 0 is up to the end of the file
+                    return False
+                place += size
+    except OSError:  # it is no file
+        return False
+    return place > end
 
 
 def open_video(path: str) -> cv2.VideoCapture:

@@ -217,4 +217,5 @@ def timeline_page(strips: Sequence[Strip], classes: Sequence[str], title: str = 
     figure.update_yaxes(range=[0, 1], showgrid=False, fixedrange=True, title='probability')
     figure.update_xaxes(range=[begin, end], showgrid=False)
     figure.update_xaxes(title='seconds', row=len(strips), col=1)
-    return figure.to_html(include_plotlyjs=True)
+    # Without plotly's button that uploads the numbers.
+    return figure.to_html(include_plotlyjs=True, config=dict(showSendToCloud=False))

@@ -49,3 +49,26 @@ def test_identities_agree_with_motmetrics():
 def test_scores_of_other_classes():
     found = VIDEO.to_classes(np.array([0.5, 0.25, 0.25]), ['contempt', 'anger', 'neutral'])
     assert found.tolist() == [0.5, *[0] * 5, 0.5]
+
+
+def test_memory_and_speed_of_each_part_of_a_long_video(monkeypatch, tmp_path):
+    class Inferencer:
+        def __init__(self, speed, threads):
+            pass
+
+        def stream(self, path):
+            frames = sum(1 for _ in VIDEO._frames(path))
+            yield from (ImageResult('v', frame=i, time=i / 30) for i in range(frames))
+
+    def write_film(path, seed, seconds, people):
+        writer = VIDEO.VideoWriter(path, 30)
+        for i in range(3):
+            writer.write(np.full((32, 48, 3), 60 * i, np.uint8), i / 30)
+        writer.close()
+
+    monkeypatch.setattr(VIDEO, 'ExpressionInferencer', Inferencer)
+    monkeypatch.setattr(VIDEO, 'write_film', write_film)
+    rows = VIDEO.memory(2.5, tmp_path, every=1.0)
+    assert [row['seconds'] for row in rows] == [1, 2, 2.5]
+    assert min(value for row in rows for value in row.values()) > 0
+    assert {*rows[0]} == {'seconds', 'peak_mb', 'cpu_ms', 'frames_per_s'}

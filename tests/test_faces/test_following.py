@@ -51,7 +51,7 @@ def world():
 
 
 def play(world, frames, speed='balanced', rate=30, name='v', start=0, is_live=True):
-    """The numbers of the people in each frame, from left to right; unless it is live, as they are after the last one."""
+    """The numbers of the people in each frame, from left to right; unless it is live, as they are in the end."""
     follower = FaceFollower(world, speed) if isinstance(speed, str) else speed
     found = []
     for i, faces in enumerate(frames, start):

@@ -85,11 +85,12 @@ def test_faces_are_drawn_above_the_strips(results, tmp_path):
     assert cv2.imread(str(faces)).shape[0] > cv2.imread(str(plain)).shape[0] + 50
 
 
-def test_a_page_holds_the_numbers(results, tmp_path):
+def test_a_page_holds_the_numbers_and_passes_none_on(results, tmp_path):
     pytest.importorskip('plotly')
     (path,) = plot_timelines(results, tmp_path / 'a.html', source='a.mp4')
     text = path.read_text(encoding='utf-8')
-    assert 'src="http' not in text
+    assert not re.search(r'<(?:script|link|img|iframe)[^>]+(?:src|href)=', text)
+    assert '"showSendToCloud": false' in text
     traces = json.JSONDecoder().raw_decode(text[re.search(r'Plotly\.newPlot\(\s*"[^"]+",\s*', text).end() :])[0]
     assert [trace['name'] for trace in traces if trace.get('showlegend')] == [*CLASSES, 'abstains']
     assert len(traces) == 2 * (len(CLASSES) + 2)

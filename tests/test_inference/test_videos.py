@@ -1,4 +1,5 @@
 import os
+import struct
 import tracemalloc
 
 import cv2
@@ -159,6 +160,49 @@ def test_a_file_that_begins_late(end, error, monkeypatch):
     monkeypatch.setattr(Late, 'grab', lambda self: super(Late, self).grab() or self.number in (3, 4))
     *frames, last = read_video('v.mkv')
     assert last[3] == (error and f'v.mkv: {error}')
+
+
+def test_an_mp4_that_is_cut_off_behind_its_index_says_so(tmp_path):
+    """As a download that broke off; the trimmed file above announces frames that are not there as well."""
+    path = write_video(
+        tmp_path / 'v.mp4', np.random.default_rng(0).integers(0, 256, (24, 24, 32, 3), np.uint8), code='mp4v'
+    )
+    data = path.read_bytes()
+    content, index = data.index(b'mdat') - 4, data.index(b'moov') - 4
+    moved = bytearray(data[:content] + data[index:] + data[content:index])
+    table = moved.index(b'stco') + 12
+    for place in range(table, table + 4 * int.from_bytes(moved[table - 4 : table], 'big'), 4):  # where the frames are
+        moved[place : place + 4] = (int.from_bytes(moved[place : place + 4], 'big') + len(data) - index).to_bytes(
+            4, 'big'
+        )
+    path.write_bytes(moved)
+    assert [frame[3] for frame in read_video(str(path))] == [None] * 24
+    path.write_bytes(moved[: len(moved) * 2 // 3])
+    *frames, last = read_video(str(path))
+    assert 3 <= len(frames) <= 20
+    assert last[3] == f'{path}: {24 - len(frames)} of 24 frames cannot be decoded: damaged, or cut off'
+
+
+@pytest.mark.parametrize(
+    ('turn', 'matrix', 'corner'),
+    [(90, (0, 1, -1, 0), (0, -1)), (180, (-1, 0, 0, -1), (-1, -1)), (270, (0, -1, 1, 0), (-1, 0))],
+)
+def test_videos_of_phones_are_turned_upright(turn, matrix, corner, tmp_path):
+    """Phones write the frames as the sensor lies, and how they are to be turned clockwise."""
+    image = np.zeros((24, 32, 3), np.uint8)
+    image[:8, :8] = 255
+    path = write_video(tmp_path / 'v.mp4', [image] * 3, code='mp4v')
+    data = bytearray(path.read_bytes())
+    a, b, c, d = (value << 16 for value in matrix)
+    place = data.index(b'tkhd') + 44
+    data[place : place + 36] = struct.pack('>9i', a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    frames = list(open_sources(path))
+    assert [frame.error for frame in frames] == [None] * 3
+    for frame in frames:
+        assert frame.image.shape == ((24, 32, 3) if turn == 180 else (32, 24, 3))
+        assert frame.image[corner].min() > 200
+        assert (frame.image.min(axis=2) > 128).sum() == pytest.approx(64, abs=16)
 
 
 def test_numbers_in_names_make_no_series(tmp_path):
