@@ -1,6 +1,6 @@
 """CPU time a frame of another package's faces and expressions in a video, run by ``video.py``; needs OpenCV alone.
 
-python benchmarks/video_rivals.py mediapipe video.mp4     # FaceMesh, five faces, tracked; mediapipe<0.10.30
+python benchmarks/video_rivals.py mediapipe video.mp4     # FaceMesh, five faces, tracked; mediapipe 0.10.21
 python benchmarks/video_rivals.py fer video.mp4           # FER() with its own Haar cascade
 """
 

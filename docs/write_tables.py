@@ -18,7 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / 'docs/results'
-PAGES = ('README.md', 'docs/benchmarks.md', 'docs/model_card.md')
+PAGES = ('README.md', 'docs/benchmarks.md', 'docs/inference.md', 'docs/model_card.md')
 MARK = re.compile(r'(?<=<!-- table: )(\w+)( -->\n).*?(?=<!-- end -->)', re.S)
 NAMES = {
     'mmfer': 'mmfer, `poster_var_ferplus_small`',
@@ -230,6 +230,52 @@ def gpu_parts() -> str:
     return table(('part', 'measured'), rows)
 
 
+def video(name: str) -> list[dict[str, Any]]:
+    """What ``benchmarks/video.py`` measured."""
+    return json.loads((RESULTS / f'video/{name}.json').read_text())[name]
+
+
+def clip() -> str:
+    """A clip of one face: each speed, and other packages."""
+    rows = video('clip')
+    (balanced,) = (row['cpu_ms'] for row in rows if row['name'] == 'mmfer balanced')
+    cells = []
+    for row in rows:
+        apart = f'{row["from_accurate"]:.3f}' if 'from_accurate' in row else ''
+        figures = (f'{row["cpu_ms"]:.1f}', f'{row["cpu_ms"] / balanced:.2f}', f'{row["found"]:.3f}', apart)
+        cells.append((f'{row["name"]} {row.get("version", "")}'.strip(), *figures))
+    header = ('CPU ms a frame', 'of `balanced`', 'frames with a face', 'answers differ from `accurate` by')
+    return table(('', *header), cells)
+
+
+def films() -> str:
+    """Generated videos, whose faces are known."""
+    names = ['found', *(f'recall_{band}' for band in ('20-40', '40-80', '80-300')), 'false', 'idf1', 'error']
+    cells = [
+        (f'`{row["speed"]}`', f'{row["cpu_ms"]:.1f}', *(f'{row[name]:.3f}' for name in names)) for row in video('films')
+    ]
+    sizes = ('of 20 to 40 pixels', 'of 40 to 80', 'of 80 to 300')
+    header = ('CPU ms a frame', 'faces found', *sizes, 'boxes without a face', 'IDF1', 'error of the expression')
+    return table(('', *header), cells)
+
+
+def memory() -> str:
+    """The parts of a long video, of many some."""
+    rows = video('memory')
+    step = -(-len(rows) // 6)
+    shown = [row for i, row in enumerate(rows) if i == 0 or (i + 1) % step == 0 or i + 1 == len(rows)]
+    cells = [
+        (
+            f'{row["seconds"] / 60:.0f}',
+            f'{row["peak_mb"]:,.1f}',
+            f'{row["cpu_ms"]:.1f}',
+            f'{row["frames_per_s"]:.0f}' if 'frames_per_s' in row else '',
+        )
+        for row in shown
+    ]
+    return table(('after minutes', 'most memory in this minute, MB', 'CPU ms a frame', 'frames a second'), cells)
+
+
 TABLES: dict[str, Callable[[], str]] = dict(
     measured=measured,
     tests=tests,
@@ -239,6 +285,9 @@ TABLES: dict[str, Callable[[], str]] = dict(
     cost=cost,
     gpu=gpu,
     gpu_parts=gpu_parts,
+    clip=clip,
+    films=films,
+    memory=memory,
 )
 
 

@@ -51,6 +51,7 @@ IN_VAIN = 0.3  # seconds after a search of what has changed that found nobody ne
 _SOON = 0.5  # seconds between complete searches for faces that were lost
 _UNCONFIRMED = 0.2  # seconds that optical flow may carry a face that the detector does not see
 _BACK, _BACK_BYTES = 0.5, 2**27  # seconds and bytes of the frames that are kept for faces that are found late
+_MISSES = 3  # frames in which a face may be missed on the way back
 
 
 class _Seen(NamedTuple):
@@ -238,8 +239,11 @@ class FaceFollower:
                 self.count += 1
 
     def _look_back(self, person: _Person) -> None:
-        """Look for somebody who was found late in the frames before, the last one first, as far as that succeeds."""
-        face, now, velocity = person.face, self.now, person.velocity
+        """Look for somebody who was found late in the frames before, the last one first, until that fails some times.
+
+        Where the edge of the picture cuts a face, a look often misses it in every other frame.
+        """
+        face, now, velocity, misses = person.face, self.now, person.velocity, 0
         for seen in reversed(self.past):
             found = next((other for other in seen.faces if other.person == person.number), None)
             if found is None:
@@ -249,7 +253,10 @@ class FaceFollower:
                 close = [other for other in close if not others or box_iou([other.box], others).max() < _TWICE]
                 fits = box_iou([expected], [other.box for other in close])[0]
                 if not close or fits.max() < _STILL:
-                    return
+                    misses += 1
+                    if misses > _MISSES:
+                        return
+                    continue
                 found = replace(close[int(fits.argmax())], person=person.number)
                 seen.faces[:] = largest_first([*seen.faces, found])
             moved = (_centre(found.box) - _centre(face.box)) / (seen.seconds - now)
