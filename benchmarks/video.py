@@ -1,7 +1,7 @@
 """What each speed of videos costs and gives up, on a real clip and on videos whose faces are known.
 
     python benchmarks/video.py --films 0 --clip video.mp4 --out docs/results/video/clip.json
-    ... --films 4 --seconds 6 --out docs/results/video/films.json   # generated videos, see mmfer.datasets.synth.film
+    ... --films 2 --seconds 6 --out docs/results/video/films.json   # generated videos, see mmfer.datasets.synth.film
     ... --rivals PYTHON PYTHON              # interpreters that have mediapipe or fer, which take turns; [this one]
     ... --films 0 --hour 3600 --out docs/results/video/memory.json  # memory and time over so many seconds of 720p
 
