@@ -233,7 +233,7 @@ def table(rows: list[dict], title: str) -> str:
     return render_table(names, cells, title=title)
 
 
-def main() -> int:
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--clip', help='a real video')
     parser.add_argument('--films', type=int, default=4, help='generated videos [4]')
@@ -246,7 +246,11 @@ def main() -> int:
         '--rivals', metavar='PYTHON', nargs='+', default=[sys.executable], help='interpreters with other packages'
     )
     parser.add_argument('--out', type=Path, help='JSON file')
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
     found: dict = dict(opencv=cv2.__version__, threads=args.threads)
     with tempfile.TemporaryDirectory() as name:
         if args.hour:  # first: the peak of memory is that of the whole process
