@@ -26,20 +26,32 @@ class TeacherPreprocessor(FERDataPreprocessor):
             classes of the student, in any order, and take its normalised images.
         weight: w, in (0, 1].
         flip: Whether q is the mean over the image and its mirror image, at twice the cost.
-        **kwargs: See :class:`FERDataPreprocessor`.
+        mean: As the following ones, see :class:`FERDataPreprocessor`; teachers see images after ``batch_augments``.
+        std: Likewise.
+        to_rgb: Likewise.
+        num_classes: Likewise.
+        batch_augments: Likewise.
 
     Raises:
         ValueError: If there is no teacher, or ``weight`` is outside (0, 1].
     """
 
     def __init__(
-        self, teachers: Sequence[Mapping[str, str]], weight: float = 0.5, flip: bool = False, **kwargs: object
+        self,
+        teachers: Sequence[Mapping[str, str]],
+        weight: float = 0.5,
+        flip: bool = False,
+        mean: Sequence[float] = (123.675, 116.28, 103.53),
+        std: Sequence[float] = (58.395, 57.12, 57.375),
+        to_rgb: bool = True,
+        num_classes: int | None = None,
+        batch_augments: dict | None = None,
     ) -> None:
         if not teachers:
             raise ValueError('TeacherPreprocessor has no teacher. Set teachers=[dict(config=..., checkpoint=...)]')
         if not 0 < weight <= 1:
             raise ValueError(f'weight={weight}: it must be above 0 and at most 1')
-        super().__init__(**kwargs)
+        super().__init__(mean, std, to_rgb, num_classes=num_classes, batch_augments=batch_augments)
         self.teachers = teachers
         self.weight = weight
         self.flip = flip

@@ -39,7 +39,7 @@ def describe(
         of the network and units of 0..255, ``channel_order``: that of the network), ``images`` (what users hand over),
         ``classes``, ``pipeline`` and ``face_crop`` (see ``OnnxClassifier``), ``head``, ``calibration`` (``weight`` and
         ``bias`` of K numbers, or None), ``abstention``, ``sets``, ``votes`` (whether the head learned from
-        votes), ``config``, ``checkpoint``, ``checkpoint_sha256``.
+        votes), ``precision``, ``comparison`` (with float32, or None), ``config``, ``checkpoint``, ``checkpoint_sha256``.
 
     Raises:
         ValueError: If nothing names the classes, or test images are not prepared in a way that a file can hold.
@@ -73,6 +73,8 @@ def describe(
         abstention=_plain_record(model.abstention),
         sets=_plain_record(model.sets),
         votes=bool(model.head.uses_votes),
+        precision='float32',
+        comparison=None,
         config=Path(config.filename).name if config.filename else None,
         checkpoint=Path(checkpoint).name,
         checkpoint_sha256=sha256(checkpoint),

@@ -139,7 +139,7 @@ def export_onnx(
     config = load_config(config, cfg_options)
     model, description, batches = _prepare(config, checkpoint, classes, images)
     exported = ExportModel(model, tuple(description['input']['size']), fast)
-    description.update(outputs=list(exported.output_names), precision='float32', comparison=None)
+    description.update(outputs=list(exported.output_names))
     if card is not None:
         description['card'] = dict(card)
 
