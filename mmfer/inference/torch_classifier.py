@@ -1,4 +1,4 @@
-"""The model of a config with its checkpoint, run by PyTorch; it answers with NumPy arrays."""
+"""The model of a config with its checkpoint, run by PyTorch. Its predictions are NumPy arrays."""
 
 from __future__ import annotations
 

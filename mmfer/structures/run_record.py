@@ -1,4 +1,4 @@
-"""The record of a run, as plain values in the log, in checkpoints and in ``finished.json``: its settings and results."""
+"""The record of a run: its settings and results as plain values, for the log, checkpoints and ``finished.json``."""
 
 from __future__ import annotations
 
@@ -115,8 +115,7 @@ class RunRecord:
         return lines
 
     def write(self, work_dir: str | Path, results: Mapping[str, Any]) -> None:
-        """Write ``finished.json`` into a work dir: the record and the ``results`` of the training, ``last`` and ``best``
-        among them."""
+        """Write ``finished.json`` into a work dir: the record, and the ``results`` with ``last`` and ``best``."""
         write_json(Path(work_dir, MARKER), {**self.to_dict(), **results})
 
 
