@@ -73,7 +73,7 @@ class TorchClassifier:
 
 
 def find_device(device: Any = None) -> torch.device:
-    """The torch device of this name; a GPU where there is one, by default.
+    """The torch device of this name; by default a GPU if there is one.
 
     Raises:
         ValueError: If there is no such device.
