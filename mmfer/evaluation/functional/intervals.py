@@ -138,9 +138,8 @@ def crossed(by_seed: ArrayLike, influence: ArrayLike, level: float = 0.95) -> Di
     variances are not equal, Sankhya 22, 1960). The p-value is that of the interval which ends at 0. A single t with
     Satterthwaite's degrees of freedom rejects too often: seeds that are close together by chance would count as many.
     Variance that seeds and images share is in both parts, so the test is conservative. The parts are those of several
-    readers of
-    the same cases (Obuchowski & Rockette, https://doi.org/10.1080/03610919508813243) and of the pigeonhole bootstrap
-    (Owen, https://arxiv.org/abs/0712.1111).
+    readers of the same cases (Obuchowski & Rockette, https://doi.org/10.1080/03610919508813243) and of the pigeonhole
+    bootstrap (Owen, https://arxiv.org/abs/0712.1111).
 
     Args:
         by_seed: (S,) the difference with each seed. NaN results for less than two: one training says nothing of others.
