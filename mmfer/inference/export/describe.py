@@ -38,8 +38,9 @@ def describe(
         ``mmfer`` (version), ``task``, ``input`` (``name``, ``size`` (H, W), ``mean`` and ``std`` in the channel order
         of the network and units of 0..255, ``channel_order``: that of the network), ``images`` (what users hand over),
         ``classes``, ``pipeline`` and ``face_crop`` (see ``OnnxClassifier``), ``head``, ``calibration`` (``weight`` and
-        ``bias`` of K numbers, or None), ``abstention``, ``sets``, ``votes`` (whether the head was trained on votes),
-        ``precision``, ``comparison`` (with float32, or None), ``config``, ``checkpoint``, ``checkpoint_sha256``.
+        ``bias`` of K numbers, or None), ``abstention``, ``sets``, ``votes`` (whether the head learned from
+        votes), ``precision``, ``comparison`` (with float32, or None), ``config``, ``checkpoint``,
+        ``checkpoint_sha256``.
 
     Raises:
         ValueError: If nothing names the classes, or test images are not prepared in a way that a file can hold.
