@@ -18,20 +18,20 @@ from typing import Any
 COMMAND = 'python docs/write_model_zoo.py'
 INTRODUCTION = f"""# Model zoo
 
-Every model of the index, with what it costs and what it reaches. mmfer ships the weights of
-`poster_var_ferplus_small`; any other model is trained by its config, or converted from what its authors released
+All models of the index, with their size, their cost and their accuracy. mmfer ships the weights of
+`poster_var_ferplus_small`. For any other model, train its config, or convert the weights that its authors released
 ([how](inference.md#models-by-name)).
 
-- **parameters** and **GFLOPs** of one image of the input size are counted by
-  `mmfer flops CONFIG`: a multiply-add counts 2, attention is included, and parts of the original
-  that nothing reads are not there. A test compares them with the models.
-- **accuracy** is in %, on the test part of the data set. "reported by the paper" and "quoted in another paper" are
-  figures of others; a link leads to the log or the report of a training with mmfer, and a test compares the figure with
-  it. A model without a figure has a recipe, and no number that we could vouch for.
+- **parameters** and **GFLOPs** are counted by `mmfer flops CONFIG`, for one image of the input size. A multiply-add
+  counts as 2 operations, and attention is included. Parts of the original network that do not contribute to its output
+  are left out. A test compares these numbers with the models.
+- **accuracy** is in %, on the test part of the data set. "reported by the paper" and "quoted in another paper" mean
+  that the number was published by others. A link leads to the log or the report of a training with mmfer, and a test
+  compares the number with it. A model without a number has a recipe only: we have not measured it.
 
 `synth*.py` and `*_tiny.py` are small networks for a CPU, not the published ones.
 
-*Made by `{COMMAND}` from `configs/*/metafile.yml`: change those.*
+*Made by `{COMMAND}` from `configs/*/metafile.yml`. To change this page, change those files.*
 """
 
 

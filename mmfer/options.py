@@ -29,23 +29,23 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         nargs='?',
         const='bfloat16',
         choices=['bfloat16', 'float16'],
-        help='mixed precision; bfloat16 if no number format is named',
+        help='train with mixed precision; bfloat16 if no format is given',
     )
     parser.add_argument(
-        '--epochs', type=int, metavar='N', help='train for N epochs, with every schedule stretched to them'
+        '--epochs', type=int, metavar='N', help='train for N epochs, and stretch every schedule to this length'
     )
 
 
 def add_cfg_options(parser: argparse.ArgumentParser, what: str = 'the config') -> None:
     """The option ``--cfg-options``."""
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help=f'settings replaced in {what}'
+        '--cfg-options', nargs='+', action=DictAction, metavar='NAME=VALUE', help=f'settings to replace in {what}'
     )
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
     """The option ``--device``."""
-    parser.add_argument('--device', help='e.g. cpu or cuda:1 [a GPU where there is one]')
+    parser.add_argument('--device', help='e.g. cpu or cuda:1 [a GPU if there is one]')
 
 
 class DictAction(argparse.Action):

@@ -17,9 +17,9 @@ from importlib import import_module
 VERBS = {
     'train': 'train the model of a config, with one seed or with several',
     'test': 'test a checkpoint on the test data of a config',
-    'predict': 'expressions of the faces in photos, folders and videos',
-    'summarise': 'sum up results of videos: time seen, shares, episodes, transitions',
-    'compare': 'compare heads or whole methods on equal terms, also under label noise, occlusion and on other data',
+    'predict': 'predict the expressions of faces in photos, folders and videos',
+    'summarise': 'summarise the results of videos: time seen, shares, episodes, transitions',
+    'compare': 'compare heads or whole methods on equal terms, also with label noise, occlusion and other data',
     'calibrate': 'calibrate a checkpoint, and find its threshold of abstention',
     'export': 'write a trained model as an ONNX file',
     'convert': 'convert released weights to a checkpoint',
@@ -27,17 +27,17 @@ VERBS = {
     'flops': 'count parameters and operations of a model',
     'data verify': 'count the samples of data sets, find damaged images and duplicates',
     'data browse': 'draw samples of a data set before and after augmentation',
-    'data prepare': 'bring a data set, as its authors hand it out, into its folder',
-    'data align': 'cut the main face out of each photo of a folder',
+    'data prepare': 'unpack a downloaded data set into the folder that mmfer reads',
+    'data align': 'crop the main face of each photo of a folder',
     'data synth': 'write faces of SynthFER to disk',
     'plot curves': 'draw the curves of trainings',
-    'plot cam': 'draw which parts of a face an answer rests on',
+    'plot cam': 'draw which parts of a face a prediction depends on',
     'plot tsne': 'draw the features of a data set in two dimensions',
     'plot latent': 'draw the latent Gaussians of faces',
     'plot timeline': 'draw the expressions of each person of a video over time',
-    'app': 'a page to try a model in the browser',
-    'download': 'fetch a file that mmfer uses and does not contain',
-    'explain': 'what an error means, and what to do',
+    'app': 'serve a page to try a model in the browser',
+    'download': 'download a file that mmfer needs and does not contain',
+    'explain': 'explain an error, and what to do',
 }
 
 
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser = argparse.ArgumentParser(
             'mmfer',
             description='Facial expression recognition with uncertainty.',
-            epilog=f'verbs:\n{verbs}\n\nmmfer VERB --help tells more.',
+            epilog=f'verbs:\n{verbs}\n\nmmfer VERB --help shows the options of a verb.',
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         parser.add_argument('verb', choices=list(VERBS), metavar='VERB', help='what to do')
@@ -85,7 +85,8 @@ def add_tta(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--tta',
         choices=['flip', 'flip+shifts'],
-        help='average over the mirror image (2 views), or small shifts of both as well (10 views) [one view]',
+        help='test-time augmentation: average over the face and its mirror image (2 views), or over small shifts of '
+        'both as well (10 views) [one view]',
     )
 
 

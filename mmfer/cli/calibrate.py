@@ -1,10 +1,11 @@
-"""Calibrate the probabilities of a checkpoint on a validation split, by temperature or vector scaling,
-find the uncertainty above which it should not answer (--coverage or --max-error), and sets of expressions that hold
-the label of a new face as often as asked (--sets).
+"""Calibrate the probabilities of a checkpoint on a validation split, by temperature or vector scaling.
 
-The new checkpoint takes the place of the old one in mmfer test, init_model and exports. By default the fit is on the
-val_dataloader of CONFIG. Where that has the test images, use --holdout, which fits on a part of them and reports on the
-others, or --data.
+--coverage or --max-error also find the uncertainty above which the model abstains. --sets also fits prediction sets,
+which contain the label of a new face with the given frequency.
+
+Use the new checkpoint in place of the old one, in mmfer test, init_model and exports. By default the calibration is
+fitted on the val_dataloader of CONFIG. If that has the test images, use --data for other images, or --holdout, which
+fits on a part of the images and reports on the rest.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--method',
         choices=['temperature', 'vector', 'none'],
         default='temperature',
-        help='one number for all classes, which leaves the answers as they are, or two for each, or none [temperature]',
+        help='temperature: one parameter for all classes, which changes no predicted class; vector: two parameters for '
+        'each class; none: no calibration [temperature]',
     )
     parser.add_argument(
         '--coverage',
         type=float,
         metavar='SHARE',
-        help='abstain on the most uncertain images, answer this share of all',
+        help='abstain on the most uncertain images, so that this share of all images is answered',
     )
     parser.add_argument(
         '--max-error',
@@ -40,21 +42,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--sets',
         type=float,
         metavar='SHARE',
-        help='give sets of expressions that hold this share of the labels',
+        help='fit prediction sets: sets of expressions that contain this share of the labels',
     )
     parser.add_argument(
         '--set-method',
         choices=['aps', 'raps', 'lac', 'votes'],
         default='aps',
-        help='how sets grow; votes: sets that hold this share of the votes of a face [aps]',
+        help='score that builds the sets; votes: the sets contain this share of the votes of a face [aps]',
     )
-    parser.add_argument('--by-class', action='store_true', help='sets that hold this share of the labels of each class')
+    parser.add_argument(
+        '--by-class', action='store_true', help='the sets contain this share of the labels of each class'
+    )
     parser.add_argument('--data', metavar='CONFIG', help='fit on the validation data of this config instead')
     parser.add_argument(
         '--holdout', type=float, metavar='SHARE', help='fit on this share of the test data and report on the rest'
     )
-    parser.add_argument('--seed', type=int, default=0, help='of the draw of --holdout [0]')
-    parser.add_argument('--allow-test', action='store_true', help='fit on the test images themselves all the same')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the random split of --holdout [0]')
+    parser.add_argument(
+        '--allow-test', action='store_true', help='fit on the test images; a test on them then says little'
+    )
     parser.add_argument('--out', metavar='FILE.pth', help='the new checkpoint [<checkpoint>_calibrated.pth]')
     add_device(parser)
     add_cfg_options(parser)

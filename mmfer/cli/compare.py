@@ -1,4 +1,4 @@
-"""Compare heads, or whole methods, on equal terms: train and test each with each seed, and report the differences.
+"""Compare heads or whole methods on equal terms: train and test each method with each seed, and report the differences.
 
     mmfer compare CONFIG --heads vich linear arcface --seeds 0 1 2 --work-dir DIR
     mmfer compare A.py B.py C.py --seeds 0 1 2 --work-dir DIR
@@ -7,12 +7,14 @@
     mmfer compare --from DIR... --by gender
     mmfer compare CONFIG --heads vich linear --plan
 
-The config of each method is written to DIR/METHOD/config.py, its runs to DIR/METHOD/seed_S (train.log, checkpoints,
-predictions.json), those with label noise to DIR/noise_20/METHOD/seed_S, and the report to DIR (report.md, report.json,
-plots). The last checkpoint is tested: to choose the best one by the test images would favour methods that fluctuate.
-All methods are trained with the first seed, then all with the second, so that a comparison that was stopped already
-says something. Ctrl-C saves and stops; the same command goes on. Runs that are complete are skipped; with other
-settings they are refused.
+The config of each method is written to DIR/METHOD/config.py, and its runs to DIR/METHOD/seed_S (train.log, checkpoints,
+predictions.json). Runs with label noise go to DIR/noise_20/METHOD/seed_S, and the report to DIR (report.md,
+report.json, plots).
+
+The last checkpoint is tested: choosing the best one on the test images would favour methods that fluctuate. All methods
+are trained with the first seed, then all with the second, so that a stopped comparison already has results for some
+seeds. Ctrl-C saves and stops; the same command continues. Complete runs are skipped. Complete runs with other settings
+are an error.
 """
 
 from __future__ import annotations
@@ -31,27 +33,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--seeds', type=int, nargs='+', default=[0], metavar='SEED', help='seeds of each method [0]')
     parser.add_argument('--work-dir', metavar='DIR', help='folder of the comparison')
-    parser.add_argument('--jobs', type=int, default=1, metavar='N', help='runs at a time [1]')
+    parser.add_argument('--jobs', type=int, default=1, metavar='N', help='number of runs at the same time [1]')
     parser.add_argument(
-        '--processes', type=int, default=1, metavar='N', help='processes of each training, one a GPU [1]'
+        '--processes', type=int, default=1, metavar='N', help='processes of each training, one for each GPU [1]'
     )
     parser.add_argument(
-        '--checkpoint', choices=['last', 'best'], default='last', help='what is tested; best is by validation [last]'
+        '--checkpoint',
+        choices=['last', 'best'],
+        default='last',
+        help='checkpoint to test: the last one, or the best one in the validation [last]',
     )
     add_training(parser)
     add_cfg_options(parser, 'every config')
-    conditions = parser.add_argument_group('conditions', 'what else the methods are compared under')
+    conditions = parser.add_argument_group('conditions', 'further conditions under which the methods are compared')
     conditions.add_argument(
         '--label-noise',
         type=float,
         nargs='+',
         default=[0.0],
         metavar='RATE',
-        help='train with this share of the training labels replaced, each by another class at random; the test stays '
-        'clean. Several rates, e.g. 0 0.1 0.2, are several trainings [0]',
+        help='replace this share of the training labels, each by a random other class; the test labels stay clean. '
+        'Several rates, e.g. 0 0.1 0.2, make several trainings [0]',
     )
     conditions.add_argument(
-        '--noise-seed', type=int, default=0, metavar='N', help='of that choice, which is the same for every run [0]'
+        '--noise-seed',
+        type=int,
+        default=0,
+        metavar='N',
+        help='seed of the replaced labels, which are the same in every run [0]',
     )
     conditions.add_argument(
         '--occlusion',
@@ -59,58 +68,65 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         default=[],
         metavar='SHARE',
-        help='also test on faces of which a block of this share is covered, e.g. 0.1 0.2 0.3',
+        help='also test on faces with a block of this share occluded, e.g. 0.1 0.2 0.3',
     )
     conditions.add_argument(
         '--regions',
         nargs='+',
         default=[],
         metavar='REGION',
-        help='also test on faces of which this part is covered: upper, lower, left, right, eyes, mouth',
+        help='also test on faces with this region occluded: upper, lower, left, right, eyes, mouth',
     )
-    conditions.add_argument('--occlusion-seed', type=int, default=0, metavar='N', help='of the places of blocks [0]')
+    conditions.add_argument(
+        '--occlusion-seed', type=int, default=0, metavar='N', help='seed of the places of the blocks [0]'
+    )
     conditions.add_argument(
         '--ood',
         nargs='+',
         default=[],
         metavar='CONFIG',
-        help='also test on the test images of these configs: does the uncertainty tell that they are other data?',
+        help='also predict the test images of these configs: is the uncertainty higher on out-of-distribution images?',
     )
-    parser.add_argument('--reference', metavar='METHOD', help='test the others against this method, not every pair')
+    parser.add_argument(
+        '--reference', metavar='METHOD', help='test the others against this method only [test every pair]'
+    )
     parser.add_argument(
         '--primary',
         default='accuracy',
         choices=['accuracy', 'nll', 'skce', 'aurc', 'kl', 'all'],
-        help='the figure that decides, chosen before looking; all: one correction for all of them [accuracy]',
+        help='the primary metric of the tests, chosen before you see results; all: all of them, with one correction '
+        'for multiple tests [accuracy]',
     )
     parser.add_argument(
         '--by',
         nargs='+',
         default=[],
         metavar='COLUMN',
-        help='also report by group of faces, e.g. gender: the group that each method serves worst, and the gap. '
-        'The column stands in meta_keys of PackInputs in the test pipeline',
+        help='also report by group of faces, e.g. gender: the group for which each method is worst, and the gap. '
+        'meta_keys of PackInputs in the test pipeline must name the column',
     )
     parser.add_argument(
-        '--strict', action='store_true', help='refuse to report where the terms have a warning, e.g. mixed checkpoints'
+        '--strict',
+        action='store_true',
+        help='write no report if there is a warning that methods were not trained on equal terms',
     )
     parser.add_argument(
         '--plan',
         action='store_true',
-        help='train nothing: how many points the comparison could tell apart on the test images of CONFIG, by the '
-        'number of seeds; with --from by what the runs there show',
+        help='train nothing: print the smallest difference that the comparison could detect on the test images of '
+        'CONFIG, for several numbers of seeds; with --from, estimate it from the runs there',
     )
-    parser.add_argument('--level', type=float, default=0.95, help='of the intervals [0.95]')
+    parser.add_argument('--level', type=float, default=0.95, help='confidence level of the intervals [0.95]')
     parser.add_argument(
         '--from',
         dest='finished',
         nargs='+',
         metavar='DIR',
-        help='train nothing: report on the runs in these folders, after the tests that they lack, to --work-dir if '
-        'given, else to the first of them; trainings with other label noise are other conditions',
+        help='train nothing: report on the runs in these folders, and run the tests that they lack. The report goes to '
+        '--work-dir, or else to the first folder. Trainings with different label noise are different conditions',
     )
-    parser.add_argument('--methods', nargs='+', metavar='METHOD', help='with --from: only these [all]')
-    parser.add_argument('--list-heads', action='store_true', help='list the heads, and end')
+    parser.add_argument('--methods', nargs='+', metavar='METHOD', help='with --from: only these methods [all]')
+    parser.add_argument('--list-heads', action='store_true', help='list the heads and exit')
 
 
 def _check(args: argparse.Namespace) -> None:

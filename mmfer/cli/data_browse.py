@@ -1,9 +1,9 @@
 """Draw samples of a config's data set before and after augmentation, with labels and soft labels.
 
-Each row of the contact sheet shows a sample's class, file and soft label (bars, where the data set has one), its
-image before the pipeline, and views that the pipeline drew of it. Views are what the model gets: they go through the
-config's data preprocessor, are then mapped back from the normalised values, and their channels are taken as red,
-green and blue. So faces are blue where the channel order is wrong, and odd where a mean or deviation is.
+Each row of the contact sheet shows a sample: its class, file and soft label (bars, if the data set has one), its image
+before the pipeline, and several augmented views. The views are what the model gets: they pass the config's data
+preprocessor, and the normalisation is then reversed. Their channels are drawn as red, green and blue. So faces look
+blue if the channel order is wrong, and their colours look odd if the mean or standard deviation is wrong.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ CELL, NAMES = 120, 250
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', help='config file')
     parser.add_argument('--out', type=Path, required=True, metavar='SHEET.png', help='picture to write')
-    parser.add_argument('--split', default='train', choices=['train', 'val', 'test'], help='[train]')
-    parser.add_argument('--num', type=int, default=12, help='samples, spread over the classes [12]')
-    parser.add_argument('--views', type=int, default=4, help='views of each [4]')
-    parser.add_argument('--seed', type=int, default=0, help='of the choice and the views [0]')
+    parser.add_argument(
+        '--split', default='train', choices=['train', 'val', 'test'], help='which part of the data [train]'
+    )
+    parser.add_argument('--num', type=int, default=12, help='number of samples, spread over the classes [12]')
+    parser.add_argument('--views', type=int, default=4, help='augmented views of each sample [4]')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the chosen samples and the views [0]')
     add_cfg_options(parser)
 
 

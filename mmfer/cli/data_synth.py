@@ -1,13 +1,13 @@
 """Write faces of the synthetic data set to disk: images, a table of their labels and a contact sheet; or videos.
 
-The folder then holds images/000000.png ..., labels.csv (file, label, and for each class the intensity, the true
-probability and the votes) and contact_sheet.png. The sheet in the documentation was made with
+The folder gets images/000000.png ..., labels.csv and contact_sheet.png. labels.csv has file, label, and for each class
+the intensity, the true probability and the votes. The sheet in the documentation was made with
 
     mmfer data synth --out DIR --num 400 --size 224 --split test --plain-sheet
 
-With --video, it holds videos/000000.mp4 ... of people who enter, leave, cross and turn, and faces.csv: for each frame
-and face file, frame, time (s), person, x1, y1, x2, y2 (pixels), visible (share, 0..1) and the intensities of the
-expressions. Videos follow from seed and number alone:
+With --video, the folder gets videos/000000.mp4 ... of people who enter, leave, cross and turn, and faces.csv. For each
+frame and face, faces.csv has file, frame, time (s), person, x1, y1, x2, y2 (pixels), visible (share, 0..1) and the
+intensities of the expressions. A video depends only on the seed and its number:
 
     mmfer data synth --video --out DIR --num 3 --seconds 10 --people 6
 """
@@ -26,21 +26,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--num', type=int, required=True, help='number of faces, or of videos')
     parser.add_argument('--size', type=int, help='side of the images in pixels [224], or height of the videos [720]')
     parser.add_argument('--seed', type=int, default=0, help='seed of the data set [0]')
-    parser.add_argument('--split', default='train', choices=['train', 'val', 'test'], help='[train]')
+    parser.add_argument(
+        '--split', default='train', choices=['train', 'val', 'test'], help='which part of the data set [train]'
+    )
     parser.add_argument('--num-classes', type=int, default=7, help='7, or 8 with contempt [7]')
-    parser.add_argument('--sheet-columns', type=int, default=8, help='faces a row of the contact sheet [8]')
-    parser.add_argument('--sheet-size', type=int, default=112, help='side of its faces in pixels [112]')
+    parser.add_argument('--sheet-columns', type=int, default=8, help='faces in a row of the contact sheet [8]')
+    parser.add_argument('--sheet-size', type=int, default=112, help='side of the faces on the sheet in pixels [112]')
     parser.add_argument(
         '--plain-sheet',
         action='store_true',
-        help='its faces without blur, noise and occlusion, in fewer shades: a much smaller file',
+        help='draw the faces on the sheet without blur, noise and occlusion, in fewer shades: a much smaller file',
     )
     video = parser.add_argument_group('videos')
     video.add_argument('--video', action='store_true', help='write videos instead of faces')
-    video.add_argument('--seconds', type=float, default=10.0, help='length of each [10]')
-    video.add_argument('--people', type=int, default=6, help='people in each [6]')
-    video.add_argument('--rate', type=float, default=30.0, help='frames a second [30]')
-    video.add_argument('--faces', type=float, nargs=2, default=(20.0, 300.0), help='heights in pixels [20 300]')
+    video.add_argument('--seconds', type=float, default=10.0, help='length of each video in seconds [10]')
+    video.add_argument('--people', type=int, default=6, help='people in each video [6]')
+    video.add_argument('--rate', type=float, default=30.0, help='frames per second [30]')
+    video.add_argument(
+        '--faces',
+        type=float,
+        nargs=2,
+        default=(20.0, 300.0),
+        help='smallest and largest height of the faces in pixels [20 300]',
+    )
 
 
 def write_png(path: Path, image, compression: int = 3) -> None:

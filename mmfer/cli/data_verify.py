@@ -1,16 +1,19 @@
 """Check the data sets of a config: counts, unreadable, tiny and blank images, duplicates and labels that disagree.
 
-Reads every image of the train, val and test data sets (those with equal settings once). Reported are the samples of
-each class beside the published numbers, image sizes, images that cannot be read or are cut off, tiny ones (shorter
-side below --min-size), blank ones (a single colour), and duplicates within and across the data sets: exact ones
-(same pixels), near ones (re-encoded, scaled, slightly shifted or brightened) and changed ones, with those whose labels
-disagree. --leave-out writes the list of training images that have a copy in another split.
+The command reads every image of the train, val and test data sets (data sets with equal settings once). It reports:
 
-Near duplicates have 64-bit perceptual hashes that differ in at most --distance bits, and their 32x32 grey thumbnails,
+- the number of samples of each class beside the published numbers, and the image sizes
+- images that cannot be read or are truncated, tiny images (shorter side below --min-size) and blank images (one colour)
+- duplicates within and across the data sets, and those whose labels disagree: exact ones (same pixels), near ones
+  (re-encoded, scaled, slightly shifted or brightened) and changed ones
+
+--leave-out writes the list of training images that have a copy in another split.
+
+Near duplicates have 64-bit perceptual hashes that differ in at most --distance bits. Their 32x32 grey thumbnails,
 normalised to mean 0 and standard deviation 1, differ by at most 0.3 (root mean square). Images with next to no detail
-are compared by their pixels alone. Across data sets, copies are also found that were mirrored, turned by up to 12
-degrees, cropped by up to 15 %, brightened or marked: leaks that make a test look better than it is. Where samples have
-a face box, the face in it is what is compared.
+are compared by their pixels alone. Changed duplicates are searched across data sets: copies that were mirrored, rotated
+by up to 12 degrees, cropped by up to 15 %, brightened or marked. Such leaks make a test look better than it is. If
+samples have a face box, only the face in the box is compared.
 
 exit code: 0 nothing found, 3 problems found, 1 the data sets cannot be read (missing files, bad lists), 2 wrong
 arguments
@@ -31,18 +34,24 @@ PROBLEMS_FOUND = 3
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', help='config file')
     parser.add_argument('--out', type=Path, metavar='REPORT.json', help='write the report with all file names')
-    parser.add_argument('--splits', nargs='+', choices=['train', 'val', 'test'], help='[all that the config has]')
+    parser.add_argument(
+        '--splits', nargs='+', choices=['train', 'val', 'test'], help='which parts to check [all that the config has]'
+    )
     parser.add_argument(
         '--distance', type=int, default=3, help='bits in which hashes of near duplicates may differ, 0 to 12 [3]'
     )
-    parser.add_argument('--min-size', type=int, default=20, help='images below it are tiny, in pixels [20]')
+    parser.add_argument(
+        '--min-size', type=int, default=20, help='images with a shorter side below this many pixels are tiny [20]'
+    )
     parser.add_argument('--workers', type=int, help='threads that decode images [number of CPUs]')
-    parser.add_argument('--no-changed', action='store_true', help='do not look for mirrored, turned and cropped copies')
+    parser.add_argument(
+        '--no-changed', action='store_true', help='do not search for mirrored, rotated and cropped copies'
+    )
     parser.add_argument(
         '--leave-out',
         type=Path,
         metavar='NAMES.txt',
-        help='write the names of the training images that have a copy in another split, one a line',
+        help='write the names of the training images that have a copy in another split, one name on each line',
     )
     add_cfg_options(parser)
 

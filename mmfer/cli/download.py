@@ -1,7 +1,7 @@
-"""Fetch a file that mmfer uses and does not contain, such as the weights of the face detector YuNet.
+"""Download a file that mmfer needs and does not contain, such as the weights of the face detector YuNet.
 
-The file goes into the cache folder, ~/.cache/mmfer or that of the environment variable MMFER_CACHE, once its SHA-256 is
-the pinned one. Without a network, take a copy from elsewhere, which is checked as well:
+The file is put into the cache folder, ~/.cache/mmfer or the folder that the environment variable MMFER_CACHE names. It
+must have the pinned SHA-256. Without a network, install a copy of the file, which is checked as well:
 
     mmfer download yunet --from face_detection_yunet_2023mar.onnx
 """
@@ -12,14 +12,14 @@ import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('name', nargs='?', metavar='NAME', help='which file, see --list')
+    parser.add_argument('name', nargs='?', metavar='NAME', help='the file to download, see --list')
     parser.add_argument(
         '--list', action='store_true', help='list the files, where they come from and whether they are there'
     )
     where = parser.add_mutually_exclusive_group()
-    where.add_argument('--from', dest='copy', metavar='FILE', help='install this copy, or the one in this folder')
+    where.add_argument('--from', dest='copy', metavar='FILE', help='install this copy, or the copy in this folder')
     where.add_argument('--url', help='another address of the same file')
-    parser.add_argument('--force', action='store_true', help='replace another file that lies in its place')
+    parser.add_argument('--force', action='store_true', help='replace a different file in its place')
 
 
 def run(args: argparse.Namespace) -> None:

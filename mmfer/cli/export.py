@@ -1,11 +1,12 @@
 """Write a trained model as an ONNX file, which runs without mmfer and mmpretrain.
 
-The file takes batches of any size, gives probabilities, mean and deviation of the latent and the uncertainty,
-calibrated where the checkpoint is, and says in its metadata how images are prepared. It is kept only if onnxruntime
-agrees with PyTorch to 1e-4 on random numbers and on faces.
+The exported model takes batches of any size. It returns the probabilities, the mean and standard deviation of the
+latent, and the uncertainty. It is calibrated if the checkpoint is. Its metadata describe the preprocessing. The file is
+kept only if onnxruntime agrees with PyTorch to 1e-4 on random numbers and on faces.
 
---precision int8 makes it about twice as fast on CPUs with VNNI, float16 half as large. Such a file is compared with the
-one in float32 on validation images, says how far they differ, and is not written if the accuracy falls too far.
+--precision int8 makes the model about twice as fast on CPUs with VNNI; float16 halves the size of the file. Such a file
+is compared with the float32 model on validation images, and its metadata have the differences. It is not written if the
+accuracy falls too far.
 
     mmfer export CONFIG CKPT OUT.onnx
     mmfer export CONFIG CKPT OUT.onnx --precision int8
@@ -24,35 +25,35 @@ from mmfer.options import add_cfg_options
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', help='config file the checkpoint was trained with')
     parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted')
-    parser.add_argument('out', metavar='OUT.onnx', help='the file; one that is there is replaced')
+    parser.add_argument('out', metavar='OUT.onnx', help='the file to write; an existing file is replaced')
     parser.add_argument(
-        '--classes', nargs='+', metavar='NAME', help='names in label order, where the checkpoint knows none'
+        '--classes', nargs='+', metavar='NAME', help='class names in label order, if the checkpoint has none'
     )
-    parser.add_argument('--images', metavar='DIR', help='compare on these faces, cut out already, as well')
+    parser.add_argument('--images', metavar='DIR', help='also compare on the cropped faces in this folder')
     parser.add_argument(
         '--precision',
         choices=['float32', 'float16', 'int8'],
         default='float32',
-        help='of weights and maps; inputs, outputs and head stay in float32 [float32]',
+        help='precision of weights and feature maps; inputs, outputs and head stay in float32 [float32]',
     )
     parser.add_argument(
         '--data',
         metavar='CONFIG',
-        help='take the images that set the ranges of int8 from the training part of this config, without augmentation, '
-        "and those of the comparison from its validation part [the model's CONFIG]",
+        help='config of the data for float16 and int8: its training images, without augmentation, set the ranges of '
+        "int8, and its validation images are used for the comparison [the model's CONFIG]",
     )
     parser.add_argument(
         '--max-drop',
         type=float,
         metavar='POINTS',
-        help='percentage points by which the accuracy of float16 or int8 may fall; parts of the network stay in '
-        'float32 where int8 needs that [0.3]',
+        help='percentage points by which the accuracy of float16 or int8 may fall; if necessary, parts of an int8 '
+        'network stay in float32 [0.3]',
     )
     parser.add_argument('--opset', type=int, default=17, help="version of ONNX's operators, 17 to 20 [17]")
-    parser.add_argument('--no-fast', action='store_true', help='keep PReLU as one operation, which CPUs run slower')
-    parser.add_argument('--card', type=Path, metavar='FILE.json', help='model card that the file is to hold')
-    parser.add_argument('--weights', metavar='OUT.safetensors', help='write the weights for fine-tuning, too')
-    parser.add_argument('--program', metavar='OUT.pt2', help='write a program of torch.export, too')
+    parser.add_argument('--no-fast', action='store_true', help='keep PReLU as one operation, which is slower on CPUs')
+    parser.add_argument('--card', type=Path, metavar='FILE.json', help='model card to put into the file')
+    parser.add_argument('--weights', metavar='OUT.safetensors', help='also write the weights, for fine-tuning')
+    parser.add_argument('--program', metavar='OUT.pt2', help='also write a program of torch.export')
     add_cfg_options(parser)
 
 

@@ -1,6 +1,6 @@
 """Count the parameters of a config's model and the operations of its forward pass, attention included.
 
-Needs neither data nor weights, and computes nothing: only shapes are followed.
+It needs neither data nor weights: it follows only the shapes of the tensors, and computes no values.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         nargs='+',
         metavar='N',
-        help='height and width, or one number [what the test pipeline gives]',
+        help='height and width of the image, or one number for both [the output size of the test pipeline]',
     )
     parser.add_argument('--batch', type=int, default=1, metavar='N', help='number of images [1]')
-    parser.add_argument('--parts', action='store_true', help='a row for each part of the model as well')
-    parser.add_argument('--out', type=Path, metavar='FILE.json', help='write all figures')
+    parser.add_argument('--parts', action='store_true', help='also print a row for each part of the model')
+    parser.add_argument('--out', type=Path, metavar='FILE.json', help='write all numbers')
     add_cfg_options(parser)
 
 

@@ -1,4 +1,4 @@
-"""List the models of the index, or describe one: config, size, results, and where its weights are looked for.
+"""List the models of the index, or describe one: its config, size, results, and where mmfer looks for its weights.
 
 mmfer models
 mmfer models "*_raf*"

@@ -1,7 +1,7 @@
-"""Draw the curves of one or more trainings, a panel a scalar.
+"""Draw the curves of one or more trainings, with one panel for each scalar.
 
-A training with several seeds (WORK_DIR/seed_*) is one line, their mean, in a band of one standard deviation to either
-side. Runs that were resumed are joined.
+A training with several seeds (WORK_DIR/seed_*) is drawn as their mean, in a band of one standard deviation on each
+side. The parts of a resumed run are joined.
 
     mmfer plot curves work_dirs/poster_var/synth work_dirs/poster_pp/synth --out curves.png
 """
@@ -14,8 +14,8 @@ import argparse
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('work_dirs', nargs='+', metavar='WORK_DIR', help='work dirs, or files of scalars (JSON lines)')
     parser.add_argument('--out', required=True, metavar='FILE', help='picture: .png, .svg or .pdf')
-    parser.add_argument('--keys', nargs='+', help='what to draw, e.g. loss val/accuracy lr [loss accuracy lr]')
-    parser.add_argument('--names', nargs='+', metavar='NAME', help='names in the legend, one a WORK_DIR')
+    parser.add_argument('--keys', nargs='+', help='scalars to draw, e.g. loss val/accuracy lr [loss accuracy lr]')
+    parser.add_argument('--names', nargs='+', metavar='NAME', help='names in the legend, one for each WORK_DIR')
     parser.add_argument(
         '--smooth',
         nargs='?',
@@ -23,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         const=0.6,
         default=0.0,
         metavar='WEIGHT',
-        help='smooth the scalars of the training, weight of the past from 0 to below 1 [0.6]',
+        help='smooth the scalars of the training; WEIGHT of the past, from 0 to below 1 [no smoothing; 0.6 if no '
+        'WEIGHT is given]',
     )
 
 

@@ -1,8 +1,8 @@
-"""Draw the latent Gaussians of faces: what a model with a variational head sees in compound expressions, how surely.
+"""Draw the latent Gaussians of faces: how a model with a variational head sees compound expressions.
 
-Without --images, a drawn face (SynthFER) goes from one expression over both together to the other one, and the picture
-shows the true label distribution beside the predicted one. With --images, these are drawn; each is one face that is
-cut out already, or --detector finds it.
+Without --images, a synthetic face (SynthFER) changes from one expression to another, with both at once in between. The
+picture shows the true label distribution beside the predicted one. With --images, the picture shows these images. Each
+must be a cropped face, unless --detector finds the face first.
 
     mmfer plot latent CONFIG CKPT --out latent.png --compound happiness surprise
     mmfer plot latent CONFIG CKPT --out latent.png --images a.jpg b.jpg --detector auto
@@ -20,16 +20,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', help='config file the checkpoint was trained with')
     parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted')
     parser.add_argument('--out', required=True, metavar='FILE', help='picture: .png, .svg or .pdf')
-    parser.add_argument('--images', nargs='+', default=(), metavar='IMAGE', help='faces, instead of drawn ones')
+    parser.add_argument('--images', nargs='+', default=(), metavar='IMAGE', help='faces, instead of synthetic ones')
     parser.add_argument(
-        '--compound', nargs=2, metavar=('A', 'B'), help='two expressions [happiness surprise; of images the strongest]'
+        '--compound',
+        nargs=2,
+        metavar=('A', 'B'),
+        help='two expressions [happiness surprise; with --images, the two strongest]',
     )
-    parser.add_argument('--steps', type=int, default=7, help='drawn faces [7]')
-    parser.add_argument('--strength', type=float, default=0.8, help='intensity of an expression alone [0.8]')
-    parser.add_argument('--person', type=int, metavar='N', help="face of SynthFER's test split whose person is drawn")
-    parser.add_argument(
-        '--detector', help="auto, yunet, haar or YuNet's FILE.onnx: cut out the largest face of each image"
-    )
+    parser.add_argument('--steps', type=int, default=7, help='number of synthetic faces [7]')
+    parser.add_argument('--strength', type=float, default=0.8, help='intensity of each expression on its own [0.8]')
+    parser.add_argument('--person', type=int, metavar='N', help="draw the person of this face of SynthFER's test split")
+    parser.add_argument('--detector', help="auto, yunet, haar or YuNet's FILE.onnx: crop each image's largest face")
     add_device(parser)
     add_cfg_options(parser)
 

@@ -1,7 +1,7 @@
-"""Draw what the head of a model reads of a data set, in two dimensions: t-SNE, UMAP or PCA.
+"""Draw the features of a data set that the head of a model gets, in two dimensions: t-SNE, UMAP or PCA.
 
-One panel shows the true classes and the wrong answers, the other one how unsure the model is. The points are written
-beside the picture as CSV. The same seed gives the same picture.
+One panel shows the true classes and the wrong answers, the other one the uncertainty. The points are also written to a
+CSV file beside the picture. The same seed gives the same picture.
 
     mmfer plot tsne CONFIG CKPT --out embedding.png
 
@@ -21,10 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', help='config file the checkpoint was trained with')
     parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted')
     parser.add_argument('--out', required=True, metavar='FILE', help='picture: .png, .svg or .pdf')
-    parser.add_argument('--method', default='tsne', choices=['tsne', 'umap', 'pca'], help='[tsne]')
-    parser.add_argument('--max-images', type=int, default=2000, metavar='N', help='drawn by the seed [2000]')
-    parser.add_argument('--seed', type=int, default=0, help='of the draw and the projection [0]')
-    parser.add_argument('--split', default='test', choices=['val', 'test'], help='[test]')
+    parser.add_argument(
+        '--method', default='tsne', choices=['tsne', 'umap', 'pca'], help='the projection to two dimensions [tsne]'
+    )
+    parser.add_argument(
+        '--max-images', type=int, default=2000, metavar='N', help='maximum of images, a random sample [2000]'
+    )
+    parser.add_argument('--seed', type=int, default=0, help='seed of the sample and the projection [0]')
+    parser.add_argument('--split', default='test', choices=['val', 'test'], help='which part of the data [test]')
     add_device(parser)
     add_cfg_options(parser)
 

@@ -1,4 +1,4 @@
-"""Expressions of the faces in photos, folders, videos or from a camera, with their uncertainty.
+"""Predict the expressions of faces in photos, folders and videos or from a camera, with their uncertainty.
 
     mmfer predict photo.jpg folder/ --draw drawn --out results.csv
     mmfer predict video.mp4 --draw drawn.mp4 --out frames.jsonl
@@ -7,8 +7,8 @@
     mmfer predict videos/ --out results.parquet/ --jobs 8
     mmfer predict CONFIG CHECKPOINT photo.jpg
 
-Without a model, the shipped one answers. Of a video, each face is followed and its frames are pooled. A folder
-for the results (--out DIR.parquet/) is filled by several processes, and goes on where it was stopped.
+Without a model, the shipped one answers. In a video, each face is tracked and its predictions are pooled over frames.
+With a folder for the results (--out DIR.parquet/), several processes can share the work, and a stopped run continues.
 """
 
 from __future__ import annotations
@@ -34,16 +34,22 @@ PEOPLE = HEADER.index('of 10 people')  # a column of models that learned from vo
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Arguments that name a model and say how it looks at faces."""
     parser.add_argument(
-        '--detector', default='auto', help="auto, yunet, haar, YuNet's FILE.onnx, or none: images are faces [auto]"
+        '--detector',
+        default='auto',
+        help="auto, yunet, haar or YuNet's FILE.onnx; none if each image is one cropped face [auto]",
     )
     parser.add_argument(
-        '--crop', metavar='MARGIN', help='"align", or the margin around a face, -0.25 to 1 of its box [by the model]'
+        '--crop',
+        metavar='MARGIN',
+        help='"align", or the margin around a face, from -0.25 to 1 of its box [the crop of the model]',
     )
-    parser.add_argument('--threshold', metavar='NATS', help='uncertainty above which to abstain, or none [checkpoint]')
-    parser.add_argument('--batch-size', type=int, default=16, metavar='N', help='faces at a time [16]')
+    parser.add_argument(
+        '--threshold', metavar='NATS', help='uncertainty above which to abstain, or none [the threshold of the model]'
+    )
+    parser.add_argument('--batch-size', type=int, default=16, metavar='N', help='number of faces in a batch [16]')
     add_tta(parser)
-    parser.add_argument('--device', help='e.g. cpu or cuda:1 [a GPU where there is one]')
-    parser.add_argument('--threads', type=int, metavar='N', help='threads on the CPU [the cores, at most 4]')
+    parser.add_argument('--device', help='e.g. cpu or cuda:1 [a GPU if there is one]')
+    parser.add_argument('--threads', type=int, metavar='N', help='threads on the CPU [number of cores, at most 4]')
 
 
 def split_words(words: Sequence[str]) -> tuple[str | None, str | None, list[str]]:
@@ -149,43 +155,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'inputs',
         nargs='+',
         metavar='[MODEL [CHECKPOINT]] INPUT',
-        help='exported .onnx file, config or name of a model [the shipped one]; images, folders, or a video',
+        help='exported .onnx file, config or name of a model [the shipped one]; then images, folders or videos',
     )
     parser.add_argument(
-        '--out', metavar='PATH', help='results as FILE.csv, FILE.jsonl or FILE.parquet; DIR.parquet/ in shards'
+        '--out',
+        metavar='PATH',
+        help='write the results to FILE.csv, FILE.jsonl or FILE.parquet, or in shards to a folder DIR.parquet/',
     )
     parser.add_argument(
-        '--draw', type=Path, metavar='PATH', help='folder for the images with their faces drawn in; of a video FILE.mp4'
+        '--draw',
+        type=Path,
+        metavar='PATH',
+        help='draw boxes and labels: folder for the images, or FILE.mp4 for a video',
     )
     photos = parser.add_argument_group('photos')
-    photos.add_argument('--cards', action='store_true', help='draw a card of bars for each face as well')
+    photos.add_argument('--cards', action='store_true', help='also draw a card with bars for each face')
     video = parser.add_argument_group('one video, the number of a camera, or the address of a stream')
-    video.add_argument('--show', action='store_true', help='show it in a window; q or Esc ends')
-    video.add_argument('--stride', type=int, default=1, metavar='N', help='every N-th frame [1]')
+    video.add_argument('--show', action='store_true', help='show the video in a window; q or Esc ends it')
+    video.add_argument('--stride', type=int, default=1, metavar='N', help='use every N-th frame [1]')
     video.add_argument(
-        '--half-life', type=float, default=5.0, metavar='FRAMES', help='frames after which a prediction counts half [5]'
+        '--half-life',
+        type=float,
+        default=5.0,
+        metavar='FRAMES',
+        help='pooling over frames: age at which a prediction has half the weight; 0 pools nothing [5]',
     )
     video.add_argument(
         '--speed',
         default='balanced',
         choices=['accurate', 'balanced', 'fast'],
-        help='find the faces of each frame anew, or follow them [balanced]',
+        help='accurate detects the faces in each frame; balanced and fast track faces between detections [balanced]',
     )
     video.add_argument(
-        '--allow-network', action='store_true', help='open rtsp:// and http:// addresses, again when they drop'
+        '--allow-network',
+        action='store_true',
+        help='open rtsp:// and http:// addresses, and open them again if the connection drops',
     )
     parser.add_argument(
-        '--gpu', action='store_true', help='as --device cuda:N, N by the launcher: of PyTorch, or of onnxruntime-gpu'
+        '--gpu',
+        action='store_true',
+        help='use a GPU, as --device cuda:N with the local number N that the launcher gives; an exported model needs '
+        'onnxruntime-gpu',
     )
     corpus = parser.add_argument_group('many files: --out DIR.parquet/')
-    corpus.add_argument('--jobs', type=int, metavar='N', help='processes [1]')
-    corpus.add_argument('--shard', type=int, default=SHARD, metavar='N', help=f'photos written together [{SHARD}]')
-    corpus.add_argument('--part', metavar='K/N', help='begin with part K, from 0, of N [as the launcher says]')
+    corpus.add_argument('--jobs', type=int, metavar='N', help='number of processes [1]')
+    corpus.add_argument('--shard', type=int, default=SHARD, metavar='N', help=f'photos in a shard [{SHARD}]')
+    corpus.add_argument(
+        '--part', metavar='K/N', help='begin with part K of N, counted from 0 [the part that the launcher gives]'
+    )
     corpus.add_argument(
         '--resume',
         action=argparse.BooleanOptionalAction,
         default=True,
-        help='go on with what the folder holds [default]; else refuse it',
+        help='continue with the results in the folder [default]; --no-resume refuses a folder with results',
     )
 
 

@@ -1,10 +1,10 @@
-"""Sum up results by video and person: seconds seen, shares of expressions, episodes, transitions.
+"""Summarise results by video and person: seconds seen, shares of expressions, episodes, transitions.
 
     mmfer summarise results.parquet
     mmfer summarise results.parquet --out summary --threshold 0.6 --min-length 1
 
-The first prints a table, the second also writes people.csv, episodes.csv and transitions.csv into the folder summary.
-Photos are summed up by folder. Needs pandas: pip install 'mmfer[tables]'.
+The first command prints a table. The second also writes people.csv, episodes.csv and transitions.csv into the folder
+summary. Photos are summarised by folder. This needs pandas: pip install 'mmfer[tables]'.
 """
 
 from __future__ import annotations
@@ -16,13 +16,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('results', help='what mmfer predict --out wrote: .parquet, .csv, .jsonl, or a folder of shards')
     parser.add_argument('--out', metavar='FOLDER', help='folder for the tables as CSV')
     parser.add_argument(
-        '--threshold', type=float, default=0.5, metavar='P', help='probability from which an expression is shown [0.5]'
+        '--threshold', type=float, default=0.5, metavar='P', help='lowest probability within an episode [0.5]'
     )
     parser.add_argument(
-        '--min-length', type=float, default=0.5, metavar='S', help='seconds that an episode lasts at least [0.5]'
+        '--min-length', type=float, default=0.5, metavar='S', help='shortest length of an episode in seconds [0.5]'
     )
     parser.add_argument(
-        '--gap', type=float, default=0.25, metavar='S', help='seconds below it, or unseen, that end no episode [0.25]'
+        '--gap',
+        type=float,
+        default=0.25,
+        metavar='S',
+        help='seconds below the threshold, or unseen, that do not end an episode [0.25]',
     )
 
 

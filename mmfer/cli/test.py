@@ -19,7 +19,7 @@ def _pair(text: str) -> tuple:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', help='config file the checkpoint was trained with')
     parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted')
-    parser.add_argument('--out', metavar='FILE.json', help='write the metrics and the scores of each image')
+    parser.add_argument('--out', metavar='FILE.json', help='write the metrics, and the prediction for each image')
     parser.add_argument(
         '--data', metavar='CONFIG', help='test on the test data of this config instead; classes are matched by name'
     )
@@ -29,18 +29,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_pair,
         default=[],
         metavar='NAME=NAME',
-        help='a class of the model or of the data, and the class that it counts as, e.g. contempt=disgust',
+        help='count a class of the model or of the data as another class, e.g. contempt=disgust',
     )
     parser.add_argument(
         '--missing',
         choices=['keep', 'drop', 'error'],
-        help='classes that only the model or only the data have: keep all answers of the model (its own data), leave '
-        'these classes out of both sides (--data, --class-map), or stop',
+        help='classes that only the model or only the data have: keep all answers of the model (default without '
+        '--data and --class-map), drop these classes from both sides (default with one of them), or stop',
     )
     add_tta(parser)
     parser.add_argument('--work-dir', help='folder of the logs [work_dirs/<folder>/<config>]')
     add_cfg_options(parser)
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes of a distributed test [none]',
+    )
 
 
 def run(args: argparse.Namespace) -> None:

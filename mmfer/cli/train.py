@@ -1,9 +1,9 @@
 """Train the model of a config, with one seed or with several.
 
-Several seeds: `--seeds 0 1 2` trains them one after another, each in a process of its own, so that seed 1 is what
-`--seed 1` alone gives, into WORK_DIR/seed_0, WORK_DIR/seed_1, ... Those complete are skipped; with --resume those begun
-go on. A table with mean and standard deviation ends it, also written to WORK_DIR/seeds.json. As a Slurm array, each
-task trains the seed at its position, and the table is made afterwards:
+Several seeds: `--seeds 0 1 2` trains them one after another into WORK_DIR/seed_0, WORK_DIR/seed_1, ... Each has its own
+process, so seed 1 gives the same result as `--seed 1` alone. Complete seeds are skipped. With --resume, unfinished
+seeds continue. At the end, a table with mean and standard deviation is printed, and written to WORK_DIR/seeds.json. In
+a Slurm array, each task trains the seed at its position, and the table is made afterwards:
 
     sbatch --array=0-2 --wrap 'mmfer train CONFIG --work-dir WORK_DIR --seeds 0 1 2 --resume'
     mmfer train CONFIG --work-dir WORK_DIR --seeds 0 1 2 --summary
@@ -36,18 +36,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--resume', nargs='?', const='', metavar='FILE', help='continue the newest checkpoint of the work dir, or FILE'
     )
     seeds = parser.add_mutually_exclusive_group()
-    seeds.add_argument('--seed', type=int, help='replaces the seed of the config')
-    seeds.add_argument('--seeds', type=int, nargs='+', metavar='SEED', help='several seeds, see above')
-    parser.add_argument('--summary', action='store_true', help='with --seeds: only print the table of what is there')
+    seeds.add_argument('--seed', type=int, help='use this seed instead of the seed of the config')
+    seeds.add_argument('--seeds', type=int, nargs='+', metavar='SEED', help='train with several seeds, see above')
     parser.add_argument(
-        '--processes', type=int, default=1, metavar='N', help='with --seeds: processes of each training, one a GPU [1]'
+        '--summary', action='store_true', help='with --seeds: train nothing, and print the table of finished seeds'
+    )
+    parser.add_argument(
+        '--processes',
+        type=int,
+        default=1,
+        metavar='N',
+        help='with --seeds: processes of each training, one for each GPU [1]',
     )
     add_training(parser)
     parser.add_argument('--tensorboard', action='store_true', help='also write the scalars for TensorBoard')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=OptionsAction, metavar='NAME=VALUE', help='settings replaced in the config'
+        '--cfg-options', nargs='+', action=OptionsAction, metavar='NAME=VALUE', help='settings to replace in the config'
     )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes of a distributed training [none]',
+    )
 
 
 def _check(args: argparse.Namespace) -> None:

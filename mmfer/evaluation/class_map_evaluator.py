@@ -1,4 +1,4 @@
-"""Evaluation of a model on a data set with other classes, or the same in another order."""
+"""Evaluates a model on a data set with other classes, or with the same classes in another order."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from mmfer.structures.expressions import class_indices
 class ClassMapEvaluator(Evaluator):
     """Translates predictions from the model's classes to those of the data set, by name, before the metrics see them.
 
-    Scores of model classes that count as the same class are added. A model class that the data set lacks is not an
-    answer: its score is left out and the others are divided by their sum. ``pred_mean`` and ``pred_std`` are put in
-    the new order, or dropped where classes were added up; the parameters of a Dirichlet and the samples of an ensemble
-    are added up as the scores are; ``uncertainty`` is the entropy of the new scores in nats, and its parts are dropped
-    unless only the order changed.
+    The scores of model classes that count as the same class are added. If the data set lacks a class of the model, its
+    score is removed and the others are divided by their sum. ``pred_mean`` and ``pred_std`` are put into the new order,
+    or dropped if classes were added. The parameters of a Dirichlet distribution and the samples of an ensemble are
+    added like the scores. ``uncertainty`` is the entropy of the new scores in nats. Its parts are dropped unless only
+    the order changed.
 
     The labels are the data set's own (see ``mmfer.datasets.MapClasses`` for data sets with classes that the model
     lacks).
@@ -49,7 +49,7 @@ class ClassMapEvaluator(Evaluator):
 
     @property
     def dataset_meta(self) -> dict | None:
-        """Meta information of the data set; setting it fixes the translation."""
+        """Meta information of the data set; setting it defines the translation."""
         return self._dataset_meta
 
     @dataset_meta.setter
@@ -72,12 +72,12 @@ class ClassMapEvaluator(Evaluator):
         return tuple(name for name, index in zip(self.model_classes, self.indices) if index is None)
 
     def process(self, data_samples: Sequence, data_batch: Any = None) -> None:
-        """Translate the predictions and hand them to the metrics."""
+        """Translate the predictions and pass them to the metrics."""
         samples = [s.to_dict() if isinstance(s, BaseDataElement) else s for s in data_samples]
         super().process([self.translate(sample) for sample in samples], data_batch)
 
     def translate(self, sample: dict) -> dict:
-        """A new dict with the prediction in the data set's classes."""
+        """A new dict with the prediction for the classes of the data set."""
         score = torch.as_tensor(sample['pred_score'])
         if len(score) != len(self.model_classes):
             raise ValueError(f'predictions have {len(score)} scores, but model_classes names {self.model_classes}')

@@ -1,4 +1,4 @@
-"""How the classes of a model and of a data set meet, by name."""
+"""Matches the classes of a model and of a data set by name."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ClassPlan:
-    """How the classes of a model and of a data set meet.
+    """The match of the classes of a model and of a data set.
 
     Args:
         model: Classes of the model, in the order of its outputs.
         data: Classes of the data set, in the order of its labels.
-        mapping: Names that count as another one, on either side.
+        mapping: Name of a class of either side -> name of the class that it counts as.
         evaluated: Classes that are evaluated, in the order of the data set.
     """
 
@@ -24,12 +24,12 @@ class ClassPlan:
 
     @property
     def left_out_of_data(self) -> tuple[str, ...]:
-        """Classes of the data set whose samples are left out: the model has no answer for them."""
+        """Classes of the data set whose samples are left out, because the model lacks them."""
         return tuple(name for name in self.data if self.mapping.get(name, name) not in self.evaluated)
 
     @property
     def left_out_of_model(self) -> tuple[str, ...]:
-        """Classes of the model whose scores are left out: the data set has no such label."""
+        """Classes of the model whose scores are left out, because the data set lacks them."""
         return tuple(name for name in self.model if self.mapping.get(name, name) not in self.evaluated)
 
     def __str__(self) -> str:
@@ -52,9 +52,9 @@ def plan_classes(
     Args:
         model: Classes of the model.
         data: Classes of the data set.
-        mapping: Names that count as another one, on either side.
-        missing: What to do where one side lacks a class: ``'drop'`` leaves it out of the other side as well,
-            ``'error'`` raises.
+        mapping: Name of a class of either side -> name of the class that it counts as.
+        missing: What to do if one side lacks a class: ``'drop'`` removes it from the other side as well, ``'error'``
+            raises.
 
     Raises:
         ValueError: If no class is shared, ``mapping`` names a class that neither side has, or, with

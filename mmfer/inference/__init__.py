@@ -1,4 +1,4 @@
-"""Using a model: from photos and videos to expressions with their uncertainty, export, calibration.
+"""Using a model: inference on photos and videos with uncertainty, export and calibration.
 
-An exported file is used without PyTorch and MMEngine.
+Exported models need neither PyTorch nor MMEngine.
 """

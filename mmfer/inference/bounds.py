@@ -1,4 +1,4 @@
-"""The bounds of an answer: of the votes of people, or of its scores."""
+"""The bounds of a prediction: of shares of people, or of the class probabilities."""
 
 from __future__ import annotations
 

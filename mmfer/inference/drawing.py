@@ -17,7 +17,7 @@ from .videos import DEFAULT_RATE, is_text
 class Drawings:
     """Writes images with their faces drawn in, ``<name>.png`` each, and on request ``<name>_cards.png``.
 
-    Names that were taken in this run get a number; files of earlier runs are replaced.
+    If two images of a run have the same name, a number is added. Files of earlier runs are replaced.
 
     Args:
         folder: Where to; made if it is not there.
@@ -36,7 +36,7 @@ class Drawings:
         self.taken: set[str] = set()
 
     def add(self, image: np.ndarray, result: ImageResult) -> list[Path]:
-        """Draw a result into its image; the files that were written."""
+        """Draw a result into its image, and return the written files."""
         from mmfer.visualization.faces import draw_faces, face_sheet
 
         stem = _fitting(Path(result.source).stem or 'image')
@@ -72,9 +72,9 @@ def _fitting(stem: str) -> str:
 
 
 class VideoWriter:
-    """Writes frames to an MP4 file (MPEG-4), which takes its place when closed; the size is that of the first frame.
+    """Writes frames to an MP4 file (MPEG-4) of the size of the first frame. The file appears when it is closed.
 
-    The rate is constant: frames that come unevenly are repeated until the next one, or dropped where two fall together.
+    The frame rate is constant: for uneven time stamps, a frame is repeated until the next one, or dropped.
 
     Args:
         path: Ends in ``.mp4``.
@@ -98,7 +98,7 @@ class VideoWriter:
         self.waiting: np.ndarray | None = None
 
     def write(self, frame: np.ndarray, seconds: float) -> None:
-        """Add a BGR frame (H, W, 3), to be shown from so many seconds on until the next one."""
+        """Add a BGR frame (H, W, 3), which is shown from this time (s) until the next frame."""
         if self.writer is None:
             self.size = frame.shape[1], frame.shape[0]
             self.writer = cv2.VideoWriter(str(self.part), cv2.VideoWriter.fourcc(*'mp4v'), self.rate, self.size)
@@ -116,7 +116,7 @@ class VideoWriter:
             self.frames += 1
 
     def close(self, keep: bool = True) -> None:
-        """Put the file in place, or with ``keep=False`` remove what there is."""
+        """Finish the file, or remove it with ``keep=False``."""
         if self.writer is None:
             return
         self._repeat_until(self.frames + 1)

@@ -33,7 +33,7 @@ def draw_embeddings(
     device: str | torch.device | None = None,
     cfg_options: Mapping | None = None,
 ) -> Embedding:
-    """Draw what the head of a model reads of a data set, in two dimensions, and write the points beside it as CSV.
+    """Draw the features of a data set that the head of a model gets, in two dimensions. Also writes the points as CSV.
 
     Args:
         config, checkpoint, device, cfg_options: See :func:`mmfer.inference.inputs.open_model`.

@@ -18,7 +18,7 @@ from .inputs import config_view, normalised, open_images, open_model
 
 @dataclass
 class HeatMapFiles:
-    """What :func:`heat_maps` did.
+    """The result of :func:`heat_maps`.
 
     Attributes:
         files: The pictures, in the order of the images.
@@ -51,8 +51,8 @@ def heat_maps(
 ) -> HeatMapFiles:
     """Write a heat map of each image, ``<out>/<name>_<method>.png``.
 
-    Images go through the test pipeline of the config, so a map lies on what the network saw. Those that cannot be read
-    are reported, and the others go on.
+    Images pass the test pipeline of the config, so each map is aligned with the input of the network. Images that
+    cannot be read are reported, and the others are drawn.
 
     Args:
         config, checkpoint, device, cfg_options: See :func:`mmfer.inference.inputs.open_model`.

@@ -1,4 +1,4 @@
-"""A video from its first frame to its last: drawn, written, shown, summed up."""
+"""Predicts a whole video: draws, writes, shows and summarises the results."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def film(
     show: bool = False,
     stride: int = 1,
 ) -> str:
-    """Look at a video or a camera until it ends or is stopped (Ctrl-C, or q in the window).
+    """Predict a video or a camera until it ends or is stopped (Ctrl-C, or q in the window).
 
     Args:
         inferencer: Looks at the frames.

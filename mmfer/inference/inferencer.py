@@ -34,17 +34,17 @@ WEIGHTS = ('.pth', '.pt', '.tar', '.safetensors')
 
 
 class Classifier(Protocol):
-    """What the inferencer needs of a model.
+    """The interface of a model that the inferencer can use.
 
     Attributes:
         classes: Names of the K expressions, in label order.
         pipeline: Transforms between the loaded face and the batch, as configs have them.
-        face_crop: How faces are cut out of photos, as a transform's config; None where nobody said.
-        calibration: Weight and bias, (K,) each, of the calibrated probabilities; None where they are not.
+        face_crop: How faces are cropped from photos, as a transform's config; None if the model does not say.
+        calibration: Weight and bias, (K,) each, of the calibrated probabilities; None if they are not calibrated.
         abstention: ``meta['abstention']`` of the checkpoint: ``threshold`` (nats) and how it was found; or None.
         sets: ``meta['sets']`` of the checkpoint: ``method`` and ``threshold`` of prediction sets; or None.
-        votes: Whether the Gaussian was fitted to the votes of people, so that bounds are about people.
-        source: What predictions come from, for messages.
+        votes: Whether the Gaussian was fitted to annotator votes. Then bounds are shares of people.
+        source: Name of the model's file, for messages.
     """
 
     classes: tuple[str, ...]
@@ -63,9 +63,9 @@ class Classifier(Protocol):
 def open_classifier(
     model: Any, checkpoint: str | Path | None = None, device: Any = None, threads: int | None = None
 ) -> Classifier:
-    """The model of an ONNX file, of a config with a checkpoint, or of a name of the model index; None is ``DEFAULT``.
+    """Open the model of an ONNX file, of a config with a checkpoint, or of a name in the index; None is ``DEFAULT``.
 
-    The arguments are those of :class:`ExpressionInferencer`; a :class:`Classifier` is returned as it is.
+    The arguments are those of :class:`ExpressionInferencer`. A :class:`Classifier` is returned unchanged.
     """
     if callable(model) and hasattr(model, 'classes'):
         return model
@@ -110,40 +110,42 @@ def _open_torch(config: Any, checkpoint: str | Path | None, device: Any) -> Clas
 
 
 class ExpressionInferencer:
-    """Finds the faces of images and videos and says, for each, which expression it shows and how sure that is.
+    """Finds the faces in images and videos, and predicts the expression of each with its uncertainty.
 
-    Faces are cut out and prepared by the transforms of the model's test data, so a prepared face gives the same
-    prediction here as in ``mmfer test``. Files and PIL images say what they are; of arrays, ``channels`` must be
-    told, and a warning is given if the faces found in them are blue.
+    Faces are cropped and prepared by the transforms of the model's test data, so the same face gives the same
+    prediction here as in ``mmfer test``. Files and PIL images define the order of their channels. For arrays,
+    ``channels`` must be given; if the faces in them look blue, a warning says so.
 
     Args:
         model: Config file or object, name of the model index (``mmfer.list_models``), or an exported ``.onnx``
             file, which needs neither checkpoint nor PyTorch. None takes the shipped model.
-        checkpoint: A checkpoint that mmfer trained or converted. None takes the newest of the training under this name,
-            see ``mmfer.get_model``, and of a config leaves random weights, with a warning.
-        device: Such as ``'cpu'`` or ``'cuda:1'``; a GPU where there is one, by default.
+        checkpoint: A checkpoint that mmfer trained or converted. For a name of the index, None takes the newest
+            checkpoint of its training, see ``mmfer.get_model``. For a config, None leaves random weights, with a
+            warning.
+        device: Such as ``'cpu'`` or ``'cuda:1'``; by default a GPU if there is one.
         detector: What :func:`mmfer.faces.detectors.build_detector` takes, such as ``'yunet'``, ``'haar'`` or a callable
-            from a uint8 BGR array (H, W, 3) to a list of ``Face``. None takes each image for one cut-out face.
-        crop: How faces are cut out: a transform's config, such as ``dict(type='AlignFace', size=224)``. ``'auto'``
-            takes what the tests of the model do, else a crop with a margin of 0.1.
-        batch_size: Faces that go through the model together.
+            from a uint8 BGR array (H, W, 3) to a list of ``Face``. None means that each image is one cropped face.
+        crop: How faces are cropped: a transform's config, such as ``dict(type='AlignFace', size=224)``. ``'auto'``
+            crops as the tests of the model do, or else with a margin of 0.1.
+        batch_size: Number of faces in a batch.
         threshold: Uncertainty in nats above which a face's ``abstain`` is True. ``'auto'`` takes that of the checkpoint
             (``mmfer calibrate --coverage``), None never abstains.
         interval: Level of ``score_low`` and ``score_high``, see :class:`~mmfer.structures.results.FaceResult`; None
             leaves them out.
-        half_life: Of what a face of a video showed, in frames that are looked at, see
-            :class:`mmfer.inference.tracks.FaceTracks`; 0 numbers the faces and pools nothing, None does not number
-            them either.
+        half_life: Of the pooling over the frames of a video, in frames, see
+            :class:`mmfer.inference.tracks.FaceTracks`. 0 tracks the faces without pooling, and None does not track
+            them.
         max_pixels: Larger image files are refused.
         tta: Test-time augmentation: ``'flip'`` averages over the face and its mirror image, ``'flip+shifts'`` over
             small shifts of both as well, at 2 and 10 times the cost, see :func:`mmfer.utils.views.merge_views`.
-        speed: Of videos: 'accurate', 'balanced' or 'fast', see :class:`mmfer.faces.following.FaceFollower`.
-        threads: Of the model and of OpenCV in this process, from 1 on; None leaves it to these libraries.
+        speed: How faces are searched in videos: 'accurate', 'balanced' or 'fast', see
+            :class:`mmfer.faces.following.FaceFollower`.
+        threads: Threads of the model and of OpenCV in this process, 1 or more; None leaves it to these libraries.
         allow_network: Open addresses of streams and videos, such as ``rtsp://``.
 
     Attributes:
         classes: Names of the expressions, in the order of all scores.
-        threshold: As above, None where nothing says one.
+        threshold: As above; None if there is no threshold.
 
     Raises:
         FileNotFoundError: If a file of the model is not there.
@@ -216,21 +218,21 @@ class ExpressionInferencer:
         max_frames: int | None = None,
         out: str | Path | None = None,
     ) -> Results:
-        """Look at images, folders, videos or a camera.
+        """Predict the expressions in images, folders, videos or from a camera.
 
         Args:
             inputs: See :func:`mmfer.inference.sources.open_sources`.
-            channels: Of NumPy images with channels: 'rgb', 'bgr', 'rgba' or 'bgra'. There is no default.
-            stride: Of videos and cameras every so many frames.
-            max_frames: Of each video and camera at most so many; must be told of a camera, which never ends.
-            out: File for the results as well, ``.jsonl`` or ``.csv``.
+            channels: Order of the channels of NumPy images: 'rgb', 'bgr', 'rgba' or 'bgra'. There is no default.
+            stride: Of videos and cameras, use every ``stride``-th frame.
+            max_frames: Largest number of frames of each video and camera; required for a camera, which never ends.
+            out: Also write the results to this file: ``.jsonl``, ``.csv`` or ``.parquet``.
 
         Returns:
-            One result an image or frame, in order. A file that cannot be read has ``error`` and no faces.
+            One result for each image or frame, in order. A file that cannot be read has ``error`` and no faces.
 
         Raises:
-            TypeError: If an input is no image at all.
-            ValueError: If an array is none, or its ``channels`` are not told.
+            TypeError: If an input is not an image.
+            ValueError: If an array is not an image, or its ``channels`` are not given.
         """
         if has_camera(inputs) and max_frames is None:
             raise ValueError('a camera never ends: tell max_frames, or take its frames one by one from stream()')
@@ -249,9 +251,9 @@ class ExpressionInferencer:
     def stream(
         self, inputs: Any, channels: str | None = None, stride: int = 1, max_frames: int | None = None
     ) -> Iterator[ImageResult]:
-        """As a call, but one result after the other: for long videos, large folders and cameras.
+        """Like a call, but yields one result after the other: for long videos, large folders and cameras.
 
-        Faces wait until a batch is full; from a camera each frame is answered at once.
+        Faces wait until a batch is full. Frames of a camera do not wait.
         """
         for _, result in self.stream_images(inputs, channels, stride, max_frames, keep_images=False):
             yield result
@@ -264,7 +266,7 @@ class ExpressionInferencer:
         max_frames: int | None = None,
         keep_images: bool = True,
     ) -> Iterator[tuple[np.ndarray | None, ImageResult]]:
-        """As :meth:`stream`, each result with its image: uint8 BGR (H, W, 3), upright, None where it was not read."""
+        """Like :meth:`stream`, but yields each image with its result: uint8 BGR (H, W, 3), upright; None if unread."""
         waiting: deque[tuple[Source, list[Face], tuple]] = deque()
         ready: list[np.ndarray] = []
         held, people = 0, People()
@@ -289,11 +291,11 @@ class ExpressionInferencer:
         yield from self._answer(waiting, ready, people)
 
     def predict(self, faces: Sequence[np.ndarray], channels: str | None = None) -> list[FaceResult]:
-        """Predictions for arrays that are one face each, cut out already, uint8 or uint16 (H, W) or (H, W, 3 or 4).
+        """Predictions for a list of cropped faces: arrays of uint8 or uint16, (H, W) or (H, W, 3 or 4).
 
         Raises:
-            TypeError: If they are one array or a path, not a list of arrays.
-            ValueError: If one is no image, or its ``channels`` are not told, as in a call.
+            TypeError: If ``faces`` is a single array or a path, not a list of arrays.
+            ValueError: If an array is not an image, or its ``channels`` are not given.
         """
         if isinstance(faces, (np.ndarray, str, Path)):
             raise TypeError(

@@ -1,4 +1,4 @@
-"""The model of a config, and images as its network sees them, for pictures of what it does."""
+"""Opens the model of a config, and images as the input of its network, for pictures such as heat maps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .torch_classifier import find_device, test_steps
 def open_model(
     config: str | Path | Config, checkpoint: str | Path, device: Any = None, cfg_options: Mapping | None = None
 ) -> tuple[Config, torch.nn.Module]:
-    """The config with its options, and its model with the checkpoint, whose ``classes`` are named where they are known.
+    """Open a config with its options, and its model with the checkpoint; ``classes`` are names if they are known.
 
     Args:
         config: Config file or object of the model.
@@ -38,7 +38,7 @@ def open_model(
 
 
 def config_view(config: Config, detector: Any = None) -> Callable[[np.ndarray, str], np.ndarray]:
-    """What prepares images, called with uint8 (H, W, 3) BGR and a name, as the tests of a config do.
+    """A function that prepares images as the tests of a config do; it takes uint8 (H, W, 3) BGR and a name.
 
     Args:
         config: With a test_dataloader.
@@ -68,7 +68,7 @@ def normalised(model: torch.nn.Module, images: list[np.ndarray]) -> torch.Tensor
 
 
 def open_images(images: Iterable[str | Path], description: str) -> Iterator[Source]:
-    """Images of files and folders one after the other, with the progress on stderr; of a video its first frame."""
+    """Yield the images of files and folders, and the first frame of each video, with the progress on stderr."""
     files: list[Any] = []
     for image in map(Path, images):
         files += list(folder_files(image)) if image.is_dir() else [image]
@@ -77,6 +77,6 @@ def open_images(images: Iterable[str | Path], description: str) -> Iterator[Sour
 
 
 def run_name(config: Config, checkpoint: str | Path) -> str:
-    """Config and checkpoint for a title, with as much of their paths as tells them apart."""
+    """Config and checkpoint for a title, with as much of their paths as is needed to distinguish them."""
     path = Path(str(config.filename or 'config'))
     return f'{"/".join(path.parts[-2:])}, {Path(checkpoint).name}'

@@ -40,10 +40,10 @@ def draw_latents(
     device: str | torch.device | None = None,
     cfg_options: Mapping | None = None,
 ) -> list[str]:
-    """Draw the latent Gaussians of faces: of images, or of a drawn face on its way from one expression to another.
+    """Draw the latent Gaussians of faces: of images, or of a synthetic face that changes between two expressions.
 
-    The way goes from the first expression alone over both together to the second one alone. Its true label
-    distributions are those of SynthFER's simulated annotators.
+    The synthetic face begins with the first expression alone, then shows both, and ends with the second one alone. The
+    true label distributions are those of SynthFER's simulated annotators.
 
     Args:
         config, checkpoint, device, cfg_options: See :func:`mmfer.inference.inputs.open_model`.
@@ -100,7 +100,7 @@ def look(
     names: Sequence[str],
     truths: Sequence[np.ndarray | None],
 ) -> list[LatentFace]:
-    """What a model makes of faces.
+    """The predictions of a model for faces.
 
     Args:
         model: A classifier in eval mode, with a head of ``HEADS``.

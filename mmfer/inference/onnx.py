@@ -1,4 +1,4 @@
-"""Predictions from an exported ONNX file, with NumPy and onnxruntime alone."""
+"""Runs an exported ONNX file, with NumPy and onnxruntime alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REMEDY = 'expected a file written by mmfer export CONFIG CHECKPOINT FILE.onnx'
 class OnnxClassifier:
     """A model that ``mmfer export`` wrote, run by onnxruntime.
 
-    Pickled and copied, it loads its file again.
+    It can be pickled and copied; the copy loads the file again.
 
     Legend: B images, K classes, H and W the size that the model takes.
 
@@ -153,14 +153,14 @@ class OnnxClassifier:
 
 
 def can_use_gpu() -> bool:
-    """Whether the onnxruntime that is installed is one for NVIDIA GPUs."""
+    """Whether the installed onnxruntime can use NVIDIA GPUs."""
     import onnxruntime
 
     return CUDA in onnxruntime.get_available_providers()
 
 
 def gpu_number(device: Any) -> int | None:
-    """Number of the GPU that a device is, as PyTorch names them; None of others.
+    """Number of the GPU of a device name of PyTorch; None for other devices.
 
     >>> gpu_number('cuda:1'), gpu_number('cuda'), gpu_number('cpu'), gpu_number(None)
     (1, 0, None, None)

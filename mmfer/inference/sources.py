@@ -1,4 +1,4 @@
-"""From what an inferencer is called with to a stream of images, and from an image to what a network sees."""
+"""Turns the inputs of an inferencer into a stream of images, and an image into the input of a network."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _OWN = dict(AlignFace='alignment', CropFace='cropping', ImageCenterCrop='resizin
 
 @dataclass
 class Source:
-    """An image, or a frame of a video: uint8 BGR (H, W, 3), upright; None and the reason where there is none.
+    """An image or a frame of a video: uint8 BGR (H, W, 3), upright. If it cannot be read, None and an error.
 
-    Frames of a camera are live: whoever looks at them does not want to wait. Of arrays, the caller told the order of
-    the channels (``is_told``), and may have erred.
+    Frames of a camera are live, so their results should not wait. ``is_told`` says that the caller gave the order of
+    the channels of an array, which may be wrong.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Source:
     is_told: bool = False
 
     def refuse(self, error: Exception) -> list[Face]:
-        """Set ``error``; the faces of such an image: none."""
+        """Set ``error``, and return the faces of such an image, an empty list."""
         text = ' '.join(str(error).split()) or type(error).__name__
         self.error = text if self.name in text else f'{self.name}: {text}'
         return []
@@ -61,23 +61,23 @@ def open_sources(
     max_frames: int | None = None,
     allow_network: bool = False,
 ) -> Iterator[Source]:
-    """Images and frames one after the other; one is held, of videos a few that were decoded ahead.
+    """Yield images and frames one after the other. One is held in memory, and a few decoded frames of a video.
 
-    Files that cannot be read give a :class:`Source` with an error, and the rest goes on.
+    A file that cannot be read gives a :class:`Source` with an error, and the others follow.
 
     Args:
         inputs: A path of an image, a video or a folder; an array, a PIL image or the bytes of a file; the number of a
-            camera; or an iterable of these. Of folders all files are taken, those in folders below as well, in the
-            order of their names; hidden ones (``.name``) are left out.
+            camera; or an iterable of these. A folder stands for all files in and below it, in the order of their
+            names; hidden files (``.name``) are left out.
         channels: Order of the channels of arrays, see :func:`mmfer.utils.images.load_image`.
-        stride: Of videos and cameras every so many frames.
+        stride: Of videos and cameras, use every ``stride``-th frame.
         max_pixels: Largest image that is decoded.
-        max_frames: At most so many frames of each video and camera.
+        max_frames: Largest number of frames of each video and camera.
         allow_network: Open addresses of streams and videos, see :func:`mmfer.inference.streams.read_stream`.
 
     Raises:
         TypeError: If an input is none of the above.
-        ValueError: If an array is no image, or ``stride`` or ``max_frames`` is below 1.
+        ValueError: If an array is not an image, or ``stride`` or ``max_frames`` is below 1.
     """
     for name, value in dict(stride=stride, max_frames=max_frames).items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
@@ -97,7 +97,7 @@ def open_sources(
 
 
 def find_faces(sources: Iterable[Source], follow: FaceFollower) -> Iterator[tuple[Source, list[Face]]]:
-    """Each source with its faces. Frames of a file wait as long as faces may still be found in them."""
+    """Yield each source with its faces. Frames of a video file wait while faces may still be found in them."""
     waiting: deque[tuple[Source, list[Face]]] = deque()
     for source in sources:
         faces: list[Face] = []
@@ -115,12 +115,12 @@ def find_faces(sources: Iterable[Source], follow: FaceFollower) -> Iterator[tupl
 
 
 def is_address(item: Any) -> bool:
-    """Whether this is the address of a stream or video in the network."""
+    """Whether this is a network address of a stream or video."""
     return isinstance(item, str) and item.lower().startswith(ADDRESSES)
 
 
 def has_camera(inputs: Any) -> bool:
-    """Whether a camera is among the inputs, here or in the network, as far as they are a list: it never ends."""
+    """Whether a list of inputs has a camera, local or in the network: a camera never ends."""
     items = inputs if isinstance(inputs, (list, tuple)) else [inputs]
     return any(isinstance(item, (int, np.integer)) or (is_address(item) and item[:4] == 'rtsp') for item in items)
 
@@ -177,7 +177,7 @@ def _open_path(item: str | os.PathLike, stride: int, max_pixels: int, max_frames
 
 
 def folder_files(folder: Path) -> Iterator[Path | Source]:
-    """Files in and below a folder, by name, and a :class:`Source` with the error for a folder that cannot be read.
+    """Yield the files in and below a folder, by name, and a :class:`Source` with an error for an unreadable folder.
 
     Hidden files and folders (``.name``) are left out. Links are followed, each folder once and not in circles.
     """
@@ -225,9 +225,9 @@ def _stream(address: str, stride: int, max_frames: int | None) -> Iterator[Sourc
 
 
 def blueness(image: np.ndarray, face: Face) -> float:
-    """By how much, of 255, the middle of a face in a BGR image is more blue than red.
+    """How much more blue than red the middle of a face in a BGR image is, from -255 to 255.
 
-    Skin is redder than it is blue, whosever it is, unless the channels are mixed up or the light is blue.
+    Skin of every colour has more red than blue, unless the channels are swapped or the light is blue.
     """
     x1, y1, x2, y2 = (int(value) for value in face.box)
     dx, dy = (x2 - x1) // 4, (y2 - y1) // 4
@@ -239,10 +239,10 @@ def blueness(image: np.ndarray, face: Face) -> float:
 
 
 def build_step(step: Mapping[str, Any]) -> Callable[[dict], dict]:
-    """The transform of a config. Those of :mod:`mmfer.faces` need nothing, others the registry of transforms.
+    """Build a transform from its config. Only transforms outside :mod:`mmfer.faces` need the registry and its packages.
 
     Raises:
-        ImportError: If the transform is another one, and what training needs is not installed.
+        ImportError: If the transform needs packages of training that are not installed.
     """
     kind = step['type']
     name = kind.removeprefix('mmfer.') if isinstance(kind, str) else None

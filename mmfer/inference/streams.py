@@ -1,4 +1,4 @@
-"""Frames of a stream in the network, which is opened again when it drops."""
+"""Reads frames of a network stream, and opens it again if the connection drops."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GIVE_UP = 600.0  # seconds without a frame
 
 
 def public_name(address: str) -> str:
-    """An address without the user and password that it may hold, for results and messages.
+    """An address without user, password and query, for results and messages.
 
     >>> public_name('rtsp://user:secret@camera.local:554/live?token=1')
     'rtsp://camera.local:554/live'
@@ -26,7 +26,7 @@ def public_name(address: str) -> str:
 
 
 def open_stream(address: str) -> cv2.VideoCapture:
-    """OpenCV's reader of an address; one that does not answer fails after a few seconds."""
+    """OpenCV's reader of an address; it fails after a few seconds without an answer."""
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 1000 * OPEN_SECONDS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 1000 * READ_SECONDS]
     return cv2.VideoCapture(address, cv2.CAP_FFMPEG, limits)
 
@@ -38,10 +38,10 @@ def read_stream(
     wait: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Frame]:
-    """Frames of an address, until the caller stops; of a video file that a server holds, until it ends.
+    """Yield the frames of an address until the caller stops, or until the end of a video file on a server.
 
-    A stream that drops is opened again after 1, 2, 4, ... and at most 30 seconds, and given up after ten minutes
-    without a frame. Frames are numbered on, times are those of this machine's clock, so a gap is a gap in time.
+    If a stream drops, it is opened again after 1, 2, 4, ... and at most 30 seconds, for up to ten minutes without a
+    frame. The numbers of frames continue. Times are those of this machine's clock, so a gap is visible in the times.
 
     Args:
         address: ``rtsp://``, ``http://`` and the like.

@@ -1,4 +1,4 @@
-"""What a table of results says of each person: time seen, shares of expressions, episodes, transitions."""
+"""Summarises a table of results by person: time seen, shares of expressions, episodes, transitions."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ class Summary:
     """Three tables, each a ``pandas.DataFrame``.
 
     Attributes:
-        people: A row a person of a video: source, track, first and last (s), frames, seconds, abstained (share of the
-            seconds), uncertainty (mean, nats), and of each class share_<class>, share of the seconds with this label,
-            answered_<class>, share of the seconds in which the model does not abstain, and episodes_<class>, a number.
-            Photos have a row for each folder, in which each face counts the same, without track and seconds.
-        episodes: A row an episode: source, track, expression, onset, apex, offset (s), seconds, peak (probability at
-            the apex) and abstained (share of its seconds).
+        people: One row for each person of a video: source, track, first and last (s), frames, seconds, abstained (share
+            of the seconds) and uncertainty (mean, nats). For each class: share_<class>, the share of the seconds with
+            this label; answered_<class>, the same share of the seconds in which the model does not abstain; and
+            episodes_<class>, the number of episodes. Photos have a row for each folder, without track and seconds, in
+            which each face has the same weight.
+        episodes: One row for each episode: source, track, expression, onset, apex, offset (s), seconds, peak
+            (probability at the apex) and abstained (share of its seconds).
         transitions: How often one label followed another: source, track, before, after, times.
     """
 
@@ -43,11 +44,11 @@ class Summary:
 
 
 def summarise(table: Any, threshold: float = 0.5, min_length: float = 0.5, gap: float = 0.25) -> Summary:
-    """Sum up a table of results by video and person.
+    """Summarise a table of results by video and person.
 
     A frame lasts until the next one of its video. An *episode* of an expression lasts while its probability is at
-    ``threshold`` or above; its apex is the most probable frame. A *transition* is counted where a label gives way to
-    another one, both of which last for ``min_length``; frames in which the model abstains are left out.
+    ``threshold`` or above; its apex is the frame with the highest probability. A *transition* is a change from one
+    label to another, if both last for ``min_length``. Frames in which the model abstains are left out of transitions.
 
     Args:
         table: Of :func:`mmfer.read_results`.

@@ -1,4 +1,4 @@
-"""Results from files to one table."""
+"""Reads files of results into one table."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SCORES = 'scores_'  # how the columns of probabilities begin
 
 
 def read_results(path: str | Path, columns: Sequence[str] | None = None) -> Any:
-    """The results of a file, or of a folder of shards, as a ``pandas.DataFrame`` with a row a face.
+    """Read the results of a file or of a folder of shards as a ``pandas.DataFrame`` with one row for each face.
 
-    The columns are those of :func:`mmfer.structures.results.columns`, whatever the format: text (``string``), whole
-    numbers (``Int64``), ``abstain`` (``boolean``), and otherwise ``float64``. An image or frame without a face has one
-    row, as has a file that could not be read, with its ``error``.
+    For every format the columns are those of :func:`mmfer.structures.results.columns`: text (``string``), whole numbers
+    (``Int64``), ``abstain`` (``boolean``), and otherwise ``float64``. An image or frame without a face has one row. A
+    file that could not be read has one row with its ``error``.
 
     Args:
         path: What ``mmfer predict --out`` wrote: FILE.csv, FILE.jsonl, FILE.parquet, or the folder DIR.parquet/.

@@ -1,4 +1,4 @@
-"""Pictures of results over time, a file a video."""
+"""Draws results over time, one picture for each video."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def plot_timelines(
         out: A picture (``.png``, ``.svg``, ``.pdf``) or a page (``.html``) of one video; or a folder, for a picture of
             each video in the table.
         source: The video that is drawn, as the table names it, or the end of that name; None is all.
-        people: At most so many, those who are seen longest.
-        thumbnails: So many faces above each strip, cut out of the video, which must still be there.
+        people: Largest number of people; those who are seen longest are drawn.
+        thumbnails: Number of faces above each strip, cropped from the video, which must still be there.
 
     Returns:
         The files.
 
     Raises:
-        ValueError: If the table holds no video, not the one that is wanted, or several for one file.
+        ValueError: If the table has no video or not ``source``, or several videos although ``out`` is one file.
     """
     out = Path(out)
     is_page = out.suffix.lower() == '.html'

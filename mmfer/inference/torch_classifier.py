@@ -1,4 +1,4 @@
-"""The model of a config with its checkpoint, run by PyTorch; it answers with NumPy arrays."""
+"""The model of a config with its checkpoint, run by PyTorch. Its predictions are NumPy arrays."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class TorchClassifier:
 
 
 def find_device(device: Any = None) -> torch.device:
-    """The torch device of this name; a GPU where there is one, by default.
+    """The torch device of this name; by default a GPU if there is one.
 
     Raises:
         ValueError: If there is no such device.

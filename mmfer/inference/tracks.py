@@ -1,4 +1,4 @@
-"""Faces of a video over time: who is who, and what is answered when their frames are pooled."""
+"""Tracks the faces of a video, and pools the predictions of each over its frames."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ class _Track:
 
 
 class FaceTracks:
-    r"""Follows faces from frame to frame and pools the predictions of each.
+    r"""Tracks faces from frame to frame, and pools the predictions of each.
 
-    A face continues the track whose last box it overlaps most, pairs of largest overlap first, if their intersection
-    over union is at least ``iou``. A track that is not seen for more than ``patience`` frames ends.
+    A face continues the track whose last box it overlaps most, if their intersection over union is at least ``iou``.
+    Pairs with the largest overlap are matched first. A track that is not seen for more than ``patience`` frames ends.
 
-    Pooled are the probabilities and the moments of the latent by an exponential moving average with weight
-    :math:`\alpha = 2^{-1/h}`, h the half-life in frames:
+    The probabilities and the moments of the latent are pooled by an exponential moving average with the weight
+    :math:`\alpha = 2^{-1/h}`, where h is the half-life in frames:
 
     .. math::
         \bar p_t = \alpha \bar p_{t-1} + (1 - \alpha) p_t, \quad
         \bar\sigma^2 = \overline{\sigma^2 + \mu^2} - \bar\mu^2
 
-    The latent's deviation thus holds what each frame leaves open and how the frames differ. ``uncertainty`` is the
-    entropy of the pooled probabilities, ``aleatoric`` the pooled one, ``epistemic`` the rest.
+    So the standard deviation of the latent includes the deviation in each frame and the differences between frames.
+    ``uncertainty`` is the entropy of the pooled probabilities, ``aleatoric`` the pooled aleatoric part, and
+    ``epistemic`` the rest.
 
     Args:
         half_life: h, in frames; 0 pools nothing.
@@ -56,10 +57,10 @@ class FaceTracks:
         self.count = self.time = 0
 
     def update(self, faces: Sequence[FaceResult]) -> tuple[FaceResult, ...]:
-        """The faces of the next frame, in their order, with the numbers of their tracks and pooled predictions.
+        """The faces of the next frame, in their order, with track numbers and pooled predictions.
 
-        Faces that have a number already, from :class:`mmfer.faces.following.FaceFollower`, keep it; frames in which
-        such a face was not looked at count for it all the same.
+        Faces with a number of :class:`mmfer.faces.following.FaceFollower` keep it. Frames in which such a face was not
+        predicted still count for its pooling.
         """
         self.time += 1
         self.tracks = [track for track in self.tracks if self.time - track.seen <= self.patience + 1]
@@ -105,7 +106,7 @@ class FaceTracks:
 
 
 class People:
-    """The people of one video after the other.
+    """The people of the current video; videos follow one another.
 
     Attributes:
         last: The answers for the frame before, by number.
@@ -117,13 +118,13 @@ class People:
         self.last: dict[int | None, FaceResult] = {}
 
     def update(self, faces: Sequence[FaceResult], name: str, frame: int, half_life: float) -> tuple[FaceResult, ...]:
-        """As :meth:`FaceTracks.update`, which starts anew with each video."""
+        """Like :meth:`FaceTracks.update`, but starts again with each video."""
         if self.tracks is None or frame == 0 or name != self.name:
             self.name, self.tracks = name, FaceTracks(half_life)
         return self.tracks.update(faces)
 
     def repeat(self, face: Face) -> FaceResult:
-        """The last answer for somebody, at the new place."""
+        """The last prediction for a person, at the new place."""
         return replace(self.last[face.person], box=face.box, landmarks=face.landmarks)
 
 

@@ -20,9 +20,9 @@ Frame = tuple[Optional[int], Optional[float], Optional[np.ndarray], Optional[str
 
 
 def frame_rate(source: str) -> float:
-    """Frames a second that a copy of a video file needs to show each of them in its time.
+    """Frames per second with which a copy of a video file can show each frame at its time.
 
-    That is the rate in the file's header, 25 where it does not say; of a variable rate it is that of the denser parts.
+    This is the rate in the header of the file, or else 25. For a variable rate, it is the rate of the denser parts.
     """
     capture = open_video(source) if is_text(source) else cv2.VideoCapture()
     times = []
@@ -99,7 +99,7 @@ def read_video(
 
 
 def read_ahead(frames: Generator[Frame, None, None], count: int = 4) -> Iterator[Frame]:
-    """The same frames, of which up to ``count`` are decoded by a thread while the caller is busy."""
+    """Yield the same frames; a thread decodes up to ``count`` of them while the caller is busy."""
     pool = ThreadPoolExecutor(1, 'mmfer-decode')
     try:
         line = deque(pool.submit(next, frames, None) for _ in range(count))
@@ -186,7 +186,7 @@ def _is_cut_off(path: str) -> bool:
 
 
 def open_video(path: str) -> cv2.VideoCapture:
-    """OpenCV's reader of a video file. Left to itself, it would take a01.mp4, a02.mp4, ... for a series of images."""
+    """OpenCV's reader of a video file. By default it would read a01.mp4, a02.mp4, ... as a series of images."""
     has_own = cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG)
     return cv2.VideoCapture(path, cv2.CAP_FFMPEG if has_own else cv2.CAP_ANY)
 
@@ -210,7 +210,7 @@ def _rate(capture: cv2.VideoCapture) -> float:
 
 
 def silence_opencv() -> None:
-    """What goes wrong with a file, results say: OpenCV and its video library need not write to the terminal."""
+    """Silence the messages of OpenCV and its video library: results report all errors."""
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 

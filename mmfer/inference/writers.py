@@ -1,4 +1,4 @@
-"""Results to files: JSON lines, or a table (CSV, Parquet)."""
+"""Writes results to files: JSON lines, or a table (CSV, Parquet)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def plain_text(text: str) -> str:
 
 
 class JSONLinesWriter:
-    """One JSON object a line for each image or frame: ``ImageResult.to_dict``.
+    """Writes one line with a JSON object for each image or frame: ``ImageResult.to_dict``.
 
     File names that are no text in UTF-8 have escapes for their bytes, which Python's ``json`` and ``open`` understand.
     """
@@ -82,9 +82,9 @@ class CSVWriter:
 
 
 class ParquetWriter:
-    """The same rows as a Parquet file: text, whole numbers, booleans, and otherwise float64.
+    """Writes the same rows to a Parquet file: text, whole numbers, booleans, and otherwise float64.
 
-    Its metadata hold the version of the columns, ``SCHEMA`` under ``SCHEMA_KEY``.
+    Its metadata have the version of the columns, ``SCHEMA`` under ``SCHEMA_KEY``.
 
     Raises:
         ImportError: pyarrow is not installed.
@@ -145,10 +145,10 @@ def check_output(path: str | Path) -> Path:
 
 @contextmanager
 def open_writer(path: str | Path, classes: Sequence[str]) -> Iterator[Writer]:
-    """A writer of results, by the ending of ``path``: .jsonl, .csv or .parquet.
+    """Open a writer of results for the suffix of ``path``: .jsonl, .csv or .parquet.
 
-    The file takes its place when all is written. If something goes wrong, there is none, and an older one stays. If the
-    disk is full, lines that were written are kept; a Parquet file is nothing without its end.
+    The file appears when all results are written. After an error there is no new file, and an older one stays. If the
+    disk is full, the lines up to then are kept, except of a Parquet file, which needs its end.
 
     Raises:
         OSError: The disk is full.

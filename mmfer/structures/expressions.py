@@ -1,4 +1,4 @@
-"""Canonical names of the expressions. Results and models cross data sets by these names, never by index."""
+"""Canonical names of the expressions. Classes of models, data sets and results are matched by name, never by index."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -26,7 +26,7 @@ SYNONYMS = dict(
 
 
 def class_indices(source: Sequence, target: Sequence, mapping: Optional[Mapping] = None) -> list:
-    """Where each class of ``source`` is found in ``target``, by name.
+    """Index in ``target`` of each class of ``source``, matched by name.
 
     Args:
         source (Sequence[str]): Class names.
@@ -47,7 +47,7 @@ def class_indices(source: Sequence, target: Sequence, mapping: Optional[Mapping]
 
 
 def class_key(name: str) -> str:
-    """What classes are matched by: the canonical name of an expression or synonym; any other name as it is.
+    """The key by which classes are matched: the canonical name of an expression or synonym, else the name itself.
 
     Examples:
         >>> class_key('Happy'), class_key('happily surprised')
@@ -59,7 +59,7 @@ def class_key(name: str) -> str:
 
 
 def find_class(name: object, classes: Sequence) -> Optional[str]:
-    """The one of ``classes`` that ``name`` means: a synonym of it or itself, in any case, blanks around it left out.
+    """The class in ``classes`` that ``name`` means: its name or a synonym. Case and surrounding blanks are ignored.
 
     Args:
         name (str): Such as ``'Happy'``; a number counts as its digits.
@@ -85,7 +85,7 @@ def _by_key(classes: tuple) -> dict:
 
 
 def own_classes(names: Sequence) -> tuple:
-    """Class names given by a user: canonical for expressions, others as they are without blanks around them.
+    """Class names of a user: expressions in their canonical names, other names without surrounding blanks.
 
     Raises:
         ValueError: Two of them are the same class, or one is empty.
@@ -111,7 +111,7 @@ def class_or_expression(name: object, classes: Sequence = ()) -> str:
 
 
 def canonical_name(name: str) -> str:
-    """Canonical name of an expression given by it or a synonym, in any case.
+    """Canonical name of an expression, from this name or a synonym in any case.
 
     Args:
         name (str): Such as ``'Happy'``.

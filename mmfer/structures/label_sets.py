@@ -1,4 +1,4 @@
-"""Sets of classes: which go together with a prediction, by a threshold that was fitted (``mmfer calibrate --sets``).
+"""Prediction sets: sets of classes, by a threshold that ``mmfer calibrate --sets`` fitted.
 
 Legend: N faces, K classes.
 """
@@ -14,15 +14,15 @@ METHODS = ('aps', 'raps', 'lac', 'votes')
 
 
 def set_scores(probs: np.ndarray, method: str = 'aps', penalty: float = 0.0, free: int = 1) -> np.ndarray:
-    r"""How high a threshold must be for each class to belong to the set of its face.
+    r"""Score of each class: the lowest threshold at which the class belongs to the set of its face.
 
-    With classes ranked by probability, :math:`p_{(1)} \ge p_{(2)} \ge \dots`, that of rank r > 1 has
+    With classes ranked by probability, :math:`p_{(1)} \ge p_{(2)} \ge \dots`, the class of rank r > 1 has the score
 
     .. math::
         s_{aps} = \sum_{j < r} p_{(j)}, \quad s_{raps} = s_{aps} + \lambda \max(0, r - k), \quad s_{lac} = 1 - p_{(r)}
 
-    and the first one 0, so that no set is empty. APS is the smallest set that holds more than the threshold of the
-    probability, and so is ``'votes'``. Nothing is drawn at random: a face has the same set each time.
+    and the first class has 0, so that no set is empty. The set of APS, and of ``'votes'``, is the smallest one whose
+    probability exceeds the threshold. Nothing is random: a face has the same set each time.
 
     Papers: Romano et al., https://arxiv.org/abs/2006.02544; Angelopoulos et al., https://arxiv.org/abs/2009.14193
     (RAPS); Sadinle et al., https://arxiv.org/abs/1609.00451 (LAC).
@@ -74,7 +74,7 @@ def name_set(probs: np.ndarray, classes: Sequence[str], sets: Mapping[str, Any])
 
 
 def check_sets(sets: Mapping[str, Any] | None, num_classes: int) -> Mapping[str, Any] | None:
-    """What a file says of sets, as it is, if it can be used.
+    """Check and return the settings of sets in a file.
 
     Raises:
         ValueError: If the method is unknown, or the threshold is not one number from 0 on, or one a class.
@@ -90,7 +90,7 @@ def check_sets(sets: Mapping[str, Any] | None, num_classes: int) -> Mapping[str,
 
 
 def set_words(label_set: Sequence[str], num_classes: int) -> str:
-    """A set as people say it.
+    """A set in words.
 
     >>> set_words(('happiness', 'surprise', 'fear'), 8), set_words(('happiness',), 8)
     ('happiness, surprise or fear', 'happiness')

@@ -1,4 +1,4 @@
-"""From the fields of a prediction to a distribution over the class probabilities of a face."""
+"""Turns the fields of a prediction into a distribution over the class probabilities of a face."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import numpy as np
 
 
 def probability_samples(prediction: Mapping[str, Any], count: int = 512) -> np.ndarray:
-    r"""Equally likely class probabilities (S, K) of a face, float64, as its prediction implies them.
+    r"""Samples (S, K) of the class probabilities of a face, float64, all with the same weight.
 
-    They are, by the first of these that the prediction has:
+    They are made from the first of these fields that the prediction has:
 
     - ``pred_concentration`` :math:`\alpha` (K,): draws of the Dirichlet distribution;
-    - ``pred_samples`` (M, K), such as the members of an ensemble: these, so S is M;
-    - ``pred_mean`` :math:`\mu`, ``pred_std`` :math:`\sigma` (K,) and, where logits go together, ``pred_factor`` F
+    - ``pred_samples`` (M, K), such as the members of an ensemble: these samples, so S is M;
+    - ``pred_mean`` :math:`\mu`, ``pred_std`` :math:`\sigma` (K,) and, for correlated logits, ``pred_factor`` F
       (K, R): the softmax of :math:`\mu + d \odot \epsilon + F h` with standard normal :math:`\epsilon, h` and
       :math:`d_k^2 = \sigma_k^2 - \sum_r F_{kr}^2`, at :func:`normal_points`;
-    - ``pred_score`` (K,): this one point, S is 1.
+    - ``pred_score`` (K,): this single point, so S is 1.
 
-    A calibration of ``pred_score`` is not applied: it maps to the probability of the one label of a face, and not to
-    the shares of the people who choose each expression. Fields of N faces with a leading axis N give (N, S, K). The
-    samples of a face do not depend on the other faces.
+    A calibration of ``pred_score`` is not applied: it is about the probability of the one label of a face, and not
+    about the shares of the people who choose each expression. Fields of N faces, with a leading axis N, give
+    (N, S, K). The samples of a face do not depend on the other faces.
 
     Args:
         prediction: The fields, as arrays or lists.
@@ -57,7 +57,7 @@ FIELDS = ('pred_concentration', 'pred_samples', 'pred_mean', 'pred_std', 'pred_f
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Over the last axis."""
+    """Softmax over the last axis."""
     powers = np.exp(logits - logits.max(-1, keepdims=True))
     return powers / powers.sum(-1, keepdims=True)
 
@@ -92,10 +92,10 @@ def _dirichlet(concentration: np.ndarray, count: int) -> np.ndarray:
 
 @lru_cache(16)
 def normal_points(count: int, dims: int) -> np.ndarray:
-    """Points (count, dims) that stand for a standard normal distribution: mean 0 and covariance I, exactly.
+    """Points (count, dims) that represent a standard normal distribution, with exact mean 0 and covariance I.
 
-    A Kronecker sequence by powers of the generalised golden ratio (Roberts' R sequence), through the normal quantiles,
-    with each point's opposite, made white. The same at each call; the array cannot be written to.
+    They are a Kronecker sequence by powers of the generalised golden ratio (Roberts' R sequence), mapped by the normal
+    quantiles, with the opposite of each point, and whitened. Each call returns the same read-only array.
 
     Raises:
         ValueError: If there are too few points for a covariance of full rank.
@@ -117,7 +117,7 @@ def normal_points(count: int, dims: int) -> np.ndarray:
 
 
 def whitened(points: np.ndarray) -> np.ndarray:
-    """Points (N, D) of mean 0, turned and stretched so that their covariance is I."""
+    """Whiten points (N, D) of mean 0: a linear map gives them the covariance I."""
     values, vectors = np.linalg.eigh(points.T @ points / len(points))
     return points @ (vectors / np.sqrt(values)) @ vectors.T
 

@@ -1,4 +1,4 @@
-"""What a detector says of a face, and what the inferencer answers: an :class:`ImageResult` with its faces."""
+"""Results: the :class:`Face` of a detector, and the :class:`ImageResult` of an inferencer with its faces."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def score_interval(
     bias: np.ndarray | None = None,
     samples: int = 2000,
 ) -> tuple[np.ndarray, np.ndarray]:
-    r"""Interval of each class probability that a Gaussian of logits implies, by sampling with a fixed seed.
+    r"""Interval of each class probability under a Gaussian over the logits, by sampling with a fixed seed.
 
     .. math::
         p = softmax(w \odot \log softmax(z) + b), \quad z \sim N(\mu, \operatorname{diag} \sigma^2)
@@ -70,12 +70,12 @@ BY_CLASS = ('scores', 'score_low', 'score_high', 'mean', 'std')
 
 
 def columns(classes: Sequence[str]) -> list[str]:
-    """The columns of a table of results.
+    """The names of the columns in a table of results.
 
-    Those are: source, frame, time (s), error, width, height, face (its number in the image, from 0), track, x1, y1, x2,
+    They are: source, frame, time (s), error, width, height, face (its number in the image, from 0), track, x1, y1, x2,
     y2 (pixels), detection_score, label, label_set (with ``|`` between names), abstain, score, uncertainty, aleatoric,
-    epistemic (nats), people (whom the bounds are about, if any), and for each class ``scores_<class>``,
-    ``score_low_<class>``, ``score_high_<class>``, ``mean_<class>`` and ``std_<class>``.
+    epistemic (nats), people (10 if the bounds are shares of ten people, else empty), and for each class
+    ``scores_<class>``, ``score_low_<class>``, ``score_high_<class>``, ``mean_<class>`` and ``std_<class>``.
     """
     names = ['source', 'frame', 'time', 'error', 'width', 'height', 'face', 'track', 'x1', 'y1', 'x2', 'y2']
     names += ['detection_score', 'label', 'label_set', 'abstain', *NUMBERS, 'people']
@@ -88,11 +88,11 @@ class Face:
 
     Attributes:
         box: (x1, y1, x2, y2) in pixels; it may reach beyond the edges of the image.
-        score: Confidence in [0, 1], or None of detectors that have none.
+        score: Confidence of the detector in [0, 1], or None if it has none.
         landmarks: Eyes, tip of the nose, corners of the mouth: (5, 2) float32, (x, y) in pixels, the left one of a pair
             first as seen in the image when the face is upright; or None.
-        person: Number of the person in a video, from 0, of detectors that follow faces; else None.
-        is_repeated: Of such a detector: it is where the face of the last frame moved, and what was answered then holds.
+        person: Number of the person in a video, from 0, if the detector tracks faces; else None.
+        is_repeated: Whether such a detector only moved the box of the last frame; the last prediction is then repeated.
     """
 
     box: tuple[float, float, float, float]
@@ -103,13 +103,13 @@ class Face:
 
     @property
     def area(self) -> float:
-        """Of the box, in square pixels."""
+        """Area of the box, in square pixels."""
         x1, y1, x2, y2 = self.box
         return max(x2 - x1, 0.0) * max(y2 - y1, 0.0)
 
 
 def largest_first(faces: Iterable[Face]) -> list[Face]:
-    """``faces`` by the area of their boxes; those of equal area from left to right."""
+    """``faces`` sorted by the area of their boxes, and faces of equal area from left to right."""
     return sorted(faces, key=lambda face: (-face.area, face.box))
 
 
@@ -127,25 +127,24 @@ class FaceResult:
 
     Attributes:
         box: (x1, y1, x2, y2) in pixels of the upright image; it may reach beyond its edges.
-        detection_score: The detector's confidence in [0, 1], or None where it has none or the image is one face.
+        detection_score: The detector's confidence in [0, 1]; None if it has none, or if the image is one cropped face.
         landmarks: Eyes, nose, corners of the mouth (5, 2) in pixels, left before right as seen in the image; or None.
         classes: Names of the K expressions in the model's order.
         label: The most probable expression.
-        label_set: The expressions that it may be, the most probable first, made to hold the true one as often as the
-            fit was asked for (``mmfer calibrate --sets``); None of models without.
+        label_set: The prediction set, the most probable expression first. Over many faces it contains the true
+            expression with the frequency of ``mmfer calibrate --sets``. None for models without sets.
         scores: Probabilities (K,).
         mean: Mean of the latent logits (K,), of heads that have one.
-        std: Their standard deviation (K,), likewise.
-        factor: Of heads whose logits go together, their common part (K, R), see
+        std: Standard deviation of the latent logits (K,), likewise.
+        factor: Low-rank factor (K, R) of the covariance, of heads with correlated logits, see
             :func:`mmfer.structures.predictive.probability_samples`; else None.
-        score_low: Lower bounds (K,). Of heads that learned from votes: the share of ``people`` that would choose each
-            expression, so that so many of new people do with the probability of the interval
-            (:func:`mmfer.structures.votes.vote_interval`). Of other heads with a Gaussian: of the probabilities, by the
-            latent's deviation, see :func:`score_interval`.
+        score_low: Lower bounds (K,). For heads trained on votes: of the share of ``people`` who would choose each
+            expression, a predictive interval (:func:`mmfer.structures.votes.vote_interval`). For other heads with a
+            Gaussian: of the probabilities, by the standard deviation of the latent, see :func:`score_interval`.
         score_high: Upper bounds (K,).
-        people: How many people the bounds are about, 10; None where they are bounds of probabilities.
+        people: 10 if the bounds are shares of ten people; None if they are bounds of probabilities.
         uncertainty: Entropy of ``scores`` in nats, in [0, log K].
-        aleatoric: Its part that stays when the latent is known, nats, or None.
+        aleatoric: The part of the uncertainty that remains if the latent is known, nats, or None.
         epistemic: The other part, nats, or None.
         abstain: Whether the uncertainty exceeds the threshold: do not rely on ``label``.
         track: Number of the person's track in a video, from 0; None in images.
@@ -184,7 +183,7 @@ class FaceResult:
         return f'FaceResult({face_text(self)})'
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings and lists, scores by class name; what this model does not know is left out."""
+        """Plain numbers, strings and lists, with scores by class name. Fields that this model lacks are left out."""
         content = dict(
             box=_plain(self.box, 2),
             detection_score=_plain(self.detection_score),
@@ -209,14 +208,14 @@ class FaceResult:
 
 @dataclass(frozen=True, repr=False)
 class ImageResult:
-    """The faces of an image or of a frame of a video, or why there is no answer.
+    """The faces of an image or of a frame of a video, or the reason why there is no result.
 
     Attributes:
-        source: Path of the file, or what names an image from memory.
-        width: Of the upright image in pixels; 0 where it could not be read.
+        source: Path of the file, or a name for an image from memory.
+        width: Of the upright image in pixels; 0 if it could not be read.
         height: Likewise.
-        faces: Largest first; empty where none was found.
-        error: None, or the sentence that says why this image was not answered.
+        faces: Largest first; empty if none was found.
+        error: None, or a sentence that says why there is no result for this image.
         frame: Number of the frame in a video, from 0.
         time: Seconds since its first frame.
     """
@@ -248,12 +247,12 @@ class ImageResult:
         return content
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """A flat row a face, with the columns of :func:`columns`; without faces one row of what is known."""
+        """One flat row for each face, with the columns of :func:`columns`; without faces, one row for the image."""
         return self.rows_of(self.to_dict())
 
     @staticmethod
     def rows_of(content: dict[str, Any]) -> list[dict[str, Any]]:
-        """The rows of what :meth:`to_dict` gave, such as a line of a file; ``content`` loses its faces."""
+        """The rows for the output of :meth:`to_dict`, such as a line of a file. Removes the faces from ``content``."""
         faces = content.pop('faces', [])
         rows = []
         for number, face in enumerate(faces):
@@ -266,7 +265,7 @@ class ImageResult:
         return rows or [content]
 
     def resized(self, width: int, height: int) -> ImageResult:
-        """The same answers, with boxes and landmarks in the pixels of the image at another size."""
+        """The same result, with boxes and landmarks in the pixels of a resized image."""
         factors = np.array([width / self.width, height / self.height])
         faces = tuple(
             replace(
@@ -288,11 +287,11 @@ class Results(list):
         return images_text(self)
 
     def to_dict(self) -> list[dict[str, Any]]:
-        """Of each image what :meth:`ImageResult.to_dict` gives."""
+        """A list of the output of :meth:`ImageResult.to_dict` for each image."""
         return [result.to_dict() for result in self]
 
     def to_pandas(self) -> Any:
-        """A ``pandas.DataFrame`` with a row a face; see :func:`columns`.
+        """A ``pandas.DataFrame`` with one row for each face; see :func:`columns`.
 
         Raises:
             ImportError: pandas is not installed.

@@ -1,4 +1,4 @@
-"""What a run stands on and what came of it, as plain values: in the log, in checkpoints and in ``finished.json``."""
+"""The record of a run: its settings and results as plain values, for the log, checkpoints and ``finished.json``."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _UNIMPORTANT_ANYWHERE = ('num_workers', 'persistent_workers', 'pin_memory', 'pre
 
 @dataclass
 class RunRecord:
-    """What the result of a training can be traced by.
+    """A record of all that the result of a training depends on.
 
-    Two trainings began on equal terms where they have the same ``initial_weights`` and the same ``first_batch``.
+    Two trainings began on equal terms if they have the same ``initial_weights`` and the same ``first_batch``.
 
     Attributes:
         config: File of the config.
@@ -49,7 +49,7 @@ class RunRecord:
         parameters: Number of the model's parameters.
         initial_weights: Part of the model -> hash of its state before the first step.
         first_batch: Hashes of its ``samples`` and of its augmented ``inputs``.
-        seconds: How long the training has taken, with the runs that it continues.
+        seconds: Duration of the training, including the runs that it continues.
     """
 
     config: str
@@ -72,7 +72,7 @@ class RunRecord:
         return asdict(self)
 
     def lines(self) -> list[str]:
-        """What a log shows of the record."""
+        """The lines of the record for a log."""
         host = self.machine
         lines = [
             ', '.join(f'{name} {version}' for name, version in self.versions.items()),
@@ -90,7 +90,7 @@ class RunRecord:
         return lines
 
     def differences(self, earlier: Mapping[str, Any]) -> list[str]:
-        """What this run has otherwise than the one that it continues: one line each.
+        """The differences from the run that this run continues, one line for each.
 
         Args:
             earlier: The record of that run, as a dict.
@@ -115,13 +115,12 @@ class RunRecord:
         return lines
 
     def write(self, work_dir: str | Path, results: Mapping[str, Any]) -> None:
-        """Leave ``finished.json`` in a work dir: the record and the ``results`` of the training, ``last`` and ``best``
-        among them."""
+        """Write ``finished.json`` into a work dir: the record, and the ``results`` with ``last`` and ``best``."""
         write_json(Path(work_dir, MARKER), {**self.to_dict(), **results})
 
 
 def read_finished(work_dir: str | Path) -> dict[str, Any] | None:
-    """What :meth:`RunRecord.write` left in a work dir; None where there is nothing.
+    """The content of ``finished.json`` in a work dir, see :meth:`RunRecord.write`; None if there is none.
 
     Raises:
         ValueError: If the file is not one that mmfer wrote.
@@ -140,10 +139,10 @@ def read_finished(work_dir: str | Path) -> dict[str, Any] | None:
 
 # ---- settings --------------------------------------------------------------------------------------------------------
 def config_settings(config: Any) -> dict[str, Any]:
-    """What a config sets, as dotted names to plain values, without the seed and what changes no result.
+    """The settings of a config, as dotted names to plain values, without the seed and settings that change no result.
 
-    Left out: the work dir, logging and visualizers, workers of the data loaders, caches. Paths of data and weights
-    count.
+    Left out are the work dir, logging and visualizers, workers of the data loaders, and caches. Paths of data and
+    weights are kept.
 
     Args:
         config: MMEngine's Config.
@@ -182,7 +181,7 @@ def _plain(value: Any) -> Any:
 
 
 def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Lines that say what differs.
+    """The differences of two settings, one line for each.
 
     >>> changed_settings({'train_cfg.max_epochs': 7, 'a': 1}, {'train_cfg.max_epochs': 9, 'b': 2})
     ['a: 1 -> not set', 'b: not set -> 2', 'train_cfg.max_epochs: 7 -> 9']
@@ -195,7 +194,7 @@ def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str
 
 
 def shown_changes(changes: Sequence[str], limit: int = 5) -> str:
-    """The first of the lines of :func:`changed_settings` in one line.
+    """The first differences of :func:`changed_settings` in one line.
 
     >>> shown_changes(['a: 1 -> 2', 'b: 3 -> 4', 'c: 5 -> 6'], limit=1)
     'a: 1 -> 2; and 2 more'
@@ -205,14 +204,14 @@ def shown_changes(changes: Sequence[str], limit: int = 5) -> str:
 
 
 def settings_hash(settings: Mapping[str, Any]) -> str:
-    """Hash of what :func:`config_settings` returned."""
+    """Hash of the output of :func:`config_settings`."""
     text = json.dumps(settings, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
 
 # ---- surroundings ----------------------------------------------------------------------------------------------------
 def versions() -> dict[str, str]:
-    """Versions of Python, mmfer and what it stands on; distributions that are not installed are left out."""
+    """Versions of Python, mmfer and its dependencies; packages that are not installed are left out."""
     found = dict(mmfer=__version__, python=platform.python_version())
     for names in PACKAGES:
         for name in names.split('|'):

@@ -32,7 +32,7 @@ def face_text(face: FaceResult) -> str:
 
 
 def people_range(face: FaceResult, k: int, to: str = ' to ') -> str:
-    """How many of ``face.people`` would choose class ``k``, such as '5 to 8'; '' without bounds."""
+    """How many of ``face.people`` would choose class ``k``, such as '5 to 8'; '' if there are no bounds."""
     if face.people is None or face.score_low is None or face.score_high is None:
         return ''
     low, high = (round(face.people * float(values[k])) for values in (face.score_low, face.score_high))
@@ -40,7 +40,7 @@ def people_range(face: FaceResult, k: int, to: str = ' to ') -> str:
 
 
 def people_words(face: FaceResult, k: int) -> str:
-    """The same as the part of a sentence: 'of 10 people, 5 to 8 would say happiness'."""
+    """The same as a part of a sentence: 'of 10 people, 5 to 8 would say happiness'."""
     return f'of {face.people} people, {people_range(face, k)} would say {face.classes[k]}'
 
 
@@ -69,7 +69,7 @@ def image_text(result: ImageResult) -> str:
 
 
 def images_text(results: Iterable[ImageResult]) -> str:
-    """Of a list the first ``MAX_IMAGES``."""
+    """The first ``MAX_IMAGES`` of a list."""
     results = list(results)
     more = [f'... and {len(results) - MAX_IMAGES} more'] if len(results) > MAX_IMAGES else []
     return '\n'.join([*map(image_text, results[:MAX_IMAGES]), *more]) or 'no images'
@@ -107,14 +107,14 @@ def _bars(number: int, face: FaceResult) -> str:
 
 
 def image_html(result: ImageResult) -> str:
-    """The picture with its boxes, and the bars of each face."""
+    """The image with its boxes, and the bars of each face."""
     title = html.escape(image_text(result).splitlines()[0])
     bars = ''.join(_bars(number, face) for number, face in enumerate(result.faces))
     return f'<div><div><b>{title}</b></div>{_picture(result)}<div>{bars}</div></div>'
 
 
 def images_html(results: Iterable[ImageResult]) -> str:
-    """Of a list the first ``MAX_IMAGES``."""
+    """The first ``MAX_IMAGES`` of a list."""
     results = list(results)
     more = f'<div>... and {len(results) - MAX_IMAGES} more</div>' if len(results) > MAX_IMAGES else ''
     return ''.join(map(image_html, results[:MAX_IMAGES])) + more

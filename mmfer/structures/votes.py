@@ -1,4 +1,4 @@
-"""How many of several people would choose each class, where the class probabilities of the face are uncertain."""
+"""Predicts how many of several people would choose each class, if the class probabilities of the face are uncertain."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ CHUNK = 4  # faces at a time: their powers stay in the cache
 
 
 def count_probabilities(samples: ArrayLike, people: int) -> np.ndarray:
-    r"""Probability that n of v people choose a class, a mixture of binomials over the samples of its probability.
+    r"""Probability that n of v people choose a class: a mixture of binomials over the samples of its probability.
 
     .. math:: P(n) = \frac{1}{S} \sum_s \binom{v}{n} p_s^n (1 - p_s)^{v - n}
 
-    The people see the same face, so they share p: where it is uncertain, n scatters more than a binomial.
+    The people see the same face, so they share p. If p is uncertain, n varies more than a binomial.
 
     Args:
         samples: (..., S, K) equally likely class probabilities, such as those of
@@ -54,7 +54,7 @@ def count_probabilities(samples: ArrayLike, people: int) -> np.ndarray:
 
 
 def central_interval(probabilities: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
-    """Smallest interval of a count with at most (1 - level) / 2 of the probability beyond either end.
+    """Smallest interval of a count with a probability of at most (1 - level) / 2 beyond each end.
 
     Args:
         probabilities: (..., V) of n = 0 to V - 1.
@@ -77,10 +77,10 @@ def central_interval(probabilities: ArrayLike, level: float = 0.9) -> tuple[np.n
 
 
 def vote_interval(samples: ArrayLike, people: int = 10, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
-    """Of so many people, how many would choose each class: "of ten people, 5 to 8 would say happiness".
+    """Interval of how many of several people would choose each class: "of ten people, 5 to 8 would say happiness".
 
-    The central predictive interval of each class's count, by the exact mixture of binomials: it has both what the model
-    does not know of the face and the chance of who is asked.
+    This is the central predictive interval of the count of each class, by the exact mixture of binomials. It includes
+    the uncertainty of the model about the face, and the random choice of the people.
 
     Args:
         samples: (..., S, K) equally likely class probabilities.

@@ -48,10 +48,11 @@ class InterruptHook(Hook):
 
     The processes of a distributed run agree on it, so that one signal to any of them stops them all at the same
     iteration. The run writes a checkpoint with ``runner.save_interrupted()``, logs how to continue, and exits with 128
-    + the number of the signal. In a validation nothing is waited for: the training so far is saved, and the validation
-    is repeated when the run continues. A second Ctrl-C stops at once.
+    + the number of the signal. In a validation it stops after the present batch: the training so far is saved, and the
+    validation is repeated when the run continues. A second Ctrl-C stops at once.
 
-    Signals are caught between the begin and the end of a training, in the main thread; the former handlers come back.
+    Signals are caught between the begin and the end of a training, in the main thread. Then the former handlers are
+    restored.
     """
 
     priority = 'LOWEST'  # what an iteration or epoch still saves, logs or checks goes first

@@ -1,4 +1,4 @@
-"""Thresholds of uncertainty above which a model should not answer, found on images it was not trained on."""
+"""Thresholds of uncertainty above which a model abstains, found on images that it was not trained on."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def error_bound(wrong: int, answered: int, delta: float) -> float:
     .. math::
         \sum_{j=0}^{k} \binom{m}{j} b^j (1 - b)^{m - j} = \delta
 
-    So the true rate lies below b with confidence 1 - delta (Clopper & Pearson). It is 1 where all are wrong, or none
-    answered.
+    So the true rate lies below b with confidence 1 - delta (Clopper & Pearson). b is 1 if all answers are wrong, or if
+    there are none.
 
     >>> round(error_bound(0, 10, 0.05), 4)
     0.2589
@@ -48,9 +48,9 @@ def error_bound(wrong: int, answered: int, delta: float) -> float:
 def threshold_at_risk(uncertainty: ArrayLike, wrong: ArrayLike, risk: float, delta: float = 0.05) -> float:
     r"""The highest threshold found below which the error rate of new answers is at most ``risk``, with confidence.
 
-    Selection with guaranteed risk: a bisection over the number of answers, of whose :math:`\lceil\log_2 N\rceil` steps
-    each bounds the error rate (:func:`error_bound`) at :math:`\delta / \lceil\log_2 N\rceil`, so that all bounds hold
-    together with probability :math:`1 - \delta`, for new images like these.
+    This is selection with guaranteed risk: a bisection over the number of answers in :math:`\lceil\log_2 N\rceil`
+    steps. Each step bounds the error rate (:func:`error_bound`) at :math:`\delta / \lceil\log_2 N\rceil`. So all bounds
+    hold together with probability :math:`1 - \delta`, for new images like these.
 
     Paper: Geifman & El-Yaniv, Selective classification for deep neural networks, https://arxiv.org/abs/1705.08500
 

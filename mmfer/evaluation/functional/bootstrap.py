@@ -3,9 +3,9 @@
 A replicate is a row of counts: how often each of the N samples was drawn. Functions of this package take such rows as
 ``weights`` and compute many replicates at once.
 
-The intervals show how much a figure depends on which images were tested. They are Efron's, bias-corrected and
-accelerated: a figure that is biased in small samples, such as the calibration error, is more so in its replicates, and
-their plain percentiles would lie beside it.
+The intervals show how much a metric depends on the choice of the test images. They are Efron's bias-corrected and
+accelerated intervals. A metric that is biased in small samples, such as the calibration error, is more biased in its
+replicates, so an interval of plain percentiles could miss the metric itself.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ def percentile_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, 
 def bca_interval(value: float, values: ArrayLike, left_out: ArrayLike, level: float = 0.95) -> tuple[float, float]:
     """Bias-corrected and accelerated interval of a figure; undefined replicates (NaN) are left out.
 
-    Efron, Better bootstrap confidence intervals, https://doi.org/10.1080/01621459.1987.10478410. Where all replicates
-    lie on one side of the figure no correction is known, and the percentiles are given. Where all are equal, as with
-    only right answers, they do not say how far off the figure may be, and NaN results.
+    Efron, Better bootstrap confidence intervals, https://doi.org/10.1080/01621459.1987.10478410. If all replicates lie
+    on one side of the metric, no correction is known, and the percentiles are returned. If all replicates are equal,
+    for example with only right answers, they contain no information on the error, and the result is NaN.
 
     Args:
         value: The figure of all samples.

@@ -1,4 +1,4 @@
-r"""What probabilities are worth: likelihood, Brier score and calibration errors.
+r"""The quality of predicted probabilities: likelihood, Brier score and calibration errors.
 
 Legend: N samples, K classes, M bins. ``scores`` (N, K) are probabilities, ``target`` (N,) labels. Scores that are not
 finite, negative, or whose sum differs from 1 by more than 0.001 are an error; smaller differences are divided out.
@@ -62,7 +62,7 @@ def brier(scores: ArrayLike, target: ArrayLike, weights: ArrayLike | None = None
 
 
 def overconfidence(confidence: ArrayLike, correct: ArrayLike, weights: ArrayLike | None = None) -> float | np.ndarray:
-    """Mean confidence minus accuracy, from -1 to 1: above 0 the model claims more than it keeps.
+    """Mean confidence minus accuracy, from -1 to 1; above 0 the model is overconfident.
 
     >>> round(overconfidence([0.9, 0.8, 0.7, 0.8], [1, 1, 0, 0]), 4)
     0.3
@@ -184,8 +184,8 @@ def classwise_calibration_error(
 ) -> float | np.ndarray:
     r"""Class-wise ECE, a fraction: :math:`\frac{1}{K} \sum_k ECE(p_k, [t = k])`.
 
-    Each class's score is held against how often the label is that class. All K classes count alike; a class without
-    samples counts with the score that it is given. Kull et al., Beyond temperature scaling,
+    The score of each class is compared with the frequency of that class among the labels. All K classes have the same
+    weight; a class without samples counts with its scores. Kull et al., Beyond temperature scaling,
     https://arxiv.org/abs/1910.12656; with adaptive bins it is Nixon et al.'s ACE, https://arxiv.org/abs/1904.01685.
 
     >>> round(classwise_calibration_error([[0.8, 0.2], [0.8, 0.2]], [0, 1], num_bins=2), 4)

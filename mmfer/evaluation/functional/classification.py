@@ -1,4 +1,4 @@
-"""Accuracy and its relatives, all from one confusion matrix.
+"""Accuracy, recall and F1, all from one confusion matrix.
 
 Legend: K classes; row = true class, column = predicted class. All results are fractions. A matrix may have leading
 axes (..., K, K), as bootstrap replicates have; the results then have these axes.
@@ -93,7 +93,7 @@ def macro_f1(matrix: np.ndarray) -> float | np.ndarray:
 
 
 def weighted_f1(matrix: np.ndarray) -> float | np.ndarray:
-    """Mean F1 of the classes, each counting as often as it is true; NaN without samples.
+    """Mean F1 of the classes, weighted by their number of samples; NaN without samples.
 
     >>> round(weighted_f1(np.array([[1, 1], [0, 2]])), 4)
     0.7333

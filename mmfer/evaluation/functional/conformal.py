@@ -1,14 +1,14 @@
-r"""Thresholds of prediction sets that hold what they are to hold: split conformal prediction and its risk control.
+r"""Thresholds of prediction sets with a guaranteed coverage: split conformal prediction and conformal risk control.
 
 Legend: N faces of the fit, K classes. The faces of the fit and a new one must be exchangeable (drawn alike, in any
-order), and the model must not have been trained on them. The promise is one of the mean over faces and fits, not of
-each face: with labels
+order), and the model must not have been trained on them. The guarantee holds on average over faces and fits, not for
+each face. For labels it is
 
 .. math::
     1 - \alpha \le P(y_{N + 1} \in C(x_{N + 1})) \le 1 - \alpha + \frac{1}{N + 1}
 
-where the upper bound needs scores without ties. Sets here are never empty, which is a tie: where more than
-:math:`1 - \alpha` of the most probable classes are right, sets of one class hold more than was asked.
+where the upper bound needs scores without ties. The sets here are never empty, which makes ties: if more than
+:math:`1 - \alpha` of the most probable classes are right, sets of one class have a higher coverage than requested.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def risk_threshold(scores: ArrayLike, shares: ArrayLike, coverage: float) -> flo
     .. math::
         \min \left\{ t : \frac{\sum_i L_i(t) + 1}{N + 1} \le \alpha \right\}
 
-    Where the shares are one label a face, this is the :math:`\lceil (1 - \alpha)(N + 1) \rceil`-th smallest score of
-    the labels: split conformal prediction.
+    If each face has one label, this is the :math:`\lceil (1 - \alpha)(N + 1) \rceil`-th smallest score of the labels:
+    split conformal prediction.
 
     Paper: Angelopoulos et al., Conformal risk control, https://arxiv.org/abs/2208.02814
 
@@ -84,11 +84,12 @@ def fit_sets(
     votes: ArrayLike | None = None,
     classes: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    r"""What makes the sets of a model: their method and threshold.
+    r"""Fit the prediction sets of a model: find their threshold.
 
-    ``'aps'``, ``'raps'`` and ``'lac'`` hold the label of a new face with probability ``coverage``. With ``by_class``
-    they do so among the faces of each class (Mondrian), by a threshold for each. ``'votes'`` hold ``coverage`` of the
-    votes of a new face on average, so the vote of one more person as often.
+    The sets of ``'aps'``, ``'raps'`` and ``'lac'`` contain the label of a new face with probability ``coverage``. With
+    ``by_class`` they do so among the faces of each class, with one threshold for each class (Mondrian). The sets of
+    ``'votes'`` contain on average the share ``coverage`` of the votes of a new face, and so the vote of one more
+    person with this probability.
 
     Args:
         scores: Probabilities (N, K), calibrated or not.

@@ -1,4 +1,4 @@
-"""Entropy of distributions, and whether two measures order the samples alike."""
+"""Entropy of distributions, and correlation of two measures over the samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""How far predicted distributions are from true ones or from human votes, sample by sample.
+r"""Distances of predicted distributions from true ones or from annotator votes, for each sample.
 
 Legend: N samples, K classes; truth d (N, K), prediction p (N, K); every result is (N,). The truth may be votes or soft
 labels of any sum and is divided by it: where a soft label sums to less than one (votes for "unknown"), the missing part

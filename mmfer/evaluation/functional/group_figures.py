@@ -1,7 +1,7 @@
-"""Figures over any of the faces, each with its influence values: what groups of faces are compared by.
+"""Metrics over subsets of the faces, with their influence values: by these, groups of faces are compared.
 
-Legend: N faces, K classes. What each figure is stands in ``FIGURES``; its formula is that of the module that it is
-named after, and influence values are explained in ``influence``.
+Legend: N faces, K classes. ``FIGURES`` describes each metric. Its formula is that of the module that it is named after.
+``influence`` explains influence values.
 """
 
 from __future__ import annotations

@@ -1,17 +1,19 @@
-r"""Does a model serve some groups of people worse than others? Figures by group, the largest gap, and a test of it.
+r"""Is a model worse for some groups of people than for others? Metrics by group, the largest gap, and a test of it.
 
-Among several groups the largest gap is large by chance alone, more so where groups are small, so it cannot be judged by
-itself. The test deals the faces out to the groups at random, as large as they are, many times: how often is a pair then
-as far apart? A pair counts by its difference, less the mean of that difference over the deals, over its standard error:
+Among several groups the largest gap is large by chance alone, and more so if groups are small. So the gap cannot be
+judged by itself. The permutation test assigns the faces to groups of the same sizes at random, many times, and counts
+how often a pair is as far apart. The statistic of a pair is its difference, less the mean of that difference over the
+permutations, divided by its standard error:
 
 .. math::
     T = \max_{a < b} \frac{|v_a - v_b - m_{ab}|}{\sqrt{s_a^2 + s_b^2}}
 
-With :math:`m_{ab}` a figure that is biased in small groups is tested fairly. Where groups show different expressions,
-of which some are harder, a gap need not be the model's: with ``stratify`` faces change groups within their class alone,
-and :math:`m_{ab}` is what the classes explain. The level holds exactly where groups are exchangeable, and in large
-groups also where only the figure is the same. DiCiccio, Vasudevan, Basu, Kenthapadi & Agarwal, Evaluating fairness
-using permutation tests, https://arxiv.org/abs/2007.05124; Chung & Romano, https://arxiv.org/abs/1304.5939.
+Because of :math:`m_{ab}`, metrics that are biased in small groups are tested fairly. If groups show different
+expressions, of which some are harder, a gap may come from the expressions and not from the model. With ``stratify``,
+faces change groups only within their class, and :math:`m_{ab}` is the difference that the classes explain. The level is
+exact if groups are exchangeable; in large groups it also holds if only the metric is the same. DiCiccio, Vasudevan,
+Basu, Kenthapadi & Agarwal, Evaluating fairness using permutation tests, https://arxiv.org/abs/2007.05124; Chung &
+Romano, https://arxiv.org/abs/1304.5939.
 """
 
 from __future__ import annotations
@@ -65,7 +67,7 @@ class Gap(NamedTuple):
 
 @dataclass
 class GroupComparison:
-    """What :func:`compare_groups` found.
+    """The result of :func:`compare_groups`.
 
     Args:
         figure: Name of the figure; ``unit``: its unit.

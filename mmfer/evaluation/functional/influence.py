@@ -1,11 +1,12 @@
-r"""Figures with their influence values: how much each image moves the figure.
+r"""Metrics with their influence values: how much each image changes the metric.
 
-A figure of N images is nearly the mean of N numbers: with the influence :math:`\psi_i` of image i, the standard error
-is that of the mean of :math:`\psi`. The influence of a mean over seeds is the mean of theirs, that of a difference the
-difference. So means, ranks and pairs of images are all tested like a mean (``functional.studentised``), and no images
-are drawn again. Hampel, The influence curve and its role in robust estimation, https://doi.org/10.2307/2285666.
+A metric of N images is nearly the mean of N numbers. With the influence :math:`\psi_i` of image i, the standard error
+of the metric is that of the mean of :math:`\psi`. The influence of a mean over seeds is the mean of their influences,
+and that of a difference is the difference. So metrics of means, ranks and pairs of images are all tested like a mean
+(``functional.studentised``), without resampling. Hampel, The influence curve and its role in robust estimation,
+https://doi.org/10.2307/2285666.
 
-Legend: N samples. Every function returns the figure and its influence values (N,), whose mean is 0.
+Legend: N samples. Every function returns the metric and its influence values (N,), whose mean is 0.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ def skce(confidence: ArrayLike, correct: ArrayLike, width: float = WIDTH) -> tup
     .. math::
         SKCE = \frac{1}{N (N - 1)} \sum_{i \ne j} (y_i - c_i) (y_j - c_j) e^{-|c_i - c_j| / w}
 
-    0 for a calibrated model whatever its confidences are, where the plug-in ECE is above 0 by an amount that depends on
-    them; being unbiased it may fall below 0. Widmann et al., Calibration tests in multi-class classification,
+    For a calibrated model its expectation is 0, whatever the confidences are; the plug-in ECE is then above 0 by an
+    amount that depends on them. It may be below 0. Widmann et al., Calibration tests in multi-class classification,
     https://arxiv.org/abs/1910.11385, with their Laplacian kernel on the confidence. For a calibrated model, where pairs
     of images alone matter, the standard error is too large by up to :math:`\sqrt 2` (Efron & Stein,
     https://doi.org/10.1214/aos/1176345462), so tests are cautious.

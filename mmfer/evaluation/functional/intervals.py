@@ -1,4 +1,4 @@
-"""Intervals and tests of figures that have influence values, and of proportions.
+"""Intervals and tests of metrics that have influence values, and of proportions.
 
 ``level`` is that of the interval, e.g. 0.95; p-values are two-sided.
 """
@@ -42,15 +42,15 @@ def check_level(level: float) -> None:
 def studentised(value: float, influence: ArrayLike, level: float = 0.95, skewed: bool = True) -> Difference:
     r"""Interval and test of a figure over N images from its influence values (N,).
 
-    Student's t of value and standard error, after a transformation that takes the skewness g of the influence values
-    out of it: with :math:`a = g / (3 \sqrt N)`,
+    This is Student's t of value and standard error, after a transformation that removes the skewness g of the influence
+    values. With :math:`a = g / (3 \sqrt N)`,
 
     .. math::
         T' = T + a T^2 + \tfrac{1}{3} a^2 T^3 + \tfrac{1}{2} a
 
-    Hall, On the removal of skewness by transformation, https://doi.org/10.1111/j.2517-6161.1992.tb01876.x. So the ends
-    of a likelihood, which a few images dominate, lie where they should from 100 images on. Without any spread the
-    interval is the value itself, and p is 1 for a value of 0, else 0.
+    Hall, On the removal of skewness by transformation, https://doi.org/10.1111/j.2517-6161.1992.tb01876.x. So the
+    interval of a likelihood, which a few images dominate, has the right ends from 100 images on. Without any variance
+    the interval is the value itself, and p is 1 for a value of 0, else 0.
 
     Args:
         value: The figure.
@@ -86,9 +86,9 @@ def _untransformed(t: float, a: float) -> float:
 def proportion_interval(shares: ArrayLike, level: float = 0.95) -> tuple[float, float]:
     """Interval of the mean of shares (N,) in [0, 1]: of one seed, which are right; of several, how often.
 
-    Clopper & Pearson's exact interval (https://doi.org/10.1093/biomet/26.4.404) for 0 and 1; for shares with the number
-    of images that has the same spread (Korn & Graubard, Confidence intervals for proportions with small expected number
-    of positive counts estimated from survey data, Survey Methodology 24, 1998).
+    For 0 and 1 it is Clopper & Pearson's exact interval (https://doi.org/10.1093/biomet/26.4.404). For shares it is the
+    same with the effective number of images that has the same variance (Korn & Graubard, Confidence intervals for
+    proportions with small expected number of positive counts estimated from survey data, Survey Methodology 24, 1998).
 
     >>> low, high = proportion_interval([1] * 60)
     >>> round(low, 3), high
@@ -125,7 +125,7 @@ def paired_proportions(differences: ArrayLike, seeds: int = 1, level: float = 0.
 
 
 def crossed(by_seed: ArrayLike, influence: ArrayLike, level: float = 0.95) -> Difference:
-    r"""A difference of methods, for which seeds and images are both drawn by chance.
+    r"""Interval and test of a difference of methods, with seeds and images as random samples.
 
     The variance of the mean over S seeds and N images is that of seeds plus that of images. In the half width of the
     interval each has its own quantile of Student's t:
@@ -133,13 +133,13 @@ def crossed(by_seed: ArrayLike, influence: ArrayLike, level: float = 0.95) -> Di
     .. math::
         h^2 = t_{S-1}^2 \frac{s^2_{seeds}}{S} + t_{N-1}^2 \frac{s^2_{images}}{N}
 
-    so that it holds the truth at least as often as its level says, whatever the two variances are (Banerjee,
-    Approximate confidence interval for linear functions of means of k populations when the population variances are not
-    equal, Sankhya 22, 1960). The p-value is that of the interval which ends at 0. A single t with Satterthwaite's
-    degrees of freedom claims too often: seeds that lie close together by chance would count as many. What seeds and
-    images share is counted in both, so the test is cautious. The parts of the variance are those of several readers of
-    the same cases (Obuchowski & Rockette, https://doi.org/10.1080/03610919508813243) and of the pigeonhole bootstrap
-    (Owen, https://arxiv.org/abs/0712.1111).
+    so that the interval contains the truth at least as often as its level says, whatever the two variances are
+    (Banerjee, Approximate confidence interval for linear functions of means of k populations when the population
+    variances are not equal, Sankhya 22, 1960). The p-value is that of the interval which ends at 0. A single t with
+    Satterthwaite's degrees of freedom rejects too often: seeds that are close together by chance would count as many.
+    Variance that seeds and images share is in both parts, so the test is conservative. The parts are those of several
+    readers of the same cases (Obuchowski & Rockette, https://doi.org/10.1080/03610919508813243) and of the pigeonhole
+    bootstrap (Owen, https://arxiv.org/abs/0712.1111).
 
     Args:
         by_seed: (S,) the difference with each seed. NaN results for less than two: one training says nothing of others.

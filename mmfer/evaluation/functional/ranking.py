@@ -1,4 +1,4 @@
-r"""How well a score tells positives from negatives: wrong answers, or out-of-distribution images.
+r"""How well a score separates positives, such as wrong answers or out-of-distribution images, from negatives.
 
 Legend: N samples, G groups of equal score. Everything follows from a :class:`Ranking`, made once. Equal scores stay
 together: a threshold takes all of them or none. A NaN score is an error; infinite scores are the highest or lowest.

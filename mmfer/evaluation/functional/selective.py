@@ -1,9 +1,9 @@
 r"""Selective prediction: answering only where the model is certain enough.
 
-All functions read a ranking of the *wrong* answers by uncertainty, ``rank_samples(uncertainty, wrong)``. At n answers
-the coverage is n / N and the risk is the share of wrong answers among the n most certain ones. Where equal
-uncertainties leave open which samples these are, the risk is its expected value over all their orders: of j out of a
-group of g with e wrong ones, j e / g are wrong. So results depend neither on the order of the samples nor on a sort.
+All functions take a ranking of the *wrong* answers by uncertainty, ``rank_samples(uncertainty, wrong)``. At n answers
+the coverage is n / N, and the risk is the share of wrong answers among the n most certain ones. If uncertainties are
+equal, the risk is its expected value over all orders: of j samples out of a group of g with e wrong ones, j e / g are
+wrong. So results do not depend on the order of the samples.
 
 El-Yaniv & Wiener, On the foundations of noise-free selective classification, https://jmlr.org/papers/v11/el-yaniv10a.html;
 Geifman et al., Bias-reduced uncertainty estimation for deep neural classifiers, https://arxiv.org/abs/1805.08206.

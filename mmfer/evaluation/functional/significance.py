@@ -1,6 +1,6 @@
 """Exact tests of the difference between two models on the same samples, and the correction for testing many.
 
-All p-values are two-sided. Tests of seeds and of figures that are no counts: ``intervals``.
+All p-values are two-sided. ``intervals`` has the tests over seeds, and of metrics that are not counts.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-r"""Calibration against the votes of several people, and not only against the label of most.
+r"""Calibration against the votes of several people, and not only against the majority label.
 
-Legend: N faces, M bins. A predicted probability p (N,) of a class is right where, of all faces that are given it, that
-share of the people chooses the class; ``shares`` y (N,) are how many of a face's people did. The unit is the face, as
-votes of one face are not independent. Bins hold equal numbers of faces, those of equal scores together, and stay as
-they are under ``weights`` (..., N), the counts of bootstrap replicates.
+Legend: N faces, M bins. A predicted probability p (N,) of a class is calibrated if, over all faces with this p, people
+choose the class with the share p. ``shares`` y (N,) are the shares of the people of each face who chose it. The unit is
+the face, since the votes for one face are not independent. Bins have equal numbers of faces, and faces of equal scores
+stay together. ``weights`` (..., N), the counts of bootstrap replicates, do not change the bins.
 """
 
 from __future__ import annotations

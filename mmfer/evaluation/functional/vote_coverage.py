@@ -1,10 +1,11 @@
-r"""Whether predicted vote shares scatter as people's do: coverage of intervals, and the PIT histogram.
+r"""Whether predicted vote shares vary as those of people: coverage of intervals, and the PIT histogram.
 
 Legend: N faces, K classes, B bins; v (N,) the people of each face, n (N, K) their votes. The probability integral
 transform (PIT) of a count is uniform over the step of its distribution function, from F(n - 1) to F(n); over all faces
-it is uniform on [0, 1] where the predictions are right. What follows takes the expectation over that step in place of a
-draw (Czado et al., Predictive model assessment for count data, https://doi.org/10.1111/j.1541-0420.2009.01191.x), so
-that nothing depends on a seed, and a right prediction of counts has exactly the nominal coverage on average.
+it is uniform on [0, 1] if the predictions are right. The functions here take the expectation over that step instead of
+a random draw (Czado et al., Predictive model assessment for count data,
+https://doi.org/10.1111/j.1541-0420.2009.01191.x). So nothing depends on a seed, and a right prediction of counts has
+exactly the nominal coverage on average.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def predicted_counts(samples: ArrayLike, people: ArrayLike) -> np.ndarray:
 
 
 def pit_bounds(counts: ArrayLike, votes: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Where the PIT of each count begins and ends, (N, K) each.
+    """Lower and upper bound of the PIT of each count, (N, K) each.
 
     Args:
         counts: (N, K, V + 1) of :func:`predicted_counts`.
@@ -76,7 +77,7 @@ def _overlap(lower: np.ndarray, upper: np.ndarray, start: ArrayLike, end: ArrayL
 
 
 def held(lower: ArrayLike, upper: ArrayLike, level: float) -> np.ndarray:
-    """How surely the central interval holds each count, from 0 to 1, in the shape of the bounds; its mean is coverage.
+    """Probability that the central interval contains each count, in the shape of the bounds; its mean is the coverage.
 
     >>> held([0.25, 0.0, 0.4], [0.75, 0.5, 0.6], 0.5).tolist()
     [1.0, 0.5, 1.0]

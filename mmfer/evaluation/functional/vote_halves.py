@@ -1,4 +1,4 @@
-r"""What one half of the people tells of the other: the noise ceiling of predictions of votes.
+r"""How well one half of the people predicts the other half: the noise ceiling of predictions of votes.
 
 Legend: N faces, K classes; votes n (N, K), of which each face needs two or more where it is split.
 """
@@ -16,7 +16,7 @@ from .votes import as_votes, dirichlet_multinomial_nll, joint_nll
 
 
 def split_votes(votes: ArrayLike, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """The votes of each face in two halves by chance, int64 (N, K) each; of an odd number the second has one more.
+    """Split the votes of each face at random into halves, int64 (N, K) each; of an odd number the second has one more.
 
     >>> first, second = split_votes([[6, 3, 1], [1, 0, 0]])
     >>> (first + second).tolist(), first.sum(1).tolist()
@@ -35,7 +35,7 @@ def split_votes(votes: ArrayLike, seed: int = 0) -> tuple[np.ndarray, np.ndarray
 
 
 def half_posterior(half: ArrayLike) -> np.ndarray:
-    r"""What some of the people tell of the others: concentrations (N, K) of a Dirichlet distribution, n + c m.
+    r"""Prediction for other people from the votes of some: concentrations (N, K) of a Dirichlet distribution, n + c m.
 
     Its mean predicts another vote, and :func:`dirichlet_multinomial_nll` of it the other half. The prior is the same
     for all faces: m the vote shares of all faces together, c the value that makes these votes most likely. Held against
@@ -55,7 +55,7 @@ def half_posterior(half: ArrayLike) -> np.ndarray:
 
 
 def compare_halves(votes: ArrayLike, scores: ArrayLike, seed: int = 0) -> dict[str, np.ndarray]:
-    """The second half of each face's votes, as the first half and as a prediction tell it: (N,) each.
+    """How well the first half of the votes of each face, and a prediction, predict the second half: (N,) each.
 
     Args:
         votes: (N, K), two or more a face.

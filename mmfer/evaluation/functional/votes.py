@@ -1,9 +1,9 @@
-r"""Votes of several people on a face, and what a predicted distribution says of them.
+r"""Votes of several people on a face, and how well a predicted distribution fits them.
 
-Legend: N faces, K classes, S samples; votes n (N, K) are whole, not negative, and one at least a face, v (N,) their
-sums. ``samples`` p (N, S, K) are equally likely class probabilities of each face, such as those of
-:func:`mmfer.structures.predictive.probability_samples`; a single prediction is S = 1. Votes of one face share the same
-p, so that several of them together tell whether the spread of p is right, which single votes cannot.
+Legend: N faces, K classes, S samples. Votes n (N, K) are whole numbers from 0 on, with at least one vote for each face;
+v (N,) are their sums. ``samples`` p (N, S, K) are samples of the class probabilities of each face, such as those of
+:func:`mmfer.structures.predictive.probability_samples`; a single prediction is S = 1. The votes for one face share the
+same p. So several votes together show whether the spread of p is right, which single votes cannot.
 """
 
 from __future__ import annotations
@@ -127,9 +127,10 @@ def dirichlet_multinomial_nll(concentration: ArrayLike, votes: ArrayLike) -> np.
 def vote_entropy(votes: ArrayLike, corrected: bool = False) -> np.ndarray:
     r"""Entropy of the vote shares (N,), in nats.
 
-    Few votes understate how ambiguous a face is: the entropy of ten of them lies below that of the population by about
-    :math:`(m - 1) / 2v` on average, m the classes that people choose. ``corrected`` adds this with the m classes that
-    were chosen (Miller, Note on the bias of information estimates, 1955), which removes a part.
+    Few votes understate how ambiguous a face is: the entropy of v votes is on average about :math:`(m - 1) / 2v` below
+    that of the population, where m is the number of classes that people choose. ``corrected`` adds this term, with the
+    m classes that were chosen, which removes a part of the bias (Miller, Note on the bias of information estimates,
+    1955).
 
     >>> vote_entropy([[5, 5], [9, 1]]).round(4).tolist()
     [0.6931, 0.3251]
@@ -162,8 +163,8 @@ def uncertainty_parts(samples: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.nd
 def disagreement(votes: ArrayLike) -> np.ndarray:
     r"""Share of the pairs of people that disagree on a face, :math:`1 - \sum_k n_k (n_k - 1) / (v (v - 1))`: (N,).
 
-    It has no bias, however few the votes are: its expectation is the probability that two people disagree. NaN for a
-    single vote.
+    It is unbiased even for few votes: its expectation is the probability that two people disagree. NaN for a single
+    vote.
 
     >>> disagreement([[1, 1], [4, 0], [1, 0]]).tolist()
     [1.0, 0.0, nan]

@@ -16,7 +16,7 @@ Statistics = Callable[..., dict[str, np.ndarray]]
 
 
 def stacked(data_samples: Sequence[dict], name: str) -> np.ndarray:
-    """A field of a batch of samples as float64 (B, ...), moved from the device at once.
+    """A field of a batch of samples as float64 (B, ...), copied from the device in one step.
 
     Raises:
         ValueError: If a sample lacks it.
@@ -29,9 +29,9 @@ def stacked(data_samples: Sequence[dict], name: str) -> np.ndarray:
 
 
 class BootstrapMetric(BaseMetric):
-    """Base of metrics that state their figures with bootstrap intervals and put a table into the log.
+    """Base class of metrics with bootstrap intervals and a table in the log.
 
-    A subclass implements ``process`` and ``statistics``, and describes its figures in ``UNITS``.
+    A subclass implements ``process`` and ``statistics``, and describes its values in ``UNITS``.
 
     Args:
         bootstrap: Replicates for 95 % bootstrap intervals; adds ``<name>_low`` and ``<name>_high``. 0 is none.
@@ -61,7 +61,7 @@ class BootstrapMetric(BaseMetric):
 
     @abstractmethod
     def statistics(self, results: list) -> Statistics:
-        """A function that gets ``weights`` (..., N) or None, and returns the figures by name, floats or (...)."""
+        """A function of ``weights`` (..., N) or None that returns the values by name, floats or arrays (...)."""
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """The figures over all samples.

@@ -13,13 +13,13 @@ from .bootstrap_metric import BootstrapMetric, Statistics, stacked
 
 @METRICS.register_module()
 class CalibrationMetric(BootstrapMetric):
-    """What the predicted probabilities are worth: likelihood, Brier score and calibration errors.
+    """The quality of the predicted probabilities: likelihood, Brier score and calibration errors.
 
     Returns ``nll`` (nats), ``brier`` (0 to 2), ``overconfidence`` (mean confidence minus accuracy, in % points),
     ``ece``, ``mce`` and ``classwise_ece`` (in %); with ``adaptive`` the last three have bins of equal mass and are
-    called ``adaptive_ece``, ``adaptive_mce`` and ``adaptive_classwise_ece``. For all but ``overconfidence`` (0 is
-    best) lower is better. The formulas stand in ``mmfer.evaluation.functional.calibration``. The last table of bins
-    stays in ``bins``; it also goes to the log.
+    called ``adaptive_ece``, ``adaptive_mce`` and ``adaptive_classwise_ece``. Lower is better, except for
+    ``overconfidence``, where 0 is best. ``mmfer.evaluation.functional.calibration`` has the formulas. The last table
+    of bins is kept in ``bins`` and written to the log.
 
     The answer is the class with the highest of ``pred_score``. Scores that are NaN, negative or do not sum to 1 are
     an error. The interval of a calibration error can lie above the error, which grows with fewer different samples.

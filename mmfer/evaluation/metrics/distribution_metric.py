@@ -26,9 +26,9 @@ TRUTHS = ('gt_distribution', 'gt_score')
 
 @METRICS.register_module()
 class DistributionMetric(BootstrapMetric):
-    r"""How far predictions are from the true label distribution or from human votes.
+    r"""The distance of predictions from the true label distribution or from annotator votes.
 
-    Means over the samples, all but the last two better when lower: ``kl`` (of the truth from the prediction, nats),
+    Means over the samples; lower is better except for the last two: ``kl`` (of the truth from the prediction, nats),
     ``js`` (nats, 0 to ln 2), ``chebyshev`` (0 to 1), ``clark`` (0 to :math:`\sqrt K`), ``canberra`` (0 to K),
     ``cosine`` and ``intersection`` (0 to 1). Spearman's rank correlations (-1 to 1) with the entropy of the truth, the
     real ambiguity of the image: ``entropy_spearman`` of the entropy of ``pred_score``, and ``<field>_spearman`` of each

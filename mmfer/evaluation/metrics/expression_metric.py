@@ -23,7 +23,7 @@ def _answer(sample: dict) -> int:
 
 @METRICS.register_module()
 class ExpressionMetric(BaseMetric):
-    """Accuracy, mean class accuracy, F1 (all in %), and a table of each class with the confusion matrix.
+    """Accuracy, mean class accuracy and F1 (all in %), and a table of the classes with the confusion matrix.
 
     Returns ``accuracy``, ``mean_class_accuracy``, ``macro_f1`` and ``weighted_f1``. Where the data set knows the
     Bayes-optimal accuracy (SynthFER), also that as ``observer_accuracy``, and the accuracy as a share of it as

@@ -18,17 +18,17 @@ TRUTHS = ('votes', 'gt_distribution', 'gt_score')
 
 @METRICS.register_module()
 class GroupMetric(BaseMetric):
-    """Figures by group of faces, the group that is served worst, the largest gap and whether it is more than chance.
+    """Metrics by group of faces: the worst group, the largest gap, and whether the gap is larger than by chance.
 
-    Returns of each figure ``<group>_<figure>`` with ``_low`` and ``_high``, ``<figure>_worst`` (the value of the group
-    that is served worst), ``<figure>_gap`` with ``_low`` and ``_high``, ``<figure>_gap_expected`` (what chance makes of
-    it) and ``<figure>_gap_p``, in the units of ``mmfer.evaluation.functional.group_figures.FIGURES``. What cannot be
-    computed is left out, and the log says why. The test is explained in ``mmfer.evaluation.functional.groups``; of
-    several figures or columns each is tested on its own. The last comparisons stay in ``comparisons``, by figure.
+    For each figure it returns ``<group>_<figure>`` with ``_low`` and ``_high``, ``<figure>_worst`` (the value of the
+    worst group), ``<figure>_gap`` with ``_low`` and ``_high``, ``<figure>_gap_expected`` (the gap expected by chance)
+    and ``<figure>_gap_p``, in the units of ``mmfer.evaluation.functional.group_figures.FIGURES``. Values that cannot
+    be computed are left out, and the log says why. ``mmfer.evaluation.functional.groups`` explains the test. Several
+    figures or columns are tested separately. The last comparisons are kept in ``comparisons``, by figure.
 
-    The groups are a column of the data set, which reaches the metric as meta information: ``meta_keys=['gender']`` of
-    ``PackInputs``. ``RAFDB`` and ``SynthFER`` have columns with ``attributes=True``, ``CSVDataset`` those that its
-    option ``columns`` names, ``KDEF`` has ``gender``. Faces whose value is None or empty are left out, and counted.
+    The groups are a column of the data set. The metric gets it as meta information: ``meta_keys=['gender']`` of
+    ``PackInputs``. ``RAFDB`` and ``SynthFER`` have columns with ``attributes=True``, ``CSVDataset`` has those of its
+    option ``columns``, and ``KDEF`` has ``gender``. Faces without a value are left out and counted.
 
     Args:
         by: The column.

@@ -19,7 +19,7 @@ def _plain(value: object) -> object:
 
 @METRICS.register_module()
 class PredictionDump(BaseMetric):
-    """Keeps every prediction, to be written as JSON with the scores of each image.
+    """Keeps every prediction, and writes a JSON file with the scores of each image.
 
     Columns of the data set that are carried as meta information (``meta_keys`` of ``PackInputs``) are kept where they
     are text; None is kept as well.

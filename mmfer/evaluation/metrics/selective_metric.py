@@ -14,14 +14,14 @@ COVERAGES = (80, 90, 95)
 
 @METRICS.register_module()
 class SelectiveMetric(BootstrapMetric):
-    """Whether the uncertainty knows the wrong answers, and the accuracy where only the certain ones are given.
+    """Whether the uncertainty ranks wrong answers above right ones, and the accuracy of the most certain answers.
 
     All in %: ``error_auroc`` (chance 50), ``error_aupr`` (wrong answers as positives; chance is their share),
     ``success_aupr`` (right answers as positives), ``fpr95`` (of the wrong answers, how many are accepted where 95 % of
     the right ones are), ``aurc`` (mean risk over all coverages), ``e_aurc`` (``aurc`` above that of the best order),
     ``accuracy_at_80``, ``accuracy_at_90`` and ``accuracy_at_95`` (of the 80, 90, 95 % most certain answers). Lower is
-    better for ``fpr95``, ``aurc`` and ``e_aurc``, higher for the others. The formulas stand in
-    ``mmfer.evaluation.functional.ranking`` and ``selective``.
+    better for ``fpr95``, ``aurc`` and ``e_aurc``, higher for the others. ``mmfer.evaluation.functional.ranking`` and
+    ``selective`` have the formulas.
 
     Without wrong answers ``error_auroc``, ``error_aupr`` and ``fpr95`` are NaN, ``aurc`` and ``e_aurc`` 0. Without
     right ones ``error_auroc``, ``success_aupr`` and ``fpr95`` are NaN, ``aurc`` is 100 and ``e_aurc`` 0. Samples of

@@ -15,11 +15,12 @@ from .bootstrap_metric import BootstrapMetric, Statistics, stacked
 
 @METRICS.register_module()
 class SetMetric(BootstrapMetric):
-    """What the prediction sets of a calibrated model hold, and how large they are.
+    """The coverage and the size of the prediction sets of a calibrated model.
 
-    ``set_coverage`` (%, of the labels), ``set_worst_class`` (%, the least of the labels of a class), ``set_size`` (mean
-    number of classes), ``set_single`` (%, sets of one class), and of samples with ``votes`` ``set_votes`` (%, the mean
-    share of a face's votes). ``mmfer test`` adds it where the checkpoint has sets.
+    It returns ``set_coverage`` (%, of the labels), ``set_worst_class`` (%, the lowest coverage of a class),
+    ``set_size`` (mean number of classes), ``set_single`` (%, sets of one class), and for samples with ``votes``
+    ``set_votes`` (%, the mean share of the votes of a face in its set). ``mmfer test`` adds this metric if the
+    checkpoint has sets.
 
     Args:
         sets: ``meta['sets']`` of the checkpoint, see :func:`mmfer.structures.label_sets.find_sets`.

@@ -20,7 +20,7 @@ INTERVAL = 90
 
 @METRICS.register_module()
 class VoteMetric(BootstrapMetric):
-    r"""What a prediction says of the votes of several people on each face, its spread included.
+    r"""How well a prediction, with its spread, fits the votes of several people on each face.
 
     A prediction counts as the distribution over class probabilities that ``probability_samples`` of
     ``mmfer.structures.predictive`` makes of its fields; one with ``pred_score`` alone has no spread. The votes are

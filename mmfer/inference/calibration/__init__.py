@@ -1,1 +1,1 @@
-"""Fitting the probabilities of a trained model to validation images."""
+"""Calibrates the probabilities of a trained model on validation images."""

@@ -44,19 +44,19 @@ FEW = 20  # images, below which a fit is little more than chance
 
 @dataclass
 class CalibrationResult:
-    """What :func:`calibrate` found; as text, a report to print.
+    """The result of :func:`calibrate`; ``str()`` gives a report to print.
 
     Attributes:
         path: The calibrated checkpoint.
-        record: What it holds as ``meta['calibration']``: the fit, its data, and ``before`` and ``after`` it ``nll``
-            (nats), ``brier``, ``ece`` and ``accuracy`` (%) on the images of the fit; ``rest`` has the same of the other
+        record: ``meta['calibration']`` of the checkpoint: the fit, its data, and ``nll`` (nats), ``brier``, ``ece`` and
+            ``accuracy`` (%) on the images of the fit, ``before`` and ``after`` it. ``rest`` has the same for the other
             part of the data, or is None.
-        abstention: What it holds as ``meta['abstention']``, or None: ``threshold`` (nats) of the uncertainty, above
-            which the model is not to answer, with the ``coverage`` and the ``accuracy`` (%) that it gives.
-        sets: What it holds as ``meta['sets']``, or None: see :func:`mmfer.evaluation.functional.fit_sets`; with the
-            share of labels or votes that they ``held`` and their mean ``size`` in classes.
+        abstention: ``meta['abstention']`` of the checkpoint, or None: ``threshold`` (nats) of the uncertainty above
+            which the model abstains, with the resulting ``coverage`` and ``accuracy`` (%).
+        sets: ``meta['sets']`` of the checkpoint, or None: see :func:`mmfer.evaluation.functional.fit_sets`. ``held`` is
+            the share of labels or votes in the sets, and ``size`` their mean number of classes.
         classes: Names of the classes, or their numbers.
-        notes: What to keep in mind.
+        notes: Remarks for the user.
     """
 
     path: Path
@@ -118,37 +118,38 @@ def calibrate(
 ) -> CalibrationResult:
     """Fit the probabilities of a trained model to a validation split, and write a checkpoint that has them.
 
-    What is fitted stands in ``mmfer.models.heads.calibration``. The new checkpoint is used as any other. A calibration
-    that the checkpoint has is replaced. Soft labels are not looked at.
+    ``mmfer.models.heads.calibration`` describes what is fitted. The new checkpoint is used like any other. A
+    calibration that the checkpoint has already is replaced. Soft labels are not used.
 
     Args:
         config: Config file or object of the model.
         checkpoint: A checkpoint that mmfer trained or converted.
-        method: ``'temperature'`` (one number; answers stay), ``'vector'`` (two a class), or ``'none'``, which leaves
-            the probabilities as the training made them.
-        data: Config with the data, by default ``config`` itself: its ``val_dataloader``, or where there is none its
-            ``test_dataloader``. Its images are loaded as it says and preprocessed as ``config`` says; classes are
+        method: ``'temperature'`` (one parameter, which changes no predicted class), ``'vector'`` (two parameters for
+            each class), or ``'none'``, which does not change the probabilities.
+        data: Config with the data, by default ``config`` itself: its ``val_dataloader``, or else its
+            ``test_dataloader``. The images are loaded as in ``data`` and preprocessed as in ``config``; classes are
             matched by name.
-        out: The new file, ``<checkpoint>_calibrated.pth`` beside the old one by default.
-        holdout: Share of each class, in (0, 1), of the ``test_dataloader`` of ``data``, that is drawn by ``seed`` and
-            used for the fit; the report has the figures of the rest.
+        out: The new file, by default ``<checkpoint>_calibrated.pth`` beside the old one.
+        holdout: Share of each class, in (0, 1), of the ``test_dataloader`` of ``data``. These images are drawn by
+            ``seed`` and used for the fit; the report has the metrics of the rest.
         seed: Of the draw.
-        allow_test: Go on where the images of the fit are the test images of ``config``.
-        coverage: Share of the images of the fit, in (0, 1], that the model is to answer: those of least uncertainty.
-            The threshold goes into the checkpoint, and ``ExpressionInferencer`` abstains above it.
-        max_error: Instead of ``coverage``, the error rate in (0, 1) that the answers to new images like these are to
-            stay below, with 95 % confidence: see ``mmfer.evaluation.functional.threshold_at_risk``.
-        sets: Share of the labels of new images like these, in (0, 1), that are to be in the set of classes that
-            ``ExpressionInferencer`` gives beside the answer; see ``mmfer.evaluation.functional.fit_sets``.
-        set_method: Of the sets: ``'aps'``, ``'raps'``, ``'lac'``, or ``'votes'``, which hold this share of the votes.
-        by_class: Let the sets hold this share of each class.
+        allow_test: Also fit if the images are the test images of ``config``.
+        coverage: Share of the images of the fit, in (0, 1], that the model answers: the images with the lowest
+            uncertainty. The threshold is saved in the checkpoint, and ``ExpressionInferencer`` abstains above it.
+        max_error: Instead of ``coverage``, an upper bound in (0, 1) for the error rate of the answers to new images
+            like these, with 95 % confidence: see ``mmfer.evaluation.functional.threshold_at_risk``.
+        sets: Share in (0, 1) of the labels of new images like these that the prediction sets contain;
+            ``ExpressionInferencer`` returns the sets. See ``mmfer.evaluation.functional.fit_sets``.
+        set_method: Of the sets: ``'aps'``, ``'raps'``, ``'lac'``, or ``'votes'``, whose sets contain this share of the
+            votes.
+        by_class: The sets contain this share of the labels of each class.
         cfg_options: Dotted names to values, set in ``config``.
-        device: A GPU where there is one, by default.
+        device: By default a GPU if there is one.
 
     Raises:
         FileNotFoundError: If config, checkpoint or data do not exist.
         ValueError: If the images of the fit are those of the test or the training, if their labels do not allow the
-            fit, or an argument is wrong. Nothing is written then.
+            fit, or if an argument is wrong. Then nothing is written.
     """
     if method not in METHODS:
         raise ValueError(f'method={method!r}: {" or ".join(map(repr, METHODS))}')

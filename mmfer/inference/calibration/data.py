@@ -1,4 +1,4 @@
-"""Which images a calibration may use."""
+"""Chooses and checks the images of a calibration."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _name(config: Config) -> str:
 
 
 def list_images(dataset: Mapping) -> np.ndarray:
-    """Numbers (N,) of the images of a data set, without drawing or reading them."""
+    """Identification numbers (N,) of the images of a data set, without drawing or reading the images."""
     settings = copy.deepcopy(dataset)
     for each in leaves(settings):
         if 'cache' in each:
@@ -70,7 +70,7 @@ def _in_common(config: Config, part: str, ids: np.ndarray, notes: list[str]) -> 
 
 
 def refuse_training_images(config: Config, ids: np.ndarray, notes: list[str]) -> None:
-    """ValueError if the images with these numbers were trained on; a note where that cannot be checked."""
+    """Raise a ValueError if these images are training images; add a note if that cannot be checked."""
     count = _in_common(config, 'train', ids, notes)
     if count:
         raise ValueError(
@@ -81,7 +81,7 @@ def refuse_training_images(config: Config, ids: np.ndarray, notes: list[str]) ->
 
 
 def refuse_test_images(config: Config, ids: np.ndarray, allowed: bool, notes: list[str]) -> None:
-    """ValueError, or where that is ``allowed`` a note, if they are those of the test."""
+    """Raise a ValueError if these images are test images; if that is ``allowed``, add a note."""
     count = _in_common(config, 'test', ids, notes)
     text = f'{count} of the {len(ids)} images are test images of {_name(config)}'
     if count and allowed:

@@ -1,4 +1,4 @@
-"""Prediction sets of a trained model, on the images of a calibration."""
+"""Fits the prediction sets of a trained model on the images of a calibration."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def fit_label_sets(
 
 
 def votes_by_name(votes: np.ndarray, theirs: Any, own: Any, num_classes: int) -> np.ndarray:
-    """Votes (N, classes of the data) as votes (N, K) in the order of the model's classes.
+    """Put votes (N, classes of the data) into the order of the model's classes: (N, K).
 
     Raises:
         ValueError: If there are votes for a class that the model does not have.

@@ -1,1 +1,1 @@
-"""Folders of many files: in shards, by several processes, on from where they were stopped."""
+"""Predicts folders of many files: in shards, by several processes, and resumable."""

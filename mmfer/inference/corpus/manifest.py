@@ -1,4 +1,4 @@
-"""What became of each file of a corpus."""
+"""The state of each file of a corpus."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ HEADER = ('file', 'state', 'error', 'frames', 'faces', 'shard')
 def write_manifest(out: Path, shards: Iterable[Shard]) -> Counter:
     """Write ``_manifest.csv`` into the folder of a corpus, whole or not at all, and count the states.
 
-    It has a row a file: file, state, error, frames (of videos), faces, shard. The states are ``done``; ``failed``,
-    where the file could not be read; ``partly``, where some of it could; ``open``, where its shard is not written yet.
+    It has one row for each file: file, state, error, frames (of videos), faces, shard. The states are ``done``;
+    ``failed``, if the file could not be read; ``partly``, if a part of it could; and ``open``, if its shard is not
+    written yet.
     """
     states: Counter = Counter()
     with sole_run(out / '_locks/manifest.lock', wait=True):

@@ -1,4 +1,4 @@
-"""Which files a corpus has, in which shards, and with which of them a process begins."""
+"""Divides the files of a corpus into shards, and finds the shards with which a process begins."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Shard:
 
     Attributes:
         number: From 0.
-        files: As they were named.
+        files: The paths, as they were given.
     """
 
     number: int
@@ -37,14 +37,14 @@ class Shard:
 
     @property
     def name(self) -> str:
-        """Of its file in the folder of the corpus."""
+        """Name of its file in the folder of the corpus."""
         return f'part-{self.number:05d}.parquet'
 
 
 def list_files(inputs: Iterable[str], out: Path) -> Iterator[str]:
     """The files that ``inputs`` name, each once: files, folders, and lists (.txt) of both with a path a line.
 
-    Of folders all files are taken but hidden ones and those below ``out``.
+    A folder stands for all files in it except hidden ones and those below ``out``.
 
     Raises:
         FileNotFoundError: If an input is not there; files of a list may be missing.
@@ -97,7 +97,7 @@ def divide(files: Iterable[str], size: int) -> Iterator[list[str]]:
 
 
 def open_plan(out: Path, files: Iterable[str], settings: Mapping[str, Any], size: int, resume: bool) -> list[Shard]:
-    """The shards of a corpus: those of earlier starts, and further ones for files that they lack.
+    """The shards of a corpus: those of earlier runs, and new ones for new files.
 
     Args:
         out: Folder of the corpus, made if it is not there.
@@ -135,7 +135,7 @@ def open_plan(out: Path, files: Iterable[str], settings: Mapping[str, Any], size
 
 
 def remove_parts(path: Path) -> None:
-    """Remove what killed processes left of a file that nobody writes now: its lock is held."""
+    """Remove the temporary files of killed processes for a file whose lock is held."""
     for part in path.parent.glob(f'.{path.name}.*.part'):
         part.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""A corpus from its files to its shards, by processes that may be killed at any time."""
+"""Predicts many files into a folder of shards, by processes that may be killed at any time."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ DEATHS = 3  # so often processes may end in a shard, as if killed from outside, 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where a corpus stands.
+    """The state of a corpus.
 
     Attributes:
-        shards: How many there are.
-        done: How many of them are written.
-        states: Files by what became of them: 'done', 'partly', 'failed' or 'open'; see
+        shards: Number of shards.
+        done: Number of written shards.
+        states: Number of files by state: 'done', 'partly', 'failed' or 'open'; see
             :func:`mmfer.inference.corpus.manifest.write_manifest`.
-        held: Names of shards that other processes look at, and which.
+        held: Name of each shard that another process works on -> that process.
     """
 
     shards: int
@@ -56,23 +56,23 @@ def predict_corpus(
     resume: bool = True,
     threads: int | None = None,
 ) -> Outcome:
-    """Look at many files and write a folder of Parquet files, which :func:`mmfer.read_results` reads as one table.
+    """Predict many files into a folder of Parquet files, which :func:`mmfer.read_results` reads as one table.
 
-    Killed at any time and started again it goes on: a shard is written whole or not at all, no file is in two of them,
-    and none is left out. Files that were added since then come into new shards. Any number of processes and machines
-    that see the folder may do the same at once: each begins with its part, and helps the others when that is done; a
-    lock keeps them off each other's shards. What cannot be read has a row with its ``error``.
+    If it is killed and started again, it continues: a shard is written whole or not at all, no file is in two shards,
+    and none is left out. Files that were added in the meantime get new shards. Several processes and machines that see
+    the folder can work at the same time: each begins with its part, and then helps the others. Locks keep two of them
+    from working on the same shard. A file that cannot be read has a row with its ``error``.
 
     Args:
         inferencer: An :class:`mmfer.ExpressionInferencer`; each process has a copy of it.
-        inputs: Files, folders, and lists of them (``.txt``, a path a line).
+        inputs: Files, folders, and lists of them (``.txt``, one path on each line).
         out: The folder, such as ``results.parquet``.
-        jobs: Processes.
-        part: Number of this part, from 0, and how many there are; None is all.
-        stride: Every so many frames of videos.
+        jobs: Number of processes.
+        part: Number of this part, from 0, and number of all parts; None is all.
+        stride: Use every ``stride``-th frame of videos.
         shard: Photos in a shard; videos count by their bytes.
-        resume: Go on with what ``out`` holds; else refuse it.
-        threads: Of OpenCV in each process; None divides the cores. Those of the model are the inferencer's.
+        resume: Continue with the results in ``out``; False refuses them.
+        threads: Of OpenCV in each process; None divides the cores. The inferencer sets the threads of the model.
 
     Raises:
         ValueError: If an argument is wrong, or ``out`` was begun with other settings.

@@ -1,4 +1,4 @@
-"""A process that looks at shards, one after the other, until none is left that is free."""
+"""A worker process: it predicts free shards, one after the other, until none is left."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .plan import Shard, remove_parts
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker is given.
+    """The task of a worker.
 
     Attributes:
         inferencer: An ``ExpressionInferencer``.

@@ -1,4 +1,4 @@
-"""Whether an exported model answers as its original does."""
+"""Compares the outputs of an exported model with those of the original."""
 
 from __future__ import annotations
 

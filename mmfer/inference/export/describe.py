@@ -1,4 +1,4 @@
-"""What an exported file says of itself."""
+"""The metadata of an exported file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mmfer.version import __version__
 def describe(
     config: Config, checkpoint: str | Path, model: nn.Module, classes: Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """All that is needed to use a model without its config and checkpoint, as values that JSON has.
+    """All that is needed to use a model without its config and checkpoint, as values of JSON.
 
     Args:
         config: Of the model.

@@ -39,13 +39,13 @@ DESCRIPTION = 'mmfer.json'  # name of the description in a program's file
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What was written, and how far it is from the original.
+    """The written file, and how much its outputs differ from those of the original model.
 
     Attributes:
         path: The file.
-        description: What it says of itself, see :func:`mmfer.inference.export.describe.describe`.
+        description: Its metadata, see :func:`mmfer.inference.export.describe.describe`.
         outputs: Names of its outputs in their order.
-        runtime: What it was run by.
+        runtime: The runtime that ran it for the comparison.
         checks: See :func:`mmfer.inference.export.agreement.compare`.
     """
 
@@ -99,21 +99,21 @@ def export_onnx(
 ) -> ExportReport:
     """Write an ONNX file that :class:`OnnxClassifier` and any other runtime can use.
 
-    It takes batches of any size. Before it is kept, onnxruntime has to agree with PyTorch to 1e-4 in all outputs, on
-    random numbers and on faces, for several sizes of the batch. A file in lower precision is made from the one that
-    agreed, and compared with it on validation images, see
-    :func:`mmfer.inference.export.precision.lower_precision`; inputs and outputs stay in float32.
+    The model takes batches of any size. The file is kept only if onnxruntime agrees with PyTorch to 1e-4 in all
+    outputs, on random numbers and on faces, for several batch sizes. A file in lower precision is made from this
+    float32 file and compared with it on validation images, see
+    :func:`mmfer.inference.export.precision.lower_precision`. Its inputs and outputs stay in float32.
 
     Args:
         config: Config file or object of the model.
         checkpoint: A checkpoint that mmfer trained or converted, calibrated or not.
-        out: The file, ``.onnx``. What is there is replaced, once the new one is found right.
-        classes: Names of the classes in label order, where the checkpoint does not know them.
-        images: Folder of faces that are cut out already; the comparison is made on these as well.
+        out: The file, ``.onnx``. An existing file is replaced when the new one has passed the comparison.
+        classes: Names of the classes in label order, if the checkpoint does not have them.
+        images: Folder of cropped faces, on which the outputs are compared as well.
         opset: Version of ONNX's operators, 17 to 20.
         fast: Write PReLU in operations that onnxruntime computes faster on a CPU; the results are the same.
         cfg_options: Dotted names to values, set in the config.
-        card: What else the file is to say of itself, in JSON's values: licence, training data, figures, limits.
+        card: Model card to put into the file, as values of JSON: licence, training data, accuracy, limits.
         precision: 'float32', 'float16', or 'int8', by static quantisation.
         data: Config with training images, by which the ranges of int8 are set, and validation images, on which
             float16 and int8 are compared with float32; by default ``config``.
@@ -169,8 +169,8 @@ def export_program(
 ) -> ExportReport:
     """Write a program of ``torch.export``, which PyTorch runs without mmfer.
 
-    It takes normalised images (B, 3, H, W) in batches of any size and returns a tuple of ``outputs``. The description
-    lies in the file as ``mmfer.json``. Arguments and errors are those of :func:`export_onnx`; ``out`` ends in ``.pt2``.
+    It takes normalised images (B, 3, H, W) in batches of any size and returns a tuple of ``outputs``. The file has the
+    metadata as ``mmfer.json``. Arguments and errors are those of :func:`export_onnx`; ``out`` ends in ``.pt2``.
     """
     out = _check_out(Path(out), '.pt2')
     model, description, batches = _prepare(load_config(config, cfg_options), checkpoint, classes, images)
@@ -204,8 +204,8 @@ def export_program(
 def export_weights(checkpoint: str | Path, out: str | Path) -> Path:
     """Write the weights of a checkpoint as safetensors, for fine-tuning and for ``init_model``.
 
-    The file names the classes and the thresholds of abstention and sets in its metadata. The optimizer's state stays
-    behind.
+    The metadata of the file have the classes and the thresholds of abstention and sets. The state of the optimizer is
+    not written.
 
     Args:
         checkpoint: A checkpoint that mmfer trained, calibrated or not.
