@@ -66,8 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.add_argument('verb', choices=list(VERBS), metavar='VERB', help='what to do')
         parser.parse_args(words[:1])
         return 2
-    # Threads that spin long while they wait starve other processes where cores are few; read when PyTorch is imported.
-    os.environ.setdefault('GOMP_SPINCOUNT', '1000')
+    # How long waiting threads spin, read when PyTorch is imported. With 1000 a training that is alone loses an eighth of
+    # its speed. More than 10,000 gains nothing, and starves others on the same cores (docs/benchmarks.md).
+    os.environ.setdefault('GOMP_SPINCOUNT', '10000')
     module = import_module(f'{__name__}.{verb.replace(" ", "_")}')
     parser = argparse.ArgumentParser(
         f'mmfer {verb}', description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

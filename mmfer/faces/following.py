@@ -39,7 +39,7 @@ class Pace:
 
 
 PACES = dict(
-    balanced=Pace(look=0.0, glance=0.2, change=0.1, search=3.0),
+    balanced=Pace(look=0.0, glance=0.25, change=0.1, search=3.0),
     fast=Pace(look=0.06, glance=0.3, change=0.2, search=6.0),
 )
 SPEEDS = ('accurate', *PACES)

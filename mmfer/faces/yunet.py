@@ -120,7 +120,7 @@ class YuNet:
         if min(img.shape[:2]) < _SMALLEST:
             return []
         side = float(np.sqrt(img.shape[0] * img.shape[1]))
-        return _faces(_without_parts(self._detect('glance', _resized(img, min(1.0, _GLANCE / side)), img.shape)))
+        return _faces(_without_parts(self._detect('glance', *_shrunk(img, min(1.0, _GLANCE / side)))))
 
     def look(self, img: np.ndarray, box: Sequence[float]) -> list[Face]:
         """As a call, but only faces about the place where one is expected, of about the size of this box.
@@ -144,7 +144,7 @@ class YuNet:
     def _within(self, level: str, img: np.ndarray, region: tuple[int, int, int, int], scale: float) -> list[Face]:
         height, width = img.shape[:2]
         x1, y1, x2, y2 = max(region[0], 0), max(region[1], 0), min(region[2], width), min(region[3], height)
-        found = self._detect(level, _resized(img[y1:y2, x1:x2], scale), (y2 - y1, x2 - x1))
+        found = self._detect(level, *_shrunk(img[y1:y2, x1:x2], scale))
         found[:, :14] += np.tile([x1, y1], 7)
         centre = (found[:, :2] + found[:, 2:4]) / 2
         return _faces(found[((centre > 0) & (centre < [width, height])).all(axis=1)])
@@ -247,6 +247,19 @@ def _resized(img: np.ndarray, scale: float) -> np.ndarray:
         return img
     height, width = (max(1, round(length * scale)) for length in img.shape[:2])
     return cv2.resize(img, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+
+
+def _shrunk(img: np.ndarray, scale: float) -> tuple[np.ndarray, tuple[int, int]]:
+    """As :func:`_resized`, and the shape of what is shown, which may lack some pixels at the right and below.
+
+    Below a half it takes half the time: OpenCV takes means of 2x2 pixels much faster than others.
+    """
+    halved = 1
+    while scale <= 0.5 and min(img.shape[:2]) > 1:
+        height, width = (length // 2 for length in img.shape[:2])
+        img = cv2.resize(img[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+        scale, halved = 2 * scale, 2 * halved
+    return _resized(img, scale), (halved * img.shape[0], halved * img.shape[1])
 
 
 def _without_parts(faces: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmfer.faces.yunet import _TURNS, YuNet, _turned_back, _without_parts, default_model
+from mmfer.faces.yunet import _TURNS, YuNet, _shrunk, _turned_back, _without_parts, default_model
 
 PHOTOS = (('single_face.jpg', 1), ('multi_face.jpg', 5), ('astronaut.png', 1))
 
@@ -182,6 +182,21 @@ def test_places_in_turned_images(turn):
     y, x = np.argwhere(turned[..., 0])[0] + 0.5
     row = np.array([[x - 0.5, y - 0.5, x + 0.5, y + 0.5, *[x, y] * 5, 0.9]])
     np.testing.assert_allclose(_turned_back(row, turn, (7, 11)), [[8, 2, 9, 3, *[8.5, 2.5] * 5, 0.9]])
+
+
+@pytest.mark.parametrize('scale', [1.5, 0.7, 0.5, 0.31, 0.24, 0.1])
+@pytest.mark.parametrize('shape', [(201, 240), (97, 131), (160, 96)])
+def test_places_in_shrunk_images(shape, scale):
+    ramps = np.zeros((*shape, 2), np.float32)  # the place of each pixel: x and y
+    ramps[..., 0], ramps[..., 1] = np.arange(shape[1]), np.arange(shape[0])[:, None]
+    small, shown = _shrunk(ramps, scale)
+    assert all(full - 1 / scale < length <= full for length, full in zip(shown, shape))
+    assert np.allclose(small.shape[:2], np.multiply(shown, scale), atol=1)
+    for axis in (0, 1):
+        length = small.shape[axis]
+        places = (np.arange(length) + 0.5) * shown[axis] / length - 0.5
+        found = small.mean(axis=1 - axis)[:, 1 - axis]
+        assert np.abs(found - places)[1:-1].max() < 0.1 / scale  # a tenth of a pixel of the small image
 
 
 def test_parts_of_faces_are_left_out():
