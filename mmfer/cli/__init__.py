@@ -66,8 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.add_argument('verb', choices=list(VERBS), metavar='VERB', help='what to do')
         parser.parse_args(words[:1])
         return 2
-    # How long waiting threads spin, read when PyTorch is imported. With 1000 a training that is alone loses an eighth of
-    # its speed. More than 10,000 gains nothing, and starves others on the same cores (docs/benchmarks.md).
+    # How long waiting threads spin, read when PyTorch is imported. 1000 costs an eighth of the speed of a training that
+    # is alone. More than 10,000 gains nothing, and starves others on the same cores (docs/benchmarks.md).
     os.environ.setdefault('GOMP_SPINCOUNT', '10000')
     module = import_module(f'{__name__}.{verb.replace(" ", "_")}')
     parser = argparse.ArgumentParser(
