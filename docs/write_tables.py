@@ -172,7 +172,7 @@ def cost() -> str:
         curves = (' / '.join(format(each, form) for each in own) for own, form in ((size, ',d'), (seconds, '.1f')))
         power, wanted = part['exponent'], part['wanted']
         memory = ' / '.join(f'{each:,.0f}' for each in mb)
-        by_them = f'{wanted["size"]:,}: {wanted["cpu_s"]:,.0f} s'
+        by_them = 'was run' if wanted['size'] in size else f'{wanted["size"]:,}: {wanted["cpu_s"]:,.0f} s'
         rows.append((name, *curves, f'{power["cpu_s"]:.2f}', memory, f'{power["mb"]:.2f}', by_them))
     header = ('part', 'images', 's of CPU', 'exponent', 'peak MB', 'exponent', 'extrapolated to')
     return table(header, rows)
