@@ -111,10 +111,8 @@ def write_predictions(folder: Path, sizes: Sequence[int]) -> None:
                 if method % 5:
                     os.link(folder / f'{size}/method_{method - 1:02d}/seed_{seed}/predictions.json', file)
                     continue
-                dump = PredictionDump()
-                dump.dataset_meta = dict(classes=CLASSES)
-                dump.predictions = predictions(labels, 100 * method + seed)
-                dump.write(file, config='x.py', checkpoint='epoch_1.pth', seed=seed, metrics={}, protocol='made up')
+                header = dict(config='x.py', checkpoint='epoch_1.pth', seed=seed, metrics={}, protocol='made up')
+                write_run(file, predictions(labels, 100 * method + seed), **header)
 
 
 def predictions(labels: np.ndarray, seed: int) -> list[dict]:
@@ -143,10 +141,15 @@ def write_two_methods(folder: Path, sizes: Sequence[int]) -> None:
     for size in sizes:
         labels = np.random.default_rng(0).integers(0, len(CLASSES), size)
         for method in range(2):
-            dump = PredictionDump()
-            dump.dataset_meta = dict(classes=CLASSES)
-            dump.predictions = predictions(labels, method)
-            dump.write(folder / f'{size}/method_{method}/seed_0/predictions.json', metrics={})
+            write_run(
+                folder / f'{size}/method_{method}/seed_0/predictions.json', predictions(labels, method), metrics={}
+            )
+
+
+def write_run(file: Path, records: list[dict], **header: object) -> None:
+    dump = PredictionDump()
+    dump.dataset_meta, dump.predictions = dict(classes=CLASSES), records
+    dump.write(file, **header)
 
 
 # ---- what is measured ------------------------------------------------------------------------------------------------

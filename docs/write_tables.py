@@ -269,7 +269,7 @@ def memory() -> str:
             f'{row["seconds"] / 60:.0f}',
             f'{row["peak_mb"]:,.1f}',
             f'{row["cpu_ms"]:.1f}',
-            f'{row["frames_per_s"]:.0f}' if 'frames_per_s' in row else '',
+            f'{row["frames_per_s"]:.0f}',
         )
         for row in shown
     ]
