@@ -167,7 +167,9 @@ def find_weights(info: Mapping[str, Any]) -> Path:
     """
     for path in list_checkpoints(info['work_dir']):
         calibrated = path.with_name(f'{path.stem}_calibrated.pth')
-        return calibrated if calibrated.is_file() else path
+        # One that is older belongs to an earlier training in the same folder. Copied files are of about the same time.
+        is_its_own = calibrated.is_file() and calibrated.stat().st_mtime > path.stat().st_mtime - 60
+        return calibrated if is_its_own else path
     shipped = shipped_file(info['name'], '.safetensors')
     if shipped is not None:
         return shipped

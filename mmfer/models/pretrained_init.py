@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import nn
@@ -11,6 +12,8 @@ from mmfer.registry import WEIGHT_INITIALIZERS
 from mmfer.utils.checkpoint_reader import CheckpointError, read_checkpoint, show
 from mmfer.utils.state_dict import find_state_dict
 
+# A place in a list of layers, as the 7 of stages.2.blocks.7.norm1.weight.
+PLACE = re.compile(r'(?<=\.)\d+\.')
 # Buffers that follow from the structure, or that only training needs.
 DERIVED = re.compile(r'(num_batches_tracked|relative_position_index|attn_mask)$')
 
@@ -20,7 +23,7 @@ class PretrainedWeights:
     """Takes the place of MMEngine's ``Pretrained``, which calls ``torch.load`` and leaves out what does not fit.
 
     The file holds the backbone alone or, with the prefix ``backbone.``, a whole model: one that mmpretrain published,
-    or one that mmfer trained. Every parameter must be there; position embeddings of another grid are resized by
+    or one that mmfer trained. Every parameter must be there, and no further layers; position embeddings of another grid are resized by
     mmpretrain's own rules. The file is named, not fetched.
 
     Args:
@@ -68,3 +71,18 @@ class PretrainedWeights:
                 f'{", ".join(missing[:5])}, and has {there}. Take the file of the same network, under the names of '
                 'mmpretrain.'
             )
+        deeper = [key for key in unexpected if _is_deeper(key, list(module.state_dict()))]
+        if deeper:
+            raise CheckpointError(
+                f'{path} is of a deeper network than {name}: it has {show(deeper[0])}, for one. Take the file of the '
+                'same network.'
+            )
+
+
+def _is_deeper(key: str, own: Sequence[str]) -> bool:
+    """Whether ``key`` stands behind the end of a list of layers that the names ``own`` have, too."""
+    return any(
+        any(name.startswith(key[: place.start()]) for name in own)
+        and not any(name.startswith(key[: place.end()]) for name in own)
+        for place in PLACE.finditer(key)
+    )

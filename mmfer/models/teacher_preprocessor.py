@@ -91,6 +91,7 @@ class TeacherPreprocessor(FERDataPreprocessor):
             if len(target) != len(answer):
                 raise ValueError(f'The teachers have {len(answer)} classes, the data {len(target)}.')
             sample.set_gt_score(target.float().lerp(answer, self.weight))
+            sample.pop('votes', None)  # a head that learns from votes would learn nothing of the teachers
         return data
 
     @torch.no_grad()

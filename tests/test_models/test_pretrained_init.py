@@ -9,6 +9,7 @@ from mmfer.utils.checkpoint_reader import CheckpointError
 
 NETS = dict(
     mobilenet=dict(type='MobileNetV3', arch='small_050'),
+    resnet=dict(type='ResNet', depth=18, base_channels=8, stem_channels=8),
     vit=dict(type='VisionTransformer', arch='deit-tiny', img_size=32, patch_size=16),
     swin=dict(
         type='SwinTransformer',
@@ -80,6 +81,20 @@ def test_what_does_not_fit_is_named(tmp_path):
         build('mobilenet', init_cfg=init_cfg)
     with pytest.raises(CheckpointError, match='nothing that begins with encoder'):
         build('mobilenet', init_cfg=dict(init_cfg, prefix='encoder'))
+
+
+@pytest.mark.parametrize(
+    ('name', 'deeper'),
+    [
+        ('swin', dict(arch=dict(embed_dims=8, depths=[1, 3], num_heads=[1, 2]))),
+        ('vit', dict(arch=dict(embed_dims=192, num_layers=13, num_heads=3, feedforward_channels=768))),
+        ('resnet', dict(depth=34)),
+    ],
+)
+def test_the_file_of_a_deeper_network_does_not_fit(tmp_path, name, deeper):
+    torch.save(build(name, **deeper).state_dict(), tmp_path / 'net.pth')
+    with pytest.raises(CheckpointError, match='is of a deeper network than'):
+        build(name, init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'net.pth')))
 
 
 def test_a_head_does_not_take_its_classes_by_index(tmp_path):

@@ -3,7 +3,7 @@ import torch
 from mmengine.config import Config
 from mmpretrain.structures import DataSample
 
-from mmfer.models import FERDataPreprocessor, TeacherPreprocessor
+from mmfer.models import FERDataPreprocessor, TeacherPreprocessor, VICHead
 from mmfer.models.build import init_model
 
 NAMES = ('anger', 'happiness', 'sadness')
@@ -77,6 +77,15 @@ def test_flip_takes_the_mean_over_the_mirror_image(teacher):
     images, mixed = targets(TeacherPreprocessor([teacher()], weight=1, flip=True))
     mean = (answers(teacher(), images) + answers(teacher(), images.flip(-1))) / 2
     torch.testing.assert_close(mixed, mean)
+
+
+def test_a_head_that_learns_from_votes_is_refused(teacher):
+    data = batch()
+    for sample in data['data_samples']:
+        sample.set_field(torch.tensor([2, 5, 3]), 'votes', dtype=torch.Tensor)
+    data = TeacherPreprocessor([teacher()])(data, training=True)
+    with pytest.raises(ValueError, match='4 of 4 samples have none.* no teachers'):
+        VICHead(3, 8, likelihood='votes', num_samples=4).loss((torch.zeros(4, 8),), data['data_samples'])
 
 
 def test_classes_are_matched_by_name(teacher):

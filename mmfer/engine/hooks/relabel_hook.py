@@ -166,6 +166,6 @@ def _index(sample: DataSample) -> int:
 def _refuse_soft(samples: Sequence[DataSample]) -> None:
     if 'gt_score' in samples[0]:
         raise ValueError(
-            'RelabelHook replaces labels, but this training is on soft ones: set soft_label=False of PackInputs, '
-            'to_onehot=False of the data preprocessor and no batch_augments, or leave out RelabelHook'
+            'RelabelHook replaces labels, but this training is on soft ones: set soft_label=False of PackInputs '
+            'and no batch_augments, or leave out RelabelHook'
         )

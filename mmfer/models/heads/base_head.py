@@ -106,7 +106,7 @@ class BaseHead(BaseModule):
         if lacking:
             raise ValueError(
                 f'{type(self).__name__} learns from votes, and {lacking} of {len(data_samples)} samples have none. '
-                'Set votes=True in PackInputs, with a data set that has votes and no batch_augments.'
+                'Set votes=True in PackInputs, with a data set that has votes, no batch_augments and no teachers.'
             )
         votes = torch.stack([sample.votes for sample in data_samples])
         if votes.shape[1] != self.num_classes:

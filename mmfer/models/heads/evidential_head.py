@@ -16,10 +16,15 @@ LEAST = 1e-4  # of a parameter of the Dirichlet of votes
 
 
 def kl_to_uniform(alpha: Tensor) -> Tensor:
-    """Divergence (B,) of the Dirichlet of ``alpha`` (B, K) from the uniform one, whose parameters are all 1."""
+    """Divergence (B,) of the Dirichlet of ``alpha`` (B, K) from the uniform one, whose parameters are all 1.
+
+    In double precision, as differences of large numbers.
+    """
+    kind, alpha = alpha.dtype, alpha.double()
     total, one = alpha.sum(-1), torch.ones_like(alpha[..., 0])
     change = torch.lgamma(total) - torch.lgamma(alpha.shape[-1] * one) - torch.lgamma(alpha).sum(-1)
-    return change + ((alpha - 1) * (torch.digamma(alpha) - torch.digamma(total).unsqueeze(-1))).sum(-1)
+    slope = torch.digamma(alpha) - torch.digamma(total).unsqueeze(-1)
+    return (change + ((alpha - 1) * slope).sum(-1)).to(kind)
 
 
 def log_dirichlet_multinomial(alpha: Tensor, votes: Tensor) -> Tensor:

@@ -182,6 +182,8 @@ def load_pretrained(module: nn.Module, path: str | os.PathLike) -> FillReport:
     """
     check_pretrained_file(module, path)
     state, kind, dropped = read_released(path)
+    prefix = 'backbone.'
+    state = {name[len(prefix) :]: tensor for name, tensor in state.items() if name.startswith(prefix)} or state
     part = own_part(module.state_dict())
     found = PART_OF_KIND.get(kind) or own_part(state) or KINDS[kind]
     if part and found != part:
@@ -189,7 +191,5 @@ def load_pretrained(module: nn.Module, path: str | os.PathLike) -> FillReport:
             f'{path} holds {found}, not {part}. Name a file of {part} (such as {PARTS[part][1]}) in '
             f'{where_in_config(part)}.init_cfg.checkpoint'
         )
-    prefix = 'backbone.'
-    backbone = {name[len(prefix) :]: tensor for name, tensor in state.items() if name.startswith(prefix)}
-    report = fill(module, backbone or state, str(path))
+    report = fill(module, state, str(path))
     return FillReport(report.tensors, report.parameters, dropped + report.dropped)

@@ -3,7 +3,7 @@ import pytest
 import torch
 from mmpretrain.models import ImageClassifier
 
-from mmfer.models import DANHead, DANNeck, FaceResNet, MixedFeatureNet
+from mmfer.models import DANHead, DANNeck, FaceResNet, IRNet, MixedFeatureNet, MobileFaceNet
 from mmfer.utils.checkpoint_reader import CheckpointError
 
 
@@ -54,12 +54,22 @@ def test_mixed_feature_net(tmp_path, whole):
     check(meta(MixedFeatureNet, tmp_path / 'mfn.pth'), released, 'stages.2.3.attention.column_weights.weight', old)
 
 
-def test_a_model_that_mmfer_trained(tmp_path):
-    model = ImageClassifier(FaceResNet(18, width=8), DANNeck(64, 2), DANHead(7, 64))
+@pytest.mark.parametrize(
+    ('backbone', 'options'),
+    [
+        (FaceResNet, dict(depth=18, width=8)),
+        (IRNet, dict(channels=(4, 8), num_blocks=(1, 2), out_indices=(1,))),
+        (MobileFaceNet, dict(width=0.125, num_blocks=(1, 1, 1))),
+        (MixedFeatureNet, dict(width=0.125, num_blocks=(1, 1, 1))),
+    ],
+)
+def test_a_model_that_mmfer_trained(tmp_path, backbone, options):
+    model = ImageClassifier(backbone(**options), DANNeck(64, 2), DANHead(7, 64))
     torch.save({'state_dict': model.state_dict(), 'meta': {}}, tmp_path / 'epoch_3.pth')
-    net = meta(FaceResNet, tmp_path / 'epoch_3.pth', depth=18, width=8)
+    net = meta(backbone, tmp_path / 'epoch_3.pth', **options)
     net.init_weights()
-    assert torch.equal(net.layer4[1].conv2.weight, model.backbone.layer4[1].conv2.weight)
+    state = model.backbone.state_dict()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in net.state_dict().items())
 
 
 def test_own_names(tmp_path):
