@@ -23,8 +23,8 @@ class PretrainedWeights:
     """Takes the place of MMEngine's ``Pretrained``, which calls ``torch.load`` and leaves out what does not fit.
 
     The file holds the backbone alone or, with the prefix ``backbone.``, a whole model: one that mmpretrain published,
-    or one that mmfer trained. Every parameter must be there, and no further layers; position embeddings of another grid are resized by
-    mmpretrain's own rules. The file is named, not fetched.
+    or one that mmfer trained. Every parameter must be there, and no further layers; position embeddings of another grid
+    are resized by mmpretrain's own rules. The file is named, not fetched.
 
     Args:
         checkpoint: The file.

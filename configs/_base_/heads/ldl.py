@@ -1,5 +1,5 @@
 """Label distribution learning: KL divergence to the soft label, or to the smoothed label."""
 
-from mmfer.models import LDLHead
+from mmfer.models import LabelDistributionLoss, LinearHead
 
-head = dict(type=LDLHead)
+head = dict(type=LinearHead, loss=dict(type=LabelDistributionLoss))

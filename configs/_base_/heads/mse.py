@@ -1,5 +1,5 @@
 """Squared error between softmax and label."""
 
-from mmfer.models import MSEHead
+from mmfer.models import BrierLoss, LinearHead
 
-head = dict(type=MSEHead)
+head = dict(type=LinearHead, loss=dict(type=BrierLoss))

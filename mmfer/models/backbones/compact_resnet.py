@@ -8,7 +8,18 @@ from torch import Tensor, nn
 
 from mmfer.registry import MODELS
 
-from ..layers import SqueezeExcitation
+
+class SqueezeExcitation(nn.Module):
+    """Channels scaled by what the whole map holds, through C / ``reduction`` channels: ``(B, C, H, W)`` to the same."""
+
+    def __init__(self, channels: int, reduction: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Conv2d(channels, channels // reduction, 1)
+        self.fc2 = nn.Conv2d(channels // reduction, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        scale = self.fc2(torch.relu(self.fc1(x.mean((2, 3), keepdim=True))))
+        return x * torch.sigmoid(scale)
 
 
 class CompactUnit(nn.Module):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmfer.registry import MODELS
 
-from ..layers import PReLU, PretrainedBackbone, SqueezeExcitation
+from ..layers import PReLU, PretrainedBackbone
 
 
 class Subsample(nn.MaxPool2d):
@@ -30,7 +30,7 @@ class Subsample(nn.MaxPool2d):
 class IRUnit(nn.Module):
     """Improved residual unit: BN, conv, PReLU, strided conv, BN, added to a parameter-free or 1x1 shortcut."""
 
-    def __init__(self, in_channels: int, channels: int, stride: int, with_se: bool) -> None:
+    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
         super().__init__()
         if in_channels == channels:
             self.shortcut = Subsample(stride) if stride > 1 else nn.Identity()
@@ -45,8 +45,6 @@ class IRUnit(nn.Module):
             nn.Conv2d(channels, channels, 3, stride, 1, bias=False),
             nn.BatchNorm2d(channels),
         )
-        if with_se:
-            self.residual.append(SqueezeExcitation(channels, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.residual(x) + self.shortcut(x)
@@ -61,9 +59,7 @@ class IRNet(PretrainedBackbone):
 
     Args:
         depth: 18, 34, 50, 100 or 152.
-        mode: ``'ir'``, or ``'ir_se'`` with squeeze and excitation in every unit.
         out_indices: Stages whose maps are returned.
-        in_channels: Channels of the input.
         channels: Width of each stage; the stem has ``channels[0]``.
         num_blocks: Units in each stage, instead of what ``depth`` says.
         init_cfg: ``dict(type='Pretrained', checkpoint=FILE)`` takes the released ``ir50.pth`` too.
@@ -83,9 +79,7 @@ class IRNet(PretrainedBackbone):
     def __init__(
         self,
         depth: int = 50,
-        mode: str = 'ir',
         out_indices: Sequence[int] = (0, 1, 2),
-        in_channels: int = 3,
         channels: Sequence[int] = (64, 128, 256, 512),
         num_blocks: Sequence[int] | None = None,
         init_cfg: dict | None = None,
@@ -93,22 +87,18 @@ class IRNet(PretrainedBackbone):
         super().__init__(init_cfg=init_cfg)
         if depth not in self.num_blocks_of_depth:
             raise ValueError(f'depth={depth!r}: IRNet has {sorted(self.num_blocks_of_depth)}')
-        if mode not in ('ir', 'ir_se'):
-            raise ValueError(f"mode={mode!r}: IRNet has 'ir' and 'ir_se'")
         num_blocks = tuple(num_blocks or self.num_blocks_of_depth[depth])
         stages = min(len(channels), len(num_blocks))
         if not out_indices or not all(0 <= i < stages for i in out_indices):
             raise ValueError(f'out_indices={tuple(out_indices)!r}: choose from the stages 0..{stages - 1}')
         self.out_indices = tuple(out_indices)
         width = channels[0]
-        self.stem = nn.Sequential(
-            nn.Conv2d(in_channels, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), PReLU(width)
-        )
+        self.stem = nn.Sequential(nn.Conv2d(3, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), PReLU(width))
         self.stages = nn.ModuleList()
         for stage in range(max(self.out_indices) + 1):
             units = []
             for unit in range(num_blocks[stage]):
-                units.append(IRUnit(width, channels[stage], 1 if unit else 2, mode == 'ir_se'))
+                units.append(IRUnit(width, channels[stage], 1 if unit else 2))
                 width = channels[stage]
             self.stages.append(nn.Sequential(*units))
         for module in self.modules():

@@ -8,10 +8,8 @@ from .eac_head import EACHead
 from .ensemble_head import EnsembleHead
 from .evidential_head import EvidentialHead
 from .heteroscedastic_head import HeteroscedasticHead
-from .ldl_head import LDLHead
 from .linear_head import LinearHead
 from .mc_dropout_head import MCDropoutHead
-from .mse_head import MSEHead
 from .rul_head import RULHead
 from .scn_head import SCNHead
 from .sngp_head import SNGPHead
@@ -28,10 +26,8 @@ __all__ = [
     'EnsembleHead',
     'EvidentialHead',
     'HeteroscedasticHead',
-    'LDLHead',
     'LinearHead',
     'MCDropoutHead',
-    'MSEHead',
     'RULHead',
     'SCNHead',
     'SNGPHead',

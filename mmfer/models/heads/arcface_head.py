@@ -24,8 +24,7 @@ class ArcFaceHead(CosineHead):
     shares. The prediction has no margin: softmax of :math:`s \cos \theta`.
 
     Beyond :math:`\theta = \pi - m` the cosine would rise again and push the feature away from its class. As in the
-    authors' code it is continued there by :math:`\cos \theta - m \sin m`, which goes on falling; with ``easy_margin``
-    the margin holds for :math:`\theta < \pi / 2` alone and the cosine is left as it is beyond.
+    authors' code it is continued there by :math:`\cos \theta - m \sin m`, which goes on falling.
 
     Args:
         num_classes: K.
@@ -33,7 +32,6 @@ class ArcFaceHead(CosineHead):
         scale: s. The paper's 64 is for tens of thousands of people; see :class:`AMSoftmaxHead` for what few classes
             need.
         margin: m, in radians.
-        easy_margin: Leave features alone that are further than a right angle from their class.
         loss: Loss of the logits; cross entropy by default.
         init_cfg: Initialisation.
 
@@ -50,7 +48,6 @@ class ArcFaceHead(CosineHead):
         in_channels: int,
         scale: float = 64.0,
         margin: float = 0.5,
-        easy_margin: bool = False,
         loss: dict | nn.Module | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -58,12 +55,9 @@ class ArcFaceHead(CosineHead):
         if not 0 <= margin <= math.pi / 2:
             raise ValueError(f'margin={margin}: an angle in [0, pi / 2]')
         self.margin = margin
-        self.easy_margin = easy_margin
 
     def with_margin(self, cosine: Tensor, target: Tensor) -> Tensor:
         margin = self.margin * target
         sine = (1 - cosine.square()).clamp(min=1e-7).sqrt()  # the gradient is infinite at 0
         moved = cosine * margin.cos() - sine * margin.sin()
-        if self.easy_margin:
-            return torch.where(cosine > 0, moved, cosine)
         return torch.where(cosine > -margin.cos(), moved, cosine - margin * margin.sin())

@@ -53,9 +53,6 @@ class DANHead(BaseHead):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(num_classes, in_channels, loss=loss, init_cfg=init_cfg)
-        for name, weight in (('affinity_weight', affinity_weight), ('partition_weight', partition_weight)):
-            if weight < 0:
-                raise ValueError(f'{name}={weight}: must not be negative')
         self.fc = nn.Linear(in_channels, num_classes)
         self.bn = BatchNorm1d(num_classes)
         self.affinity_loss = AffinityLoss(num_classes, in_channels, loss_weight=affinity_weight)

@@ -47,8 +47,6 @@ class DDAMFNHead(LinearHead):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(num_classes, in_channels, loss=loss, init_cfg=init_cfg)
-        if attention_weight < 0:
-            raise ValueError(f'attention_weight={attention_weight}: must not be negative')
         self.attention_loss = AttentionLoss(loss_weight=attention_weight)
 
     def losses(self, x: Tensor, target: Tensor, attention: Tensor | None = None) -> dict[str, Tensor]:

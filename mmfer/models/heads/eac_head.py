@@ -60,8 +60,6 @@ class EACHead(BaseHead):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(num_classes, in_channels, loss=loss, init_cfg=init_cfg)
-        if consistency_weight < 0:
-            raise ValueError(f'consistency_weight={consistency_weight}: must not be negative')
         self.pooled = pooled
         self.fc = nn.Linear(in_channels, num_classes)
         self.consistency_loss = FlipConsistencyLoss(loss_weight=consistency_weight)

@@ -16,7 +16,8 @@ class LinearHead(BaseHead):
     Args:
         num_classes: K.
         in_channels: C.
-        loss: Loss of the logits; cross entropy by default. Label smoothing is an option of it.
+        loss: Loss of the logits; cross entropy by default, of which label smoothing is an option. Others are
+            :class:`BrierLoss`, :class:`FocalLoss` and :class:`LabelDistributionLoss`.
         init_cfg: Initialisation.
 
     Examples:

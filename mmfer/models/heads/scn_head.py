@@ -57,8 +57,6 @@ class SCNHead(BaseHead):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(num_classes, in_channels, loss=loss, init_cfg=init_cfg)
-        if rank_weight < 0:
-            raise ValueError(f'rank_weight={rank_weight}: must not be negative')
         self.fc = nn.Linear(in_channels, num_classes)
         self.alpha = nn.Linear(in_channels, 1)
         self.rank_loss = RankRegularisationLoss(margin, ratio, loss_weight=rank_weight)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from mmfer.registry import MODELS
 
 from ..losses.functional import at_least_single
-from .base_head import BaseHead, entropy
+from .base_head import BaseHead
 from .sampled import gaussian_mixture
 
 
@@ -38,8 +38,7 @@ class SNGPHead(BaseHead):
     ``memory`` spans half as many.
 
     Predictions are expectations under :math:`N(z, \sigma^2)`, with ``pred_mean``, ``pred_std``, ``aleatoric`` and
-    ``epistemic`` (mutual information of expression and weights). With ``integrate=False`` they are the mean-field
-    approximation :math:`softmax(z / \sqrt{1 + \pi \sigma^2 / 8})`, which has no such parts.
+    ``epistemic`` (mutual information of expression and weights).
 
     The paper also bounds the spectral norm of the network's layers, so that distances survive them; a head cannot.
 
@@ -51,7 +50,6 @@ class SNGPHead(BaseHead):
             features of about unit variance.
         amplitude: a, standard deviation of a logit far from all data.
         memory: Batches that the sum spans; the batches of an epoch give the paper's.
-        integrate: Whether predictions are expectations, else the mean-field approximation.
         loss: Loss of the logits; cross entropy by default.
         init_cfg: Initialisation.
 
@@ -70,7 +68,6 @@ class SNGPHead(BaseHead):
         length_scale: float | None = None,
         amplitude: float = 10.0,
         memory: int = 1000,
-        integrate: bool = True,
         loss: dict | nn.Module | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -84,7 +81,6 @@ class SNGPHead(BaseHead):
                 raise ValueError(f'{name}={value}: must be 1 or more')
         self.amplitude = amplitude
         self.memory = memory
-        self.integrate = integrate
         self.fc = nn.Linear(num_features, num_classes, bias=False)
         self.register_buffer('frequencies', torch.randn(num_features, in_channels) / length_scale)
         self.register_buffer('phases', 2 * math.pi * torch.rand(num_features))
@@ -134,8 +130,4 @@ class SNGPHead(BaseHead):
     def predictive(self, x: Tensor) -> dict[str, Tensor]:
         phi = self.features(x)
         mean = at_least_single(self.mean(phi))
-        variance = self.variance(phi).to(mean.dtype)
-        if self.integrate:
-            return gaussian_mixture(mean, variance.sqrt())
-        score = (mean / (1 + math.pi / 8 * variance).sqrt()).softmax(-1)
-        return dict(pred_score=score, uncertainty=entropy(score), pred_mean=mean, pred_std=variance.sqrt())
+        return gaussian_mixture(mean, self.variance(phi).to(mean.dtype).sqrt())

@@ -5,7 +5,6 @@ from .cross_fusion import CrossFusion
 from .mlp import MLP
 from .prelu import PReLU
 from .pretrained import PretrainedBackbone, pretrained_file
-from .squeeze_excitation import SqueezeExcitation
 
 __all__ = [
     'MLP',
@@ -16,6 +15,5 @@ __all__ = [
     'CrossFusion',
     'PReLU',
     'PretrainedBackbone',
-    'SqueezeExcitation',
     'pretrained_file',
 ]

@@ -32,8 +32,6 @@ class AffinityLoss(nn.Module):
 
     def __init__(self, num_classes: int, in_channels: int, loss_weight: float = 1.0) -> None:
         super().__init__()
-        if num_classes < 2:
-            raise ValueError(f'num_classes={num_classes}: one centre has no variance')
         if loss_weight < 0:
             raise ValueError(f'loss_weight={loss_weight}: must not be negative')
         self.loss_weight = loss_weight

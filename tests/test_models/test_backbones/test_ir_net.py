@@ -22,18 +22,9 @@ def test_only_what_is_used_exists():
     assert len(IRNet(out_indices=(0,)).stages) == 1
 
 
-def test_se_scales_channels():
-    net = IRNet(depth=18, mode='ir_se', channels=(16, 32), out_indices=(1,), num_blocks=(1, 1))
-    se = net.stages[0][0].residual[-1]
-    x = torch.randn(2, 16, 4, 4)
-    scale = se(x) / x
-    assert torch.allclose(scale, scale[:, :, :1, :1].expand_as(scale), atol=1e-5)
-    assert ((scale > 0) & (scale < 1)).all()
-
-
 @pytest.mark.parametrize(
     ('wrong', 'name'),
-    [(dict(depth=20), 'depth'), (dict(mode='se'), 'mode'), (dict(out_indices=(4,)), 'out_indices')],
+    [(dict(depth=20), 'depth'), (dict(out_indices=(4,)), 'out_indices')],
 )
 def test_wrong_arguments_are_named(wrong, name):
     with pytest.raises(ValueError, match=name):

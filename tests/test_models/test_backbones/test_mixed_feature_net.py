@@ -41,12 +41,6 @@ def test_shapes(size, side):
     assert out.shape == (1, 64, side, side)
 
 
-def test_every_parameter_is_used():
-    net = MixedFeatureNet(width=0.125, num_blocks=(1, 0, 1))
-    net(torch.randn(2, 3, 32, 32))[0].square().sum().backward()
-    assert all(p.grad is not None for p in net.parameters())
-
-
 def test_full_size():
     with torch.device('meta'):
         net = MixedFeatureNet()

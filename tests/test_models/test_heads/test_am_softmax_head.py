@@ -41,10 +41,6 @@ def test_predictions_have_no_margin():
     assert torch.equal(total(build(scale=10.0, margin=0.0).losses(X, LABELS)), total(plain.losses(X, LABELS)))
 
 
-def test_the_scale_that_the_documentation_asks_for():
-    assert 6 / 7 * np.log(6 * 0.999 / 0.001) == pytest.approx(7.46, abs=0.01)
-
-
 @pytest.mark.parametrize('wrong', [dict(scale=-1.0), dict(margin=-0.1)])
 def test_wrong_arguments_are_named(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):

@@ -14,31 +14,23 @@ def test_as_every_head(check):
     check(build)
 
 
-@pytest.mark.parametrize('check', EVERY_HEAD)
-def test_easy_margin_as_every_head(check):
-    check(maker(ArcFaceHead, easy_margin=True))
-
-
 def angles(head):
     x, w = double(X), double(head.weight)
     return np.arccos((x @ w.T) / np.linalg.norm(x, axis=1)[:, None] / np.linalg.norm(w, axis=1))
 
 
-def moved(theta, margin, easy=False):
+def moved(theta, margin):
     """cos(theta + margin) with its continuation, straight from the angles."""
-    if easy:
-        return np.where(theta < np.pi / 2, np.cos(theta + margin), np.cos(theta))
     return np.where(theta + margin < np.pi, np.cos(theta + margin), np.cos(theta) - margin * np.sin(margin))
 
 
-@pytest.mark.parametrize('easy', [False, True])
 @pytest.mark.parametrize('margin', [0.0, 0.5, 1.5])
-def test_loss_is_the_papers_equation(margin, easy):
-    head = build(scale=8.0, margin=margin, easy_margin=easy)
+def test_loss_is_the_papers_equation(margin):
+    head = build(scale=8.0, margin=margin)
     theta, rows = angles(head), np.arange(60)
     assert (theta[rows, LABELS] + 1.5 > np.pi).any(), 'the continuation is part of this test'
     logits = 8 * np.cos(theta)
-    logits[rows, LABELS] = 8 * moved(theta, margin, easy)[rows, LABELS]
+    logits[rows, LABELS] = 8 * moved(theta, margin)[rows, LABELS]
     expected = -np.log(softmax(logits))[rows, LABELS].mean()
     assert total(head.losses(X, LABELS)).item() == pytest.approx(expected, abs=2e-5)
 

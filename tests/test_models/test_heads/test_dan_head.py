@@ -5,7 +5,6 @@ from mmpretrain.models import GlobalAveragePooling, ImageClassifier
 from torch.nn import functional as F
 
 from mmfer.models import DANHead, DANNeck, FaceResNet, LinearHead, VICHead
-from mmfer.registry import MODELS
 
 build = maker(DANHead)
 
@@ -56,9 +55,3 @@ def test_other_heads_read_the_fused_feature(other):
 def test_behind_a_plain_network():
     model = ImageClassifier(FaceResNet(18, width=8, layout='small'), GlobalAveragePooling(), DANHead(3, 64))
     assert set(model(torch.randn(3, 3, 16, 16), samples([0, 2, 1]), mode='loss')) == {'loss_ce', 'loss_affinity'}
-
-
-@pytest.mark.parametrize('wrong', [dict(affinity_weight=-1.0), dict(partition_weight=-1.0)])
-def test_wrong_arguments_are_named(wrong):
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        MODELS.build(dict(type='DANHead', num_classes=3, in_channels=4, **wrong))

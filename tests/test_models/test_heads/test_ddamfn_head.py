@@ -5,7 +5,6 @@ from mmpretrain.models import ImageClassifier
 from torch.nn import functional as F
 
 from mmfer.models import DDAMFNHead, DDAMFNNeck, LinearHead, MixedFeatureNet, VICHead
-from mmfer.registry import MODELS
 
 build = maker(DDAMFNHead)
 
@@ -38,8 +37,3 @@ def test_other_heads_read_the_fused_feature(other):
     losses = model(torch.randn(3, 3, 32, 32), samples([0, 2, 1]), mode='loss')
     sum(losses.values()).backward()
     assert all(p.grad is not None for p in model.neck.parameters())
-
-
-def test_wrong_weight_is_named():
-    with pytest.raises(ValueError, match='attention_weight=-1'):
-        MODELS.build(dict(type='DDAMFNHead', num_classes=3, in_channels=4, attention_weight=-1))

@@ -9,7 +9,6 @@ from torch.nn import functional as F
 
 from mmfer.models.heads.eac_head import EACHead
 from mmfer.models.two_view_preprocessor import TwoViewPreprocessor, second_views
-from mmfer.registry import MODELS
 
 
 def samples(labels, scores=None):
@@ -136,8 +135,3 @@ def test_exportable():
     head, x = build().eval(), torch.randn(2, 4, 3, 3)
     program = torch.export.export(head, ((x,),))
     torch.testing.assert_close(program.module()((x,)), head((x,)))
-
-
-def test_wrong_arguments_are_named():
-    with pytest.raises(ValueError, match='consistency_weight'):
-        MODELS.build(dict(type='EACHead', num_classes=3, in_channels=4, consistency_weight=-1.0))

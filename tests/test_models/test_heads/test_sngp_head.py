@@ -14,11 +14,6 @@ def test_as_every_head(check):
     check(build)
 
 
-@pytest.mark.parametrize('check', EVERY_HEAD)
-def test_mean_field_as_every_head(check):
-    check(maker(SNGPHead, num_features=64, integrate=False))
-
-
 def features(head, x):
     angle = double(x) @ double(head.frequencies).T + double(head.phases)
     return head.amplitude * np.sqrt(2 / len(head.phases)) * np.cos(angle)
@@ -55,12 +50,6 @@ def test_variance_is_that_of_the_laplace_approximation():
     samples = softmax(double(out['pred_mean']) + noise * np.sqrt(variance))
     np.testing.assert_allclose(double(out['pred_score']), samples.mean(0), atol=0.01)
 
-    head.integrate = False
-    out = predict(head, X)
-    expected = softmax(phi @ double(head.fc.weight).T / np.sqrt(1 + np.pi / 8 * variance))
-    np.testing.assert_allclose(double(out['pred_score']), expected, atol=1e-5)
-    assert 'aleatoric' not in out
-
 
 def test_only_training_is_remembered():
     head = build().eval()
@@ -78,9 +67,8 @@ def test_a_batch_that_overflowed_is_not_remembered():
     assert torch.allclose(head.information, before * (1 - 1 / head.memory))
 
 
-@pytest.mark.parametrize('integrate', [False, True])
-def test_uncertain_far_from_the_data(integrate):
-    head = build(integrate=integrate)
+def test_uncertain_far_from_the_data():
+    head = build()
     train(head)
     near, far, between = predict(head, X), predict(head, FAR), predict(head, CENTRES[:2].mean(0, keepdim=True))
     assert far['pred_std'].mean() > 2 * near['pred_std'].mean()

@@ -57,12 +57,6 @@ def test_windows_smaller_than_the_map(size):
     assert net(maps(size=size))[0].shape == (2, 32)
 
 
-def test_every_parameter_is_reached():
-    net = tiny().train()
-    net(maps(batch=8))[0].square().sum().backward()
-    assert [name for name, p in net.named_parameters() if p.grad is None] == []
-
-
 def test_wrong_size_says_what_to_set():
     with pytest.raises(ValueError, match='feature_sizes'):
         tiny()(maps(size=16))

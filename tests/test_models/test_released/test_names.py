@@ -92,7 +92,7 @@ def test_both_numberings_of_ir_net_are_the_same():
 
 @pytest.mark.parametrize('depth', [18, 100])
 def test_flat_numbering_of_other_depths_and_a_fourth_stage(depth):
-    net = IRNet(depth, out_indices=(3,), channels=(16, 24, 32, 40), mode='ir_se' if depth == 18 else 'ir')
+    net = IRNet(depth, out_indices=(3,), channels=(16, 24, 32, 40))
     state, unit = {}, 0
     for name, tensor in net.state_dict().items():
         match = re.match(r'stages\.(\d+)\.(\d+)\.(residual|shortcut)\.(.+)', name)
