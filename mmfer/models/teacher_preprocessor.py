@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -109,6 +110,10 @@ class TeacherPreprocessor(FERDataPreprocessor):
 
     def _order(self, theirs: Sequence[str] | None, ours: Sequence[str]) -> slice | list[int]:
         if not theirs or not ours:
+            if ours:
+                warnings.warn(
+                    'A teacher does not name its classes: taken to be those of the training data', stacklevel=2
+                )
             return slice(None)
         keys = list(map(class_key, theirs))
         if sorted(keys) != sorted(map(class_key, ours)):

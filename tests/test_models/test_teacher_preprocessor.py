@@ -95,6 +95,11 @@ def test_classes_are_matched_by_name(teacher):
     torch.testing.assert_close(targets(preprocessor)[1], plain[:, [2, 0, 1]])
 
 
+def test_a_teacher_without_names_is_warned_of(teacher):
+    with pytest.warns(UserWarning, match='A teacher does not name its classes'):
+        TeacherPreprocessor([teacher(classes=())]).match_classes(NAMES)
+
+
 @pytest.mark.parametrize('classes', [('anger', 'happiness', 'fear'), ('anger', 'happiness')])
 def test_other_classes_are_refused(teacher, classes):
     with pytest.raises(ValueError, match='A teacher has the classes anger, happiness, sadness'):
