@@ -36,8 +36,8 @@ class FERDataPreprocessor(ClsDataPreprocessor):
         num_classes: int | None = None,
         batch_augments: dict | None = None,
     ) -> None:
-        super().__init__(num_classes=num_classes, batch_augments=batch_augments)
-        self.to_onehot = False  # which batch_augments turn on, and which would give test faces distributions of labels
+        super().__init__(to_onehot=True, num_classes=num_classes, batch_augments=batch_augments)
+        self.to_onehot = False  # at test, metrics would take one-hot labels for distributions
         if len(mean) != 3 or len(std) != 3:
             raise ValueError(f'mean={tuple(mean)} and std={tuple(std)} must have one number a channel')
         self.rgb = to_rgb
