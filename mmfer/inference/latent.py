@@ -123,7 +123,8 @@ def look(
         mean, std, score = (answer.get(name).double().cpu().numpy() for name in ('pred_mean', 'pred_std', 'pred_score'))
         own = getattr(model.head, 'calibration', None)
         weight, bias = (None, None) if own is None else (own.weight.cpu().numpy(), own.bias.cpu().numpy())
-        low, high = score_interval(mean, std, LEVEL, weight, bias)
+        factor = answer.pred_factor.double().cpu().numpy() if 'pred_factor' in answer else None
+        low, high = score_interval(mean, std, LEVEL, weight, bias, factor=factor)
         faces.append(LatentFace(shown[i], names[i], mean, std, score, low, high, truths[i]))
     return faces
 

@@ -162,6 +162,7 @@ def test_odd_names(tmp_path):
 def test_cameras_are_numbers():
     assert has_camera(0)
     assert has_camera(['a.jpg', np.int64(1)])
+    assert has_camera('RTSP://camera.local/live')
     assert not has_camera('0')
     assert not has_camera(iter([0]))
 
