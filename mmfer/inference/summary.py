@@ -48,8 +48,8 @@ def summarise(table: Any, threshold: float = 0.5, min_length: float = 0.5, gap: 
 
     A frame lasts until the next one of its video. An *episode* of an expression lasts while its probability is at
     ``threshold`` or above; its apex is the frame with the highest probability. A *transition* is a change from one
-    label to another, if both last for ``min_length``. Frames in which the model abstains are left out of transitions, and
-    their seconds count for no label.
+    label to another, if both last for ``min_length``. Frames in which the model abstains are left out of transitions,
+    and their seconds count for no label.
 
     Args:
         table: Of :func:`mmfer.read_results`.
