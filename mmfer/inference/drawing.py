@@ -45,7 +45,7 @@ class Drawings:
         while name.lower() in self.taken:
             number += 1
             name = f'{stem}_{number}'
-        self.taken |= {name.lower(), f'{name}_cards'.lower()}
+        self.taken |= {name.lower(), f'{name.lower()}_cards'}
         files = [write_picture(self.folder / f'{name}.png', draw_faces(image, result))]
         if self.cards and result.faces:
             files.append(write_picture(self.folder / f'{name}_cards.png', face_sheet(image, result, level=self.level)))

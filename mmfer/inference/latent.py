@@ -168,7 +168,7 @@ def _synth(config: Config, classes: Sequence[str], pair: Sequence[str], notes: l
         notes.append('the model was not trained on drawn faces, so they are out of distribution')
     with DefaultScope.overwrite_default_scope('mmfer'):
         dataset = DATASETS.build(dict(settings, split='test'))
-    foreign = [name for name in pair if name not in dataset.METAINFO['classes']]
+    foreign = [name for name in pair if name not in dataset.METAINFO['classes'][1:]]  # neutral is the rest
     if foreign:
         raise ValueError(f'SynthFER cannot draw {", ".join(foreign)}: name faces with --images')
     return dataset

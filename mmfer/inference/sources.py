@@ -124,7 +124,10 @@ def is_address(item: Any) -> bool:
 def has_camera(inputs: Any) -> bool:
     """Whether a list of inputs has a camera, local or in the network: a camera never ends."""
     items = inputs if isinstance(inputs, (list, tuple)) else [inputs]
-    return any(isinstance(item, (int, np.integer)) or str(item).lower().startswith(CAMERAS) for item in items)
+    return any(
+        item.lower().startswith(CAMERAS) if isinstance(item, str) else isinstance(item, (int, np.integer))
+        for item in items
+    )
 
 
 def _listed(inputs: Any) -> Iterable:

@@ -165,6 +165,7 @@ def test_cameras_are_numbers():
     assert has_camera('RTSP://camera.local/live')
     assert not has_camera('0')
     assert not has_camera(iter([0]))
+    assert not has_camera([np.zeros((2, 2, 3), np.uint8), 'http://server/v.mp4'])
 
 
 def test_frames_wait_for_faces_that_are_found_late():
