@@ -117,6 +117,16 @@ def crop_face(
     return cut(img, crop_region(box, img.shape[:2], margin, square), pad)
 
 
+def quarter_turns(landmarks: np.ndarray) -> int:
+    """By how many quarter turns a face lies clockwise, from -2 to 2; 0 up to a tilt of 45 degrees.
+
+    Args:
+        landmarks: (5, 2): eyes, nose, corners of the mouth, (x, y) in pixels.
+    """
+    x, y = np.mean(landmarks[3:], axis=0) - np.mean(landmarks[:2], axis=0)
+    return round(math.atan2(-x, y) / (math.pi / 2))
+
+
 def name_of(sample: dict) -> str:
     """What errors call a sample."""
     return sample.get('img_path') or f'sample {sample.get("sample_idx", "?")}'
@@ -125,9 +135,12 @@ def name_of(sample: dict) -> str:
 class CropFace:
     """Crop the image to the face's box, with a margin, as :func:`crop_face` does.
 
-    Used keys: ``img`` (uint8 (H, W, 3)) and ``face_box`` (x1, y1, x2, y2), in pixels of ``img``. Changed: ``img`` and
-    ``img_shape`` (H, W). ``face_box`` and ``face_landmarks`` are removed, since they are not those of the new image;
-    ``crop_box`` (x1, y1, x2, y2), int, tells what was cropped. Samples without a box are left as they are.
+    A face whose landmarks say that it lies on its side or upside down is turned upright by quarter turns.
+
+    Used keys: ``img`` (uint8 (H, W, 3)), ``face_box`` (x1, y1, x2, y2) and, where they are there, ``face_landmarks``
+    (5, 2), in pixels of ``img``. Changed: ``img`` and ``img_shape`` (H, W). ``face_box`` and ``face_landmarks`` are
+    removed, since they are not those of the new image; ``crop_box`` (x1, y1, x2, y2), int, tells what was cropped.
+    Samples without a box are left as they are.
 
     Args:
         margin: Added on each of the four sides, as a fraction of the box's longer side; more than -0.5.
@@ -157,7 +170,10 @@ class CropFace:
             region = crop_region(results['face_box'], img.shape[:2], self.margin, self.square)
         except ValueError as error:
             raise ValueError(f'CropFace: {name_of(results)}: {error}') from None
-        results['img'] = img = cut(img, region, self.pad)
+        img, landmarks = cut(img, region, self.pad), results.get('face_landmarks')
+        if np.shape(landmarks) == (5, 2) and np.isfinite(landmarks).all():
+            img = np.ascontiguousarray(np.rot90(img, quarter_turns(landmarks)))
+        results['img'] = img
         results['img_shape'] = img.shape[:2]
         results['crop_box'] = region
         for key in ('face_landmarks', 'face_box'):

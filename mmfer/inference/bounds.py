@@ -28,5 +28,5 @@ def find_bounds(classifier: Any, face: FaceResult, level: float) -> dict[str, An
         low, high = vote_interval(probability_samples(fields), PEOPLE, level)
         return dict(score_low=low / PEOPLE, score_high=high / PEOPLE, people=PEOPLE)
     weight, bias = classifier.calibration or (None, None)
-    low, high = score_interval(face.mean, face.std, level, weight, bias)
+    low, high = score_interval(face.mean, face.std, level, weight, bias, factor=face.factor)
     return dict(score_low=low, score_high=high)

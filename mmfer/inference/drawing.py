@@ -33,7 +33,7 @@ class Drawings:
         if self.folder.exists() and not self.folder.is_dir():
             raise ValueError(f'{self.folder} is a file, not a folder for pictures')
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.taken: set[str] = set()
+        self.taken: set[str] = set()  # in lower case: some file systems do not tell A.png and a.png apart
 
     def add(self, image: np.ndarray, result: ImageResult) -> list[Path]:
         """Draw a result into its image, and return the written files."""
@@ -42,10 +42,10 @@ class Drawings:
         stem = _fitting(Path(result.source).stem or 'image')
         stem = stem if result.frame is None else f'{stem}_{result.frame:06d}'
         name, number = stem, 1
-        while name in self.taken:
+        while name.lower() in self.taken:
             number += 1
             name = f'{stem}_{number}'
-        self.taken.add(name)
+        self.taken |= {name.lower(), f'{name.lower()}_cards'}
         files = [write_picture(self.folder / f'{name}.png', draw_faces(image, result))]
         if self.cards and result.faces:
             files.append(write_picture(self.folder / f'{name}_cards.png', face_sheet(image, result, level=self.level)))

@@ -87,9 +87,10 @@ def film(
             if show:
                 cv2.destroyAllWindows()
     lines = seen.lines(time.monotonic() - began)
-    silent = add_sound(out, path) if out is not None and path is not None else None
+    drawn = out if video is not None and video.frames else None
+    silent = add_sound(drawn, path) if drawn is not None and path is not None else None
     lines += [silent] if silent else []
-    text = '\n'.join([*lines, *(f'written to {file}' for file in (out, save) if file is not None)])
+    text = '\n'.join([*lines, *(f'written to {file}' for file in (drawn, save) if file is not None)])
     if stopped is not None and path is not None:  # a camera has no other end
         stopped.args = (f'these are the results until then\n{text}',)
         raise stopped

@@ -123,7 +123,8 @@ def look(
         mean, std, score = (answer.get(name).double().cpu().numpy() for name in ('pred_mean', 'pred_std', 'pred_score'))
         own = getattr(model.head, 'calibration', None)
         weight, bias = (None, None) if own is None else (own.weight.cpu().numpy(), own.bias.cpu().numpy())
-        low, high = score_interval(mean, std, LEVEL, weight, bias)
+        factor = answer.pred_factor.double().cpu().numpy() if 'pred_factor' in answer else None
+        low, high = score_interval(mean, std, LEVEL, weight, bias, factor=factor)
         faces.append(LatentFace(shown[i], names[i], mean, std, score, low, high, truths[i]))
     return faces
 
@@ -167,7 +168,7 @@ def _synth(config: Config, classes: Sequence[str], pair: Sequence[str], notes: l
         notes.append('the model was not trained on drawn faces, so they are out of distribution')
     with DefaultScope.overwrite_default_scope('mmfer'):
         dataset = DATASETS.build(dict(settings, split='test'))
-    foreign = [name for name in pair if name not in dataset.METAINFO['classes']]
+    foreign = [name for name in pair if name not in dataset.METAINFO['classes'][1:]]  # neutral is the rest
     if foreign:
         raise ValueError(f'SynthFER cannot draw {", ".join(foreign)}: name faces with --images')
     return dataset

@@ -17,8 +17,10 @@ from mmfer.faces.following import FaceFollower
 from mmfer.structures.results import Face
 from mmfer.utils.images import MAX_PIXELS, DamagedImage, load_image
 
-VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv', '.flv', '.ogv', '.ts')
-ADDRESSES = ('rtsp://', 'rtsps://', 'http://', 'https://')
+VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv', '.flv', '.ogv')
+VIDEOS += ('.ts', '.mts', '.m2ts', '.3gp')  # of camcorders and phones
+CAMERAS = ('rtsp://', 'rtsps://')
+ADDRESSES = (*CAMERAS, 'http://', 'https://')
 FAILURES = (ValueError, cv2.error, MemoryError)  # of one image, which its result reports
 DEFAULT_CROP = dict(type='CropFace', margin=0.1)
 # Transforms that need neither PyTorch nor MMEngine, and their modules in mmfer.faces; those in use are imported.
@@ -122,7 +124,10 @@ def is_address(item: Any) -> bool:
 def has_camera(inputs: Any) -> bool:
     """Whether a list of inputs has a camera, local or in the network: a camera never ends."""
     items = inputs if isinstance(inputs, (list, tuple)) else [inputs]
-    return any(isinstance(item, (int, np.integer)) or (is_address(item) and item[:4] == 'rtsp') for item in items)
+    return any(
+        item.lower().startswith(CAMERAS) if isinstance(item, str) else isinstance(item, (int, np.integer))
+        for item in items
+    )
 
 
 def _listed(inputs: Any) -> Iterable:

@@ -69,8 +69,9 @@ def read_stream(
             whole, image = capture.read()
             now = clock()
             if whole and image is not None:
-                start = now if start is None else start
-                if pause > _FIRST_WAIT:
+                if start is None:
+                    start = now
+                elif pause > _FIRST_WAIT:
                     text = f'{name}: no frames from {last - start:.1f} to {now - start:.1f} s, it was opened again'
                     yield None, None, None, text
                 last, pause = now, _FIRST_WAIT

@@ -48,7 +48,8 @@ def summarise(table: Any, threshold: float = 0.5, min_length: float = 0.5, gap: 
 
     A frame lasts until the next one of its video. An *episode* of an expression lasts while its probability is at
     ``threshold`` or above; its apex is the frame with the highest probability. A *transition* is a change from one
-    label to another, if both last for ``min_length``. Frames in which the model abstains are left out of transitions.
+    label to another, if both last for ``min_length``. Frames in which the model abstains are left out of transitions,
+    and their seconds count for no label.
 
     Args:
         table: Of :func:`mmfer.read_results`.
@@ -90,7 +91,11 @@ def summarise(table: Any, threshold: float = 0.5, min_length: float = 0.5, gap: 
 
 
 def persons(table: Any) -> Iterator[tuple[str, int, Any]]:
-    """Source, number and rows of each person of each video, in time, with a column ``lasts``: seconds of the frame."""
+    """Source, number and rows of each person of each video, in time, with a column ``lasts``: seconds of the frame.
+
+    Raises:
+        ValueError: If a video has several faces in a frame, and nobody was tracked.
+    """
     film = table[table.frame.notna() & table.time.notna()]
     for source, rows in film.groupby('source', sort=False):
         rows = rows.sort_values('frame', kind='stable')
@@ -100,6 +105,8 @@ def persons(table: Any) -> Iterator[tuple[str, int, Any]]:
         lasts = dict(zip(times, np.minimum([*steps, usual], max(LONGEST_FRAME, 3 * usual))))
         rows = rows.assign(lasts=rows.time.map(lasts).astype(np.float64))
         seen = rows[rows.label.notna()]
+        if seen.frame[seen.track.isna()].duplicated().any():
+            raise ValueError(f'{source}: several faces in a frame, and no tracks. Predict it again with a half_life.')
         for track, own in seen.groupby(seen.track.fillna(0)):
             yield str(source), int(track), own.drop_duplicates('frame')
 
@@ -144,10 +151,15 @@ class _Person:
             part = part[~self.abstains[part]]
             lasting: list[str] = []
             for run in np.split(part, np.flatnonzero(self.labels[part][1:] != self.labels[part][:-1]) + 1):
-                if len(run) and self.end[run[-1]] - self.start[run[0]] >= min_length - ROUNDING:
+                if len(run) and self._answered(run[0], run[-1]) >= min_length - ROUNDING:
                     lasting.append(self.labels[run[0]])
             counts.update(pair for pair in zip(lasting, lasting[1:]) if pair[0] != pair[1])
         return counts
+
+    def _answered(self, first: int, last: int) -> float:
+        """Seconds from the begin of one frame to the end of another, without those in which the model abstains."""
+        within = slice(first, last + 1)
+        return self.end[last] - self.start[first] - self.lasts[within][self.abstains[within]].sum()
 
     def _runs(self, frames: np.ndarray, gap: float) -> list[np.ndarray]:
         """``frames``, which are sorted indices, split where more than ``gap`` seconds lie between two of them."""

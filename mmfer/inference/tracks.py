@@ -11,6 +11,8 @@ import numpy as np
 from mmfer.faces.boxes import box_iou, greedy_pairs
 from mmfer.structures.results import Face, FaceResult
 
+TINY = np.finfo(np.float32).tiny
+
 
 @dataclass
 class _Track:
@@ -34,6 +36,7 @@ class FaceTracks:
         \bar\sigma^2 = \overline{\sigma^2 + \mu^2} - \bar\mu^2
 
     So the standard deviation of the latent includes the deviation in each frame and the differences between frames.
+    Correlations between logits, of heads that have them, are those of the current frame.
     ``uncertainty`` is the entropy of the pooled probabilities, ``aleatoric`` the pooled aleatoric part, and
     ``epistemic`` the rest.
 
@@ -99,6 +102,8 @@ class FaceTracks:
         if 'mean' in now:
             deviation = np.sqrt(np.maximum(state['square'] - np.square(state['mean']), 0))
             changes.update(mean=state['mean'], std=deviation)
+            if face.factor is not None:
+                changes.update(factor=face.factor * (deviation / np.maximum(face.std, TINY))[:, None])
         if face.aleatoric is not None:
             changes['aleatoric'] = min(float(state['aleatoric']), changes['uncertainty'])
             changes['epistemic'] = changes['uncertainty'] - changes['aleatoric']

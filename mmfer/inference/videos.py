@@ -23,6 +23,7 @@ def frame_rate(source: str) -> float:
     """Frames per second with which a copy of a video file can show each frame at its time.
 
     This is the rate in the header of the file, or else 25. For a variable rate, it is the rate of the denser parts.
+    Above 120, a header often tells the resolution of its time stamps: it is 1000 in the recordings of browsers.
     """
     capture = open_video(source) if is_text(source) else cv2.VideoCapture()
     times = []
@@ -35,7 +36,11 @@ def frame_rate(source: str) -> float:
         capture.release()
     steps = np.diff(np.unique(times))
     step = np.quantile(steps, 0.1) if len(steps) else 0.0
-    return rate if not step * rate > 0 or step * rate > 0.9 else min(float(round(1 / step)), _MOST_DENSE)
+    if not step * rate > 0:
+        return rate
+    if step * rate > 0.9:
+        return rate if rate <= _MOST_DENSE else min(rate, max(1.0, float(round(1 / step))))
+    return min(float(round(1 / step)), _MOST_DENSE)
 
 
 def read_video(
@@ -156,7 +161,7 @@ class _Grabbed:
         if not self.count or self.lost == self.count:
             return 'no frame can be decoded: damaged, or empty'
         # Of MP4 and its kin, trimming hides frames that they announce.
-        if not path.lower().endswith(('.mp4', '.mov', '.m4v')) or _is_cut_off(path):
+        if not path.lower().endswith(('.mp4', '.mov', '.m4v', '.3gp')) or _is_cut_off(path):
             reached = max(self.last + 1, round(self.seconds * self.rate) + 1)
             if math.isfinite(self.end):  # some headers hold nothing but the time of the end
                 reached = max(reached, round(self.end) + 1)

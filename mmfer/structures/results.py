@@ -17,11 +17,13 @@ def score_interval(
     weight: np.ndarray | None = None,
     bias: np.ndarray | None = None,
     samples: int = 2000,
+    factor: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Interval of each class probability under a Gaussian over the logits, by sampling with a fixed seed.
 
     .. math::
-        p = softmax(w \odot \log softmax(z) + b), \quad z \sim N(\mu, \operatorname{diag} \sigma^2)
+        p = softmax(w \odot \log softmax(z) + b), \quad z \sim N(\mu, \operatorname{diag} d^2 + F F^T), \quad
+        d_k^2 = \sigma_k^2 - \sum_r F_{kr}^2
 
     Args:
         mean: :math:`\mu` (K,).
@@ -30,6 +32,7 @@ def score_interval(
         weight: w (K,) of a calibration; None is 1.
         bias: b (K,) of a calibration; None is 0.
         samples: Draws.
+        factor: F (K, R) of heads with correlated logits; None is 0.
 
     Returns:
         Lower and upper bounds, (K,) each.
@@ -41,7 +44,13 @@ def score_interval(
     if not 0 < level < 1:
         raise ValueError(f'level={level} of an interval must lie between 0 and 1')
     mean, std = (np.asarray(value, np.float64)[:, None] for value in (mean, std))
-    logits = mean + std * _draws(len(mean), samples)
+    if factor is None:
+        logits = mean + std * _draws(len(mean), samples)
+    else:
+        factor = np.asarray(factor, np.float64)
+        own = np.sqrt(np.maximum(std**2 - np.square(factor).sum(1, keepdims=True), 0))
+        draws = _draws(len(mean) + factor.shape[1], samples)
+        logits = mean + own * draws[: len(mean)] + factor @ draws[len(mean) :]
     if weight is not None or bias is not None:
         logits = logits - _log_sum_exp(logits)
         w, b = (value if value is None else np.asarray(value, np.float64)[:, None] for value in (weight, bias))
@@ -140,7 +149,7 @@ class FaceResult:
             :func:`mmfer.structures.predictive.probability_samples`; else None.
         score_low: Lower bounds (K,). For heads trained on votes: of the share of ``people`` who would choose each
             expression, a predictive interval (:func:`mmfer.structures.votes.vote_interval`). For other heads with a
-            Gaussian: of the probabilities, by the standard deviation of the latent, see :func:`score_interval`.
+            Gaussian: of the probabilities, by the covariance of the latent, see :func:`score_interval`.
         score_high: Upper bounds (K,).
         people: 10 if the bounds are shares of ten people; None if they are bounds of probabilities.
         uncertainty: Entropy of ``scores`` in nats, in [0, log K].

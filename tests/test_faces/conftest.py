@@ -27,11 +27,6 @@ def yunet_file(shared):
 
 
 @pytest.fixture(scope='session')
-def landmark_file(shared):
-    return shared('weights/mobilefacenet_68.safetensors')
-
-
-@pytest.fixture(scope='session')
 def photo(shared):
     """Reads one of the photographs."""
     return lambda name: cv2.imread(str(shared(f'photos/{name}')))

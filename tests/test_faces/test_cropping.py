@@ -16,6 +16,27 @@ def test_equals_the_transform(box, options):
     assert crop_region(box, (20, 30), **margins) == sample['crop_box']
 
 
+@pytest.mark.parametrize('turns', range(4))
+@pytest.mark.parametrize('tilt', [-40, 0, 40])
+@pytest.mark.parametrize('options', [{}, dict(margin=0.25), dict(square=False)])
+def test_a_face_on_its_side_is_turned_upright(turns, tilt, options):
+    """All turns of a picture give the same crop, that of a tilted face with its tilt."""
+    landmarks = np.array([(-3, -2), (3, -2), (0, 0), (-2, 3), (2, 3)], float)
+    angle = np.deg2rad(tilt)
+    landmarks = landmarks @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) + [14, 10]
+    box, shape = np.array([[8.0, 4.0], [20.0, 16.0]]), (20, 30)
+    upright = CropFace(**options)(dict(img=IMG, face_box=box.ravel()))['img']
+    img = IMG
+    for _ in range(turns):  # counterclockwise, as np.rot90 turns
+        landmarks, box = (np.stack([points[:, 1], shape[1] - points[:, 0]], 1) for points in (landmarks, box))
+        box = np.stack([box.min(0), box.max(0)])
+        img, shape = np.rot90(img), shape[::-1]
+    sample = CropFace(**options)(dict(img=img, face_box=box.ravel(), face_landmarks=landmarks))
+    np.testing.assert_array_equal(sample['img'], upright)
+    assert sample['img_shape'] == upright.shape[:2]
+    assert 'face_landmarks' not in sample
+
+
 def test_grey_and_one_pixel():
     np.testing.assert_array_equal(crop_face(IMG[..., 0], (4, 5, 12, 13)), IMG[5:13, 4:12, 0])
     assert crop_face(IMG[:1, :1], (0, 0, 1, 1), margin=1).shape == (3, 3, 3)

@@ -287,7 +287,7 @@ def test_views_of_a_face_are_merged(tta):
 
 
 @pytest.mark.parametrize('rank', [0, 2])
-def test_bounds_of_a_head_that_learned_from_votes_are_about_people(rank):
+def test_bounds_are_about_people_where_the_head_learned_from_votes(rank):
     factor = np.random.default_rng(0).normal(0, 0.8, (2, 4, rank))
 
     class Voted(ColourClassifier):
@@ -297,6 +297,11 @@ def test_bounds_of_a_head_that_learned_from_votes_are_about_people(rank):
             fields = super().__call__(images)
             fields['pred_std'] = np.sqrt(0.5 + np.square(factor[: len(images)]).sum(-1))
             return dict(fields, pred_factor=factor[: len(images)]) if rank else fields
+
+    for face in make(type('Labelled', (Voted,), dict(votes=False))())(halves(RED, GREEN), 'bgr')[0].faces:
+        bounds = score_interval(face.mean, face.std, factor=face.factor)
+        np.testing.assert_array_equal([face.score_low, face.score_high], bounds)
+        assert face.people is None
 
     calibration = (np.full(4, 3.0), np.zeros(4))  # of the one label of a face, and not of shares
     for face in make(Voted(calibration=calibration))(halves(RED, GREEN), 'bgr')[0].faces:

@@ -37,6 +37,18 @@ def test_faces_of_the_photos(infer):
             assert face.scores.sum() == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.parametrize('crop', [dict(type='CropFace'), dict(type='AlignFace', size=112)])
+def test_a_photo_on_its_side_gets_the_answer_of_the_upright_one(crop):
+    """By the shipped model, which cuts out boxes: a happy face was neutral upside down."""
+    detector = YuNet(WEIGHTS, rotations=(0, 90, 180, 270))
+    infer = ExpressionInferencer(detector=detector, crop=crop, threads=1)
+    image = cv2.imread(str(PHOTOS / 'single_face.jpg'))
+    for turns in range(4):
+        (face,) = infer(np.ascontiguousarray(np.rot90(image, turns)), 'bgr')[0].faces
+        assert face.label == 'happiness'
+        assert face.score > 0.98
+
+
 def test_swapped_channels_are_noticed(infer):
     image = cv2.imread(str(PHOTOS / 'single_face.jpg'))
     with pytest.warns(UserWarning, match='more blue than red'):

@@ -162,8 +162,10 @@ def test_odd_names(tmp_path):
 def test_cameras_are_numbers():
     assert has_camera(0)
     assert has_camera(['a.jpg', np.int64(1)])
+    assert has_camera('RTSP://camera.local/live')
     assert not has_camera('0')
     assert not has_camera(iter([0]))
+    assert not has_camera([np.zeros((2, 2, 3), np.uint8), 'http://server/v.mp4'])
 
 
 def test_frames_wait_for_faces_that_are_found_late():

@@ -68,6 +68,11 @@ def test_a_camera_that_drops_is_opened_again_and_the_gap_is_one_in_time(play):
     assert images[3] is None
 
 
+def test_before_the_first_frame_there_is_no_gap(play):
+    _, frames = play([0, None, 2], max_frames=2)
+    assert [(number, error) for number, *_, error in frames] == [(0, None), (1, None)]
+
+
 def test_it_is_given_up_after_a_while(play):
     camera, frames = play([2])
     assert frames[-1][3].startswith('rtsp://camera.local/live: no frames for 6')

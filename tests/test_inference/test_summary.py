@@ -69,6 +69,23 @@ def test_transitions_are_between_labels_that_last(read):
     assert found == {(0, 'neutral', 'happiness'): 1, (0, 'happiness', 'sadness'): 1}
 
 
+def test_seconds_of_abstention_are_those_of_no_label(read):
+    """A glimpse of a label before and behind does not make it last; what is answered in between still counts."""
+    glimpse, lasting = 'nnnnnhHHHHHHhsssss', 'nnnnnhhhHHHhhsssss'
+    summary = summarise(read([glimpse, lasting]), min_length=0.5)
+    found = {(t.track, t.before, t.after): t.times for t in summary.transitions.itertuples()}
+    pairs = [('neutral', 'happiness'), ('happiness', 'sadness')]
+    assert found == {(0, 'neutral', 'sadness'): 1, **{(1, *pair): 1 for pair in pairs}}
+
+
+def test_people_who_were_not_tracked_are_not_one(read):
+    faces = [make_face(label=label) for label in ('happiness', 'sadness')]
+    alone = [ImageResult('v', 9, 9, tuple(faces[:1]), frame=i, time=i / 10) for i in range(5)]
+    assert summarise(read(more=alone)).people.share_happiness.tolist() == [1]
+    with pytest.raises(ValueError, match='v: several faces in a frame, and no tracks'):
+        summarise(read(more=[*alone, ImageResult('v', 9, 9, tuple(faces), frame=5, time=0.5)]))
+
+
 def test_photos_are_summed_up_by_folder(read):
     photos = [ImageResult(f'{place}/{i}.jpg', 9, 9, (make_face(abstain=i == 1),)) for place in 'ab' for i in range(2)]
     summary = summarise(read(['hhh'], more=[*photos, ImageResult('c/0.jpg', error='damaged')]))

@@ -65,6 +65,19 @@ def test_pooling_is_a_moving_average_of_moments():
     assert face.aleatoric + face.epistemic == pytest.approx(face.uncertainty)
 
 
+def test_correlations_fit_the_pooled_deviation():
+    """A factor of one frame alone would spread the logits further than ``std`` says."""
+    rng, tracks = np.random.default_rng(2), FaceTracks(half_life=5)
+    for scale in (0.1, 0.1, 2.0):
+        factor = rng.normal(size=(3, 2)) * scale
+        std = np.linalg.norm(factor, axis=1)
+        face = tracks.update([at(0, mean=np.zeros(3), std=std, factor=factor)])[0]
+    assert face.std.max() < 0.8 * std.max()
+    np.testing.assert_allclose(np.linalg.norm(face.factor, axis=1), face.std)
+    correlations = [f @ f.T / np.outer(s, s) for f, s in ((factor, std), (face.factor, face.std))]
+    np.testing.assert_allclose(*correlations)
+
+
 def test_faces_that_are_numbered_keep_their_numbers():
     """Those of a follower, which knows better; a frame in which such a face was not looked at counts as well."""
     tracks, (first, second) = FaceTracks(half_life=1), np.eye(3)[:2]

@@ -108,6 +108,27 @@ def test_times_are_those_of_the_file(tmp_path):
     assert frame_rate(str(path)) == 30
 
 
+@pytest.mark.parametrize(
+    ('header', 'seconds', 'rate'),
+    [(1000, 1 / 30, 30), (1000, 1 / 15, 15), (240, 1 / 240, 240), (100, 1 / 50, 100), (25, 2.0, 25), (1000, 2.0, 1)],
+)
+def test_a_header_that_tells_the_resolution_of_the_stamps(header, seconds, rate, monkeypatch):
+    """Browsers write 1000; the stamps are whole milliseconds. High-speed cameras have such rates indeed."""
+
+    class Packets(Holes):
+        def set(self, what, value):
+            return True
+
+        def get(self, what):
+            if what == cv2.CAP_PROP_POS_MSEC:
+                return round(1000 * self.number * seconds) if header == 1000 else 1000 * self.number * seconds
+            return header if what == cv2.CAP_PROP_FPS else super().get(what)
+
+    monkeypatch.setattr(cv2, 'VideoCapture', Packets)
+    monkeypatch.setattr(Holes, 'grab', lambda self: setattr(self, 'number', self.number + 1) or self.number < 20)
+    assert frame_rate('v.webm') == rate
+
+
 def test_a_drawn_video_keeps_the_times(tmp_path):
     """Each frame comes at its time, and one that falls together with the next is dropped."""
     writer = VideoWriter(tmp_path / 'd.mp4', rate=30)

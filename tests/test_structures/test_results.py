@@ -15,6 +15,18 @@ def test_interval_holds_the_mass_it_says():
     np.testing.assert_allclose(((probs >= low) & (probs <= high)).mean(0), 0.8, atol=0.03)
 
 
+def test_interval_of_correlated_logits():
+    mean, factor = np.array([1.0, -0.5, 0.3]), np.array([[1.0, 0.2], [0.9, -0.4], [0.1, 0.3]])
+    std = np.sqrt(0.1 + np.square(factor).sum(1))
+    low, high = score_interval(mean, std, 0.8, factor=factor)
+    rng = np.random.default_rng(7)
+    logits = mean + np.sqrt(0.1) * rng.standard_normal((40_000, 3)) + rng.standard_normal((40_000, 2)) @ factor.T
+    probs = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    np.testing.assert_allclose(((probs >= low) & (probs <= high)).mean(0), 0.8, atol=0.03)
+    shared = score_interval(mean, np.ones(3), 0.8, factor=np.ones((3, 1)))  # moves all logits alike
+    np.testing.assert_allclose(*shared)
+
+
 def test_interval_of_calibrated_scores():
     mean, std = np.array([1.0, -0.5, 0.3]), np.full(3, 1e-9)
     weight, bias = np.array([0.5, 2.0, 1.0]), np.array([0.1, 0.0, -0.2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import multiprocessing
 import os
 import signal
@@ -120,8 +121,19 @@ def settings_of(inferencer: Any, stride: int) -> dict[str, Any]:
     model = str(inferencer.classifier.source)
     settings.update(model=f'{Path(model).name} {sha256(model)[:16]}' if Path(model).is_file() else model)
     crop = inferencer._view._crop
-    settings.update(detector=type(inferencer.detector).__name__, crop=f'{type(crop).__name__} {vars(crop)}')
+    settings.update(detector=_describe(inferencer.detector), crop=f'{type(crop).__name__} {vars(crop)}')
     return dict(settings, classes=list(inferencer.classes), stride=stride, schema=SCHEMA, version=__version__)
+
+
+def _describe(detector: Any) -> str:
+    """The class of a detector, and its options that are not the defaults."""
+    usual = inspect.signature(type(detector).__init__).parameters
+    options = {
+        name: value
+        for name, value in getattr(detector, '__dict__', {}).items()
+        if name in usual and isinstance(value, (str, float, int, tuple)) and value != usual[name].default
+    }
+    return f'{type(detector).__name__} {options}' if options else type(detector).__name__
 
 
 def _run(job: Job, jobs: int) -> dict[int, str]:

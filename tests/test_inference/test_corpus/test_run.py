@@ -15,7 +15,8 @@ from face_results import ColourClassifier, write_video
 from processes import environment
 
 from mmfer import ExpressionInferencer, read_results
-from mmfer.inference.corpus.run import predict_corpus
+from mmfer.faces.haar import Haar
+from mmfer.inference.corpus.run import predict_corpus, settings_of
 from mmfer.structures.results import Results
 from mmfer.utils.folder_lock import sole_run
 
@@ -113,6 +114,9 @@ def test_what_is_refused(folder):
     other = ExpressionInferencer(ColourClassifier(), detector=None, threshold=0.5)
     with pytest.raises(ValueError, match=r'was begun with threshold=None, now it is 0\.5'):
         predict_corpus(other, ['in'], 'r.parquet')
+    for detector, other in ((Haar(), 'Haar'), (Haar(min_neighbors=9), "Haar {'min_neighbors': 9}")):
+        found = settings_of(ExpressionInferencer(ColourClassifier(), detector=detector), 1)
+        assert found['detector'] == other
     with pytest.raises(ValueError, match='--no-resume forbids to go on'):
         predict_corpus(inferencer(), ['in'], 'r.parquet', resume=False)
     os.chdir('in')
