@@ -48,6 +48,16 @@ def test_extremes():
 @pytest.mark.parametrize(('a', 'b'), [([], []), ([1], [2]), ([1, 1, 1], [1, 2, 3]), ([1, 2, 3], [0.1, 0.1, 0.1])])
 def test_undefined(a, b):
     assert np.isnan(rank_correlation(a, b))
+    assert np.isnan(pearson(np.array(a, float), np.array(b, float)))
+
+
+@pytest.mark.parametrize('constant', [0.1, 0.7, -1 / 3, 1e9 + 0.1])
+def test_a_constant_that_rounds_has_no_correlation(constant):
+    for size in (3, 10, 1000):
+        weights = np.random.default_rng(0).integers(0, 4, (2, size))
+        constants, values = np.full(size, constant), np.arange(size) / 7
+        assert np.isnan(pearson(constants, values))
+        assert np.isnan(pearson(values, constants, weights)).all()
 
 
 def test_bad_input():

@@ -47,7 +47,14 @@ def pearson(a: np.ndarray, b: np.ndarray, weights: ArrayLike | None = None) -> f
     """
     weights = as_weights(weights, np.shape(a)[-1])
     size = weights.sum(-1, keepdims=True)
-    a, b = (x - divide((weights * x).sum(-1, keepdims=True), size) for x in (a, b))
+
+    def centred(x: np.ndarray) -> np.ndarray:
+        mean = divide((weights * x).sum(-1, keepdims=True), size)
+        rest = x - mean
+        rest[np.abs(rest) < 1e-14 * np.abs(mean)] = 0  # rounding alone is no variance
+        return rest
+
+    a, b = centred(a), centred(b)
     weighted = weights * a
     variances = (weighted * a).sum(-1) * (weights * b * b).sum(-1)
     return plain(np.clip(divide((weighted * b).sum(-1), np.sqrt(variances)), -1, 1))
