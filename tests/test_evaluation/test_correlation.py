@@ -28,6 +28,8 @@ def test_same_votes_for_other_classes_are_tied():
     rows = np.stack([rng.permutation(row) for _ in range(200)])
     assert len(set(entropy(rows))) == 1
     assert len(set(entropy(0.9 * rows))) == 1
+    votes = np.array([[6, 2, 1, 1], [3, 4, 0, 3]])  # 6^6 2^2 = 4^4 3^3 3^3
+    assert len(set(entropy(np.concatenate([votes, votes / 10, votes / 7])))) == 1
 
 
 def test_weights_repeat_samples():
