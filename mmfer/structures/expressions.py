@@ -1,8 +1,9 @@
 """Canonical names of the expressions. Classes of models, data sets and results are matched by name, never by index."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Optional
 
 EXPRESSIONS = ('neutral', 'happiness', 'sadness', 'surprise', 'fear', 'disgust', 'anger', 'contempt')
 """The canonical names, in the order in which they are listed where no data set prescribes another."""
@@ -25,22 +26,20 @@ SYNONYMS = dict(
 """Other names, lower case, of the same expressions; words for another state (calm, none) are left out on purpose."""
 
 
-def class_indices(source: Sequence, target: Sequence, mapping: Optional[Mapping] = None) -> list:
-    """Index in ``target`` of each class of ``source``, matched by name.
+def class_indices(
+    source: Sequence[str], target: Sequence[str], mapping: Mapping[str, str] | None = None
+) -> list[int | None]:
+    """Index in ``target`` of each class of ``source``, matched by name; None where ``target`` lacks it.
 
     Args:
-        source (Sequence[str]): Class names.
-        target (Sequence[str]): Class names.
-        mapping (Mapping, optional): Name in ``source`` -> name in ``target`` that it counts as. Others keep their name.
+        source: Class names.
+        target: Class names.
+        mapping: Name in ``source`` -> name in ``target`` that it counts as. Others keep their name.
 
-    Returns:
-        list: For each class of ``source`` its index in ``target``, or None where ``target`` lacks it.
-
-    Examples:
-        >>> class_indices(('fear', 'anger', 'contempt'), ('anger', 'fear'))
-        [1, 0, None]
-        >>> class_indices(('fear', 'anger', 'contempt'), ('anger', 'fear'), dict(contempt='anger'))
-        [1, 0, 0]
+    >>> class_indices(('fear', 'anger', 'contempt'), ('anger', 'fear'))
+    [1, 0, None]
+    >>> class_indices(('fear', 'anger', 'contempt'), ('anger', 'fear'), dict(contempt='anger'))
+    [1, 0, 0]
     """
     places = {name: index for index, name in enumerate(target)}
     return [places.get((mapping or {}).get(name, name)) for name in source]
@@ -49,28 +48,21 @@ def class_indices(source: Sequence, target: Sequence, mapping: Optional[Mapping]
 def class_key(name: str) -> str:
     """The key by which classes are matched: the canonical name of an expression or synonym, else the name itself.
 
-    Examples:
-        >>> class_key('Happy'), class_key('happily surprised')
-        ('happiness', 'happily surprised')
+    >>> class_key('Happy'), class_key('happily surprised')
+    ('happiness', 'happily surprised')
     """
     key = name.strip().lower()
     key = SYNONYMS.get(key, key)
     return key if key in EXPRESSIONS else name
 
 
-def find_class(name: object, classes: Sequence) -> Optional[str]:
-    """The class in ``classes`` that ``name`` means: its name or a synonym. Case and surrounding blanks are ignored.
+def find_class(name: object, classes: Sequence[str]) -> str | None:
+    """The class in ``classes`` that ``name`` means, by its name or a synonym; None where they lack it.
 
-    Args:
-        name (str): Such as ``'Happy'``; a number counts as its digits.
-        classes (Sequence[str]): Class names, expressions or any others.
+    Case and surrounding blanks are ignored; a number counts as its digits.
 
-    Returns:
-        str: As in ``classes``; None where they lack it.
-
-    Examples:
-        >>> find_class('Happy ', ('happiness', 'Bored')), find_class('bored', ('happiness', 'Bored'))
-        ('happiness', 'Bored')
+    >>> find_class('Happy ', ('happiness', 'Bored')), find_class('bored', ('happiness', 'Bored'))
+    ('happiness', 'Bored')
     """
     return _by_key(tuple(classes)).get(_folded(name))
 
@@ -80,19 +72,18 @@ def _folded(name: object) -> str:
 
 
 @lru_cache(maxsize=64)
-def _by_key(classes: tuple) -> dict:
+def _by_key(classes: tuple[str, ...]) -> dict[str, str]:
     return {_folded(name): name for name in classes}
 
 
-def own_classes(names: Sequence) -> tuple:
+def own_classes(names: Sequence) -> tuple[str, ...]:
     """Class names of a user: expressions in their canonical names, other names without surrounding blanks.
 
     Raises:
         ValueError: Two of them are the same class, or one is empty.
 
-    Examples:
-        >>> own_classes(['Happy', ' Bored'])
-        ('happiness', 'Bored')
+    >>> own_classes(['Happy', ' Bored'])
+    ('happiness', 'Bored')
     """
     classes = tuple(class_key(str(name)).strip() for name in names)
     if '' in classes or len(_by_key(classes)) < len(classes):
@@ -100,7 +91,7 @@ def own_classes(names: Sequence) -> tuple:
     return classes
 
 
-def class_or_expression(name: object, classes: Sequence = ()) -> str:
+def class_or_expression(name: object, classes: Sequence[str] = ()) -> str:
     """:func:`find_class`, or the expression that is none of ``classes``.
 
     Raises:
@@ -111,20 +102,13 @@ def class_or_expression(name: object, classes: Sequence = ()) -> str:
 
 
 def canonical_name(name: str) -> str:
-    """Canonical name of an expression, from this name or a synonym in any case.
-
-    Args:
-        name (str): Such as ``'Happy'``.
-
-    Returns:
-        str: One of :data:`EXPRESSIONS`.
+    """The one of :data:`EXPRESSIONS` that is named, by this name or a synonym in any case.
 
     Raises:
         ValueError: The name is unknown; the message lists the known ones.
 
-    Examples:
-        >>> canonical_name('Happy')
-        'happiness'
+    >>> canonical_name('Happy')
+    'happiness'
     """
     key = class_key(str(name))
     if key not in EXPRESSIONS:

@@ -70,7 +70,7 @@ def central_interval(probabilities: ArrayLike, level: float = 0.9) -> tuple[np.n
     if not 0 < level < 1:
         raise ValueError(f'level={level} of an interval must lie between 0 and 1')
     probabilities = np.asarray(probabilities, np.float64)
-    tail = (1 - level) / 2
+    tail = (1 - level) / 2 + 1e-12  # a tail that is exactly as probable lies beyond the end, however it was rounded
     below = (probabilities.cumsum(-1) <= tail).sum(-1)
     above = (probabilities[..., ::-1].cumsum(-1) <= tail).sum(-1)
     return below, probabilities.shape[-1] - 1 - above

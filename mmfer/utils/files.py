@@ -19,7 +19,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     ...     part.write_text('all of it')
     """
     path = Path(path)
-    part = path.with_name(f'.{path.name[:200]}.{os.getpid()}.part')  # names have at most 255 bytes
+    name = os.fsdecode(os.fsencode(path.name)[:200])  # names have at most 255 bytes
+    part = path.with_name(f'.{name}.{os.getpid()}.part')
     try:
         yield part
         replace_synced(part, path)

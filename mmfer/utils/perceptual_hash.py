@@ -18,13 +18,9 @@ _ROWS, _COLUMNS = (np.array(axis) for axis in zip(*_FREQUENCIES))
 
 
 def thumbnail(image: np.ndarray) -> np.ndarray:
-    """The image in grey at 32 x 32, each pixel the mean of its area; the aspect ratio is not kept.
+    """The image, uint8 (H, W) grey or (H, W, 3) BGR, in grey at 32 x 32: uint8 (32, 32).
 
-    Args:
-        image (np.ndarray): uint8, (H, W) grey or (H, W, 3) BGR.
-
-    Returns:
-        np.ndarray: uint8 (32, 32).
+    Each pixel is the mean of its area; the aspect ratio is not kept.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
     return cv2.resize(grey, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
@@ -37,11 +33,10 @@ def perceptual_hash(thumb: np.ndarray) -> np.uint64:
     and lets a change of one coefficient flip the bits of others; the sign does neither.
     http://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html
 
-    Args:
-        thumb (np.ndarray): (32, 32) of :func:`thumbnail`.
+    Brightness does not change the hash, contrast and size hardly do; flips and rotations do.
 
-    Returns:
-        np.uint64: The hash. Brightness does not change it, contrast and size hardly do; flips and rotations do.
+    Args:
+        thumb: (32, 32) of :func:`thumbnail`.
     """
     coefficients = cv2.dct(thumb.astype(np.float32))
     return np.packbits(coefficients[_ROWS, _COLUMNS] > 0).view(np.uint64)[0]
@@ -65,11 +60,11 @@ def find_pairs(hashes: np.ndarray, distance: int) -> np.ndarray:
     of 3 the three bands hold 32 bits or more, so chance rarely lets others meet: 280,000 hashes take a few seconds.
 
     Args:
-        hashes (np.ndarray): uint64 (N,).
-        distance (int): 0 to 12.
+        hashes: uint64 (N,).
+        distance: 0 to 12.
 
     Returns:
-        np.ndarray: int64 (P, 2), in each row i < j; rows in ascending order.
+        int64 (P, 2), in each row i < j; rows in ascending order.
 
     Raises:
         ValueError: ``distance`` is out of range.
@@ -98,15 +93,9 @@ def find_pairs(hashes: np.ndarray, distance: int) -> np.ndarray:
 
 
 def detail(thumbs: np.ndarray) -> np.ndarray:
-    """What is left of thumbnails without the means of their rows and columns, as a standard deviation in grey levels.
+    """Standard deviation of thumbnails (N, 32, 32) without the means of their rows and columns, in grey levels: (N,).
 
     Flat images, plain gradients and stripes have next to none, so their hashes are noise, or equal by chance.
-
-    Args:
-        thumbs (np.ndarray): uint8 (N, 32, 32).
-
-    Returns:
-        np.ndarray: float32 (N,).
     """
     thumbs = thumbs.astype(np.float32)
     rest = thumbs - thumbs.mean(axis=1, keepdims=True) - thumbs.mean(axis=2, keepdims=True)
@@ -114,16 +103,9 @@ def detail(thumbs: np.ndarray) -> np.ndarray:
 
 
 def thumbnail_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Root mean square difference of thumbnails, each normalised to mean 0 and standard deviation 1.
+    """Root mean square differences (N,) of thumbnails (N, 32, 32), normalised to mean 0 and standard deviation 1.
 
     With the correlation r of the pixels it is sqrt(2 - 2 r): 0 for the same picture, about 1.4 for unrelated ones.
-
-    Args:
-        a (np.ndarray): uint8 (N, 32, 32).
-        b (np.ndarray): uint8 (N, 32, 32), compared one by one with ``a``.
-
-    Returns:
-        np.ndarray: float32 (N,).
     """
     return np.sqrt(np.square(_normalised(a) - _normalised(b)).mean(axis=(1, 2)))
 

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 from sklearn import metrics
-from sklearn.calibration import calibration_curve
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from mmfer.evaluation.functional import calibration
@@ -55,17 +54,6 @@ def test_agrees_with_libraries(seed):
     )
 
 
-def test_bins_agree_with_scikit_learn():
-    scores, target = predictions(4, size=300)
-    confidence, correct = top_label(scores, target)
-    for adaptive, strategy in ((False, 'uniform'), (True, 'quantile')):  # 10 divides 300: the quantiles agree
-        bins = calibration_bins(confidence, correct, 10, adaptive)
-        accuracy, mean = calibration_curve(correct, confidence, n_bins=10, strategy=strategy)
-        full = bins.count > 0
-        np.testing.assert_allclose(bins.accuracy[full], accuracy, atol=1e-9)
-        np.testing.assert_allclose(bins.confidence[full], mean, atol=1e-9)
-
-
 @pytest.mark.parametrize('adaptive', [False, True])
 @pytest.mark.parametrize('decimals', [1, 2, 9])  # with many ties, confidences on edges, and without
 def test_agrees_with_brute_force(adaptive, decimals):
@@ -81,22 +69,6 @@ def test_agrees_with_brute_force(adaptive, decimals):
         assert (bins.lower[full] <= bins.confidence[full] + 1e-12).all()
         assert (bins.confidence[full] <= bins.upper[full] + 1e-12).all()
         assert np.isnan(bins.accuracy[~full]).all()
-
-
-def test_equal_mass_means_equal_sizes():
-    counts = calibration_bins(np.random.default_rng(0).permutation(100) / 100, np.ones(100), 15, adaptive=True).count
-    assert set(counts) == {6, 7}
-    assert counts.sum() == 100
-
-
-def test_the_order_of_samples_does_not_matter():
-    rng = np.random.default_rng(0)
-    confidence, correct = rng.random(200).round(1), rng.random(200) < 0.5
-    shuffled = rng.permutation(200)
-    for adaptive in (False, True):
-        first = calibration_bins(confidence, correct, 15, adaptive)
-        second = calibration_bins(confidence[shuffled], correct[shuffled], 15, adaptive)
-        np.testing.assert_allclose(first, second, atol=1e-12)
 
 
 @pytest.mark.parametrize('adaptive', [False, True])
@@ -142,7 +114,6 @@ def test_degenerate_sets():
     certain = np.eye(3)
     assert nll(certain, [0, 1, 2]) == brier(certain, [0, 1, 2]) == 0
     assert nll(certain, [1, 2, 0]) == pytest.approx(87.3365, abs=1e-3)  # the floor
-    assert nll(certain, [1, 2, 0], floor=2.0**-52) == pytest.approx(metrics.log_loss([1, 2, 0], certain), abs=1e-6)
     assert brier(certain, [1, 2, 0]) == 2
     for correct, error in ((np.ones(3), 0), (np.zeros(3), 1)):
         for adaptive in (False, True):

@@ -28,6 +28,8 @@ def test_same_votes_for_other_classes_are_tied():
     rows = np.stack([rng.permutation(row) for _ in range(200)])
     assert len(set(entropy(rows))) == 1
     assert len(set(entropy(0.9 * rows))) == 1
+    votes = np.array([[6, 2, 1, 1], [3, 4, 0, 3]])  # 6^6 2^2 = 4^4 3^3 3^3
+    assert len(set(entropy(np.concatenate([votes, votes / 10, votes / 7])))) == 1
 
 
 def test_weights_repeat_samples():
@@ -48,6 +50,16 @@ def test_extremes():
 @pytest.mark.parametrize(('a', 'b'), [([], []), ([1], [2]), ([1, 1, 1], [1, 2, 3]), ([1, 2, 3], [0.1, 0.1, 0.1])])
 def test_undefined(a, b):
     assert np.isnan(rank_correlation(a, b))
+    assert np.isnan(pearson(np.array(a, float), np.array(b, float)))
+
+
+@pytest.mark.parametrize('constant', [0.1, 0.7, -1 / 3, 1e9 + 0.1])
+def test_a_constant_that_rounds_has_no_correlation(constant):
+    for size in (3, 10, 1000):
+        weights = np.random.default_rng(0).integers(0, 4, (2, size))
+        constants, values = np.full(size, constant), np.arange(size) / 7
+        assert np.isnan(pearson(constants, values))
+        assert np.isnan(pearson(values, constants, weights)).all()
 
 
 def test_bad_input():

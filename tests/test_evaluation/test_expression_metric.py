@@ -44,6 +44,8 @@ def test_intervals():
     assert 'share_of_observer_low' not in result
     with pytest.raises(ValueError, match='bootstrap=-1'):
         ExpressionMetric(bootstrap=-1)
+    with pytest.raises(ValueError, match='ExpressionMetric: there are no predictions'):
+        ExpressionMetric().compute_metrics([])
 
 
 def test_table_names_classes(monkeypatch):

@@ -50,6 +50,16 @@ def test_influence_is_what_leaving_a_face_out_changes(faces, name):
     assert influence.std() == pytest.approx((value - without).std() * len(rows), rel=0.15)
 
 
+def test_rounding_of_scores_is_divided_out(faces):
+    scores, labels, truth, rows = faces
+    for name in FIGURES:
+        rounded, exact = (
+            F.group_figure(name, each, labels, truth=truth).over(rows) for each in (1.0009 * scores, scores)
+        )
+        np.testing.assert_allclose(rounded[0], exact[0], rtol=1e-9, err_msg=name)
+        np.testing.assert_allclose(rounded[1], exact[1], atol=1e-9, err_msg=name)
+
+
 def test_one_threshold_for_all_groups(faces):
     scores, labels, _, rows = faces
     unsure = F.entropy(scores)

@@ -64,6 +64,15 @@ def test_within_classes():
     assert {'fair/accuracy_gap_p', 'fair/accuracy_gap_expected'} <= result.keys()
 
 
+def test_soft_labels_as_models_hand_them_on():
+    """On the device of the model, or with a graph, where NumPy cannot take them."""
+    samples = make_samples()
+    _, expected = evaluate(samples, metric='js')
+    for sample in samples:
+        sample.set_field(sample.gt_distribution.requires_grad_(), 'gt_distribution')
+    assert evaluate(samples, metric='js')[1] == expected
+
+
 def test_errors_name_the_remedy():
     with pytest.raises(ValueError, match=r"a.jpg has no gender. Add meta_keys=\['gender'\] to PackInputs in the test"):
         GroupMetric(by='gender').process(None, [DataSample(metainfo=dict(img_path='a.jpg')).to_dict()])

@@ -3,7 +3,6 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from mmfer.datasets import SynthFER
 from mmfer.evaluation import functional as F
 
 CLASSES = ('neutral', 'happiness', 'sadness')
@@ -116,25 +115,6 @@ def test_a_figure_that_is_biased_in_small_groups_claims_nothing():
         claims += found.gap.p_value <= 0.05
     assert found.gap.expected > 5  # of a calibrated model
     assert claims <= 7
-
-
-def test_a_planted_gap_of_synth_fer_is_found():
-    dataset = SynthFER(split='test', num_samples=900, size=32, attributes=True)
-    labels, truth = dataset.get_gt_labels(), np.stack(dataset.column('gt_score'))
-    skin = np.array(dataset.column('skin'))
-    assert set(skin) == {'light', 'medium', 'dark'}
-    rng = np.random.default_rng(0)
-    scores = 0.9 * truth / truth.sum(1, keepdims=True) + 0.1 / 7
-    flat = np.where(((skin == 'dark') & (rng.random(900) < 0.2))[:, None], scores[rng.permutation(900)], scores)
-    options = dict(bootstrap=200, permutations=200)
-    for name in ('accuracy', 'nll', 'selective_risk'):
-        planted = F.compare_groups(F.group_figure(name, flat, labels), skin, labels, **options)
-        assert planted.worst == 'dark', name
-        assert planted.gap.p_value < 0.01
-        assert planted.gap.low > 0
-        for by in ('skin', 'glasses', 'beard'):
-            fair = F.compare_groups(F.group_figure(name, scores, labels), dataset.column(by), labels, **options)
-            assert fair.gap.p_value > 0.01, (name, by)
 
 
 def test_small_missing_and_one_sided_groups_are_said():

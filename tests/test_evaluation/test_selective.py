@@ -41,16 +41,6 @@ def test_agrees_with_all_orders(seed):
         assert accuracy_at_coverage(ranks, share) == pytest.approx(1 - expected[answered - 1], abs=1e-12)
 
 
-def test_large_set_agrees_with_the_sum_over_the_curve():
-    rng = np.random.default_rng(0)
-    uncertainty = rng.random(5000).round(3)
-    ranks = rank_samples(uncertainty, rng.random(5000) < uncertainty)
-    _, risk = risk_coverage(ranks)
-    assert aurc(ranks) == pytest.approx(risk.mean(), abs=1e-10)
-    rate = ranks.positive[-1] / 5000
-    assert best_aurc(ranks) == pytest.approx(rate + (1 - rate) * np.log(1 - rate), abs=1e-3)  # the approximation
-
-
 def test_weights_repeat_samples():
     rng = np.random.default_rng(0)
     uncertainty, wrong = rng.random(80).round(1), rng.random(80) < 0.3

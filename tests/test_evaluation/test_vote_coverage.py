@@ -75,15 +75,6 @@ def test_what_is_too_narrow_or_too_wide_is_found(told, sign):
         assert histogram.density[[0, -1]].min() > 1.3  # a U
 
 
-def test_randomised_coverage_is_that_expected():
-    lower, upper, chosen = bounds_of(*make_faces())
-    expected = C.held(lower, upper, 0.9)[chosen]
-    drawn = np.abs(C.randomised_pit(lower, upper, seed=3) - 0.5)[chosen] <= 0.45
-    assert drawn.mean() == pytest.approx(expected.mean(), abs=4 * 0.3 / np.sqrt(chosen.sum()))
-    assert (C.randomised_pit(lower, upper, 3) == C.randomised_pit(lower, upper, 3)).all()
-    assert (C.randomised_pit(lower, upper, 3) != C.randomised_pit(lower, upper, 4)).any()
-
-
 def test_the_interval_whose_width_is_told_is_the_one_that_is_held():
     """By draws of a count and of its place in its step."""
     samples, _ = make_faces(3)

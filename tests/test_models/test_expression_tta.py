@@ -128,8 +128,8 @@ def augmented(work_dir, tta, workers=0, views=EACH_VIEW):
     return config
 
 
-def figures_of(config, checkpoint, metrics=('ExpressionMetric', 'CalibrationMetric')):
-    config.test_evaluator = [dict(type=name) for name in metrics]
+def figures_of(config, checkpoint):
+    config.test_evaluator = [dict(type='ExpressionMetric'), dict(type='CalibrationMetric')]
     runner = build_runner(config, load_from=checkpoint)
     figures = runner.test()
     return figures, runner.test_evaluator.metrics[0].confusion_matrix
@@ -155,11 +155,13 @@ def test_the_answer_is_that_of_the_merged_scores():
     assert metric.evaluate(1)['accuracy'] == 100
 
 
-@pytest.mark.parametrize('name', ['SelectiveMetric', 'PredictionDump', 'DistributionMetric'])
+@pytest.mark.parametrize('name', ['SelectiveMetric', 'PredictionDump', 'DistributionMetric', 'GroupMetric'])
 def test_metrics_that_read_more_need_all_fields_merged(name, checkpoint, tmp_path):
+    options = dict(by='gender') if name == 'GroupMetric' else {}
     config = augmented(tmp_path, dict(type='mmpretrain.AverageClsScoreTTA'))
+    config.test_evaluator = [dict(type='ExpressionMetric'), dict(type=name, **options)]
     with pytest.raises(TrainingError, match=f"{name} would read .* of one view: .*type='mmfer.ExpressionTTA'"):
-        figures_of(config, checkpoint, ('ExpressionMetric', name))
+        build_runner(config, load_from=checkpoint).test()
 
 
 def test_all_metrics_and_the_dump_behind_the_wrapper(checkpoint, tmp_path):

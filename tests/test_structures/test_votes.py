@@ -44,6 +44,14 @@ def test_the_interval_is_the_smallest_central_one(level):
     assert (above(high - 1) > tail - 2e-12).all()
 
 
+def test_a_tail_of_just_the_allowed_probability_is_left_out():
+    for tail in (0.05, 0.1, 0.15, 0.25):
+        low, high = central_interval([tail, 1 - 2 * tail, tail], 1 - 2 * tail)
+        assert (int(low), int(high)) == (1, 1)
+        low, high = central_interval([tail + 1e-9, 1 - 2 * tail - 2e-9, tail + 1e-9], 1 - 2 * tail)
+        assert (int(low), int(high)) == (0, 2)
+
+
 def test_no_spread_leaves_the_binomial_and_certainty_one_count():
     low, high = vote_interval([[0.3, 0.7]], 10, 0.9)
     assert ([*low], [*high]) == (*(stats.binom.ppf(q, 10, [0.3, 0.7]).astype(int).tolist() for q in (0.05, 0.95)),)

@@ -12,7 +12,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.models import AverageClsScoreTTA
 
-from mmfer.evaluation import DistributionMetric, PredictionDump, SelectiveMetric, VoteMetric
+from mmfer.evaluation import DistributionMetric, GroupMetric, PredictionDump, SelectiveMetric, VoteMetric
 from mmfer.registry import HOOKS
 from mmfer.utils.checkpoint import list_checkpoints
 from mmfer.utils.errors import TrainingError
@@ -53,7 +53,7 @@ class GuardHook(Hook):
     priority = 'HIGH'  # before anything is averaged, logged or saved
 
     def before_test_epoch(self, runner: Runner) -> None:
-        reading = (DistributionMetric, PredictionDump, SelectiveMetric, VoteMetric)
+        reading = (DistributionMetric, GroupMetric, PredictionDump, SelectiveMetric, VoteMetric)
         found = [type(metric).__name__ for metric in runner.test_evaluator.metrics if isinstance(metric, reading)]
         if found and isinstance(runner.model, AverageClsScoreTTA):
             raise TrainingError(

@@ -28,7 +28,7 @@ from .group_figures import group_figure, mean_over
 from .groups import compare_groups
 from .influence import aurc_influence, auroc_influence, mean_influence, skce, spearman_influence
 from .intervals import crossed, paired_proportions, proportion_interval, studentised
-from .ranking import auroc, average_precision, fpr_at_tpr, ood_auroc, ood_ranking, rank_samples, swap
+from .ranking import auroc, average_precision, fpr_at_tpr, ood_ranking, rank_samples, swap
 from .selective import accuracy_at_coverage, aurc, best_aurc, excess_aurc, risk_coverage
 from .significance import holm, mcnemar, sign_flip
 from .vote_calibration import vote_calibration_error, vote_reliability
@@ -39,7 +39,6 @@ from .vote_coverage import (
     pit_bounds,
     pit_histogram,
     predicted_counts,
-    randomised_pit,
 )
 from .vote_halves import compare_halves, half_posterior, split_votes
 from .votes import (
@@ -105,7 +104,6 @@ __all__ = [
     'mean_over',
     'midranks',
     'nll',
-    'ood_auroc',
     'ood_ranking',
     'overconfidence',
     'paired_proportions',
@@ -116,7 +114,6 @@ __all__ = [
     'predicted_counts',
     'predicted_disagreement',
     'proportion_interval',
-    'randomised_pit',
     'rank_correlation',
     'rank_samples',
     'resamples',

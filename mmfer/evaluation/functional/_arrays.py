@@ -34,11 +34,11 @@ def as_distributions(values: ArrayLike, name: str) -> np.ndarray:
     return array / total
 
 
-def as_scores(scores: ArrayLike, name: str = 'scores', tolerance: float = 1e-3) -> np.ndarray:
+def as_scores(scores: ArrayLike, name: str = 'scores') -> np.ndarray:
     """Predicted probabilities (N, K), which must sum to one; the error of rounding is divided out."""
     normalised = as_distributions(scores, name)
     total = np.asarray(scores, np.float64).sum(1)
-    bad = np.abs(total - 1) > tolerance
+    bad = np.abs(total - 1) > 1e-3
     if bad.any():
         raise ValueError(
             f'{name} does not sum to 1 in {_listed(bad)}, the first to {total[bad][0]:.6g}; apply a softmax first'

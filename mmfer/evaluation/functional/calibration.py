@@ -29,20 +29,18 @@ def top_label(scores: ArrayLike, target: ArrayLike) -> tuple[np.ndarray, np.ndar
     return scores.max(1), scores.argmax(1) == target
 
 
-def nll(
-    scores: ArrayLike, target: ArrayLike, weights: ArrayLike | None = None, floor: float = FLOOR
-) -> float | np.ndarray:
+def nll(scores: ArrayLike, target: ArrayLike, weights: ArrayLike | None = None) -> float | np.ndarray:
     r"""Negative log-likelihood of the labels in nats, :math:`-\frac{1}{N} \sum_i \log p_{i, t_i}`; 0 is best.
 
-    Scores count as at least ``floor``, by default the smallest normal float32, as the softmax gives zero near there:
-    one wrong answer costs 87.3 nats at most.
+    Scores count as at least the smallest normal float32, as the softmax gives zero near there: one wrong answer costs
+    87.3 nats at most.
 
     >>> round(nll([[0.5, 0.5], [0.8, 0.2]], [0, 0]), 4)
     0.4581
     """
     scores = as_scores(scores)
     target = as_labels(target, *scores.shape)
-    return mean(-np.log(np.maximum(scores[np.arange(len(target)), target], floor)), weights)
+    return mean(-np.log(np.maximum(scores[np.arange(len(target)), target], FLOOR)), weights)
 
 
 def brier(scores: ArrayLike, target: ArrayLike, weights: ArrayLike | None = None) -> float | np.ndarray:

@@ -28,16 +28,15 @@ def _kl(p: np.ndarray, q: np.ndarray, floor: float) -> np.ndarray:
     return (p * np.log(ratio)).sum(1)
 
 
-def kl_divergence(truth: ArrayLike, pred: ArrayLike, floor: float = FLOOR) -> np.ndarray:
+def kl_divergence(truth: ArrayLike, pred: ArrayLike) -> np.ndarray:
     r"""Kullback-Leibler divergence of the truth from the prediction, :math:`\sum_k d_k \ln(d_k / p_k)`, in nats.
 
-    0 is best. Terms without truth count 0; predictions count as at least ``floor`` (see ``nll``), so that it stays
-    finite.
+    0 is best. Terms without truth count 0; predictions have a floor (see ``nll``), so that it stays finite.
 
     >>> kl_divergence([[0.5, 0.5], [2, 0]], [[0.5, 0.5], [0.25, 0.75]]).round(4).tolist()
     [0.0, 1.3863]
     """
-    return _kl(*_pair(truth, pred), floor)
+    return _kl(*_pair(truth, pred), FLOOR)
 
 
 def jensen_shannon(truth: ArrayLike, pred: ArrayLike) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arrays import FLOOR, as_values, divide
+from ._arrays import FLOOR, as_scores, as_values, divide
 from .abstention import threshold_at_coverage
 from .calibration import top_label
 from .correlation import entropy
@@ -100,7 +100,7 @@ def group_figure(
     if name not in FIGURES:
         raise ValueError(f'{name!r} is no figure of groups. Take one of {", ".join(FIGURES)}.')
     confidence, right = top_label(scores, labels)
-    scores, labels = np.asarray(scores, np.float64), np.asarray(labels, np.int64)
+    scores, labels = as_scores(scores), np.asarray(labels, np.int64)
     correct, size = right.astype(np.float64), len(labels)
     unsure = entropy(scores) if uncertainty is None else as_values(uncertainty, 'uncertainty', size)
     if name in ('js', 'kl') and truth is None:

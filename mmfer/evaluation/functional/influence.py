@@ -31,7 +31,7 @@ def mean_influence(values: ArrayLike) -> tuple[float, np.ndarray]:
     return float(values.mean()), values - values.mean()
 
 
-def skce(confidence: ArrayLike, correct: ArrayLike, width: float = WIDTH) -> tuple[float, np.ndarray]:
+def skce(confidence: ArrayLike, correct: ArrayLike) -> tuple[float, np.ndarray]:
     r"""Squared kernel calibration error of the confidence c (N,), unbiased; ``correct`` (N,) are 0 or 1.
 
     .. math::
@@ -51,7 +51,7 @@ def skce(confidence: ArrayLike, correct: ArrayLike, width: float = WIDTH) -> tup
     gap = as_flags(correct, 'correct', len(confidence)) - confidence
     size, order = len(gap), np.argsort(confidence, kind='stable')
     ordered = gap[order]
-    up = np.exp((confidence[order] - 0.5) / width)
+    up = np.exp((confidence[order] - 0.5) / WIDTH)
     below = np.cumsum(ordered * up) / up - ordered
     above = np.cumsum((ordered / up)[::-1])[::-1] * up - ordered
     rows = np.empty(size)

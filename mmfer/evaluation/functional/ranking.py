@@ -119,19 +119,10 @@ def fpr_at_tpr(ranks: Ranking, tpr: float = 0.95) -> float | np.ndarray:
 def ood_ranking(inside: ArrayLike, outside: ArrayLike) -> Ranking:
     """Ranking of uncertainties on two data sets; positives are those of the out-of-distribution one.
 
+    Hendrycks & Gimpel, https://arxiv.org/abs/1610.02136.
+
     >>> auroc(ood_ranking([0.1, 0.2], [0.2, 0.7, 0.9]))
     0.9166666666666666
     """
     inside, outside = as_values(inside, 'inside'), as_values(outside, 'outside')
     return rank_samples(np.concatenate([inside, outside]), np.repeat([0, 1], [len(inside), len(outside)]))
-
-
-def ood_auroc(inside: ArrayLike, outside: ArrayLike) -> float:
-    """AUROC of out-of-distribution images (M,), the positives, against those of the data set (N,), by uncertainty.
-
-    Chance is 0.5. NaN where one of both is empty. Hendrycks & Gimpel, https://arxiv.org/abs/1610.02136.
-
-    >>> ood_auroc([0.1, 0.2], [0.3, 0.7, 0.9])
-    1.0
-    """
-    return float(auroc(ood_ranking(inside, outside)))

@@ -58,16 +58,6 @@ def pit_bounds(counts: ArrayLike, votes: ArrayLike) -> tuple[np.ndarray, np.ndar
     return lower, upper
 
 
-def randomised_pit(lower: ArrayLike, upper: ArrayLike, seed: int = 0) -> np.ndarray:
-    """A PIT of each count by chance between its bounds, in the shape of these.
-
-    >>> bool((abs(randomised_pit([0.25] * 9, [0.75] * 9) - 0.5) < 0.25).all())
-    True
-    """
-    lower, upper = np.asarray(lower, np.float64), np.asarray(upper, np.float64)
-    return lower + np.random.default_rng(seed).random(lower.shape) * (upper - lower)
-
-
 def _overlap(lower: np.ndarray, upper: np.ndarray, start: ArrayLike, end: ArrayLike) -> np.ndarray:
     """Share of each step that lies between ``start`` and ``end``; of one without length whether it begins there."""
     inside = np.clip(np.minimum(upper, end) - np.maximum(lower, start), 0, None)

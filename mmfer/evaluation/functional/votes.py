@@ -53,22 +53,22 @@ def as_votes(votes: ArrayLike, num_classes: int | None = None) -> np.ndarray:
     return array.astype(np.int64)
 
 
-def as_samples(samples: ArrayLike, size: int | None = None) -> np.ndarray:
+def as_samples(samples: ArrayLike) -> np.ndarray:
     """Samples of class probabilities (N, S, K), each of which must sum to one; the error of rounding is divided out.
 
     >>> as_samples([[[0.25, 0.75], [0.5, 0.5]]]).shape
     (1, 2, 2)
     """
     array = np.asarray(samples, np.float64)
-    if array.ndim != 3 or not array.shape[1] or size not in (None, len(array)):
-        raise ValueError(f'samples must have shape ({"N" if size is None else size}, S, K), not {array.shape}')
+    if array.ndim != 3 or not array.shape[1]:
+        raise ValueError(f'samples must have shape (N, S, K), not {array.shape}')
     total = array @ np.ones(array.shape[2])
     if array.size and array.min() >= 0 and np.abs(total - 1).max() <= 1e-3:
         return array / total[..., None]
     return as_scores(array.reshape(-1, array.shape[2]), 'samples').reshape(array.shape)  # which says what is wrong
 
 
-def joint_nll(samples: ArrayLike, votes: ArrayLike, floor: float = FLOOR) -> np.ndarray:
+def joint_nll(samples: ArrayLike, votes: ArrayLike) -> np.ndarray:
     r"""Negative log-likelihood of all votes of a face together, in nats: (N,).
 
     .. math:: -\log \frac{1}{S} \sum_s \prod_k p_{sk}^{n_k}
@@ -76,7 +76,7 @@ def joint_nll(samples: ArrayLike, votes: ArrayLike, floor: float = FLOOR) -> np.
     The votes count in the order in which they were given: the multinomial coefficient, which no prediction changes, is
     **not** in it. So for S = 1 it is the sum of the votes' own negative log-likelihoods, and the mean of the samples,
     ``joint_nll(samples.mean(1, keepdims=True), votes)``, gives what the votes would cost one by one. Probabilities
-    count as at least ``floor`` (see ``nll``). With few samples the mean of the likelihoods is uncertain, and the result
+    have a floor (see ``nll``). With few samples the mean of the likelihoods is uncertain, and the result
     too high on average, by half its relative variance.
 
     >>> joint_nll([[[0.5, 0.5]], [[0.8, 0.2]]], [[1, 1], [2, 0]]).round(4).tolist()
@@ -88,7 +88,7 @@ def joint_nll(samples: ArrayLike, votes: ArrayLike, floor: float = FLOOR) -> np.
     n = as_votes(votes, p.shape[2])
     if len(n) != len(p):
         raise ValueError(f'votes of {len(n)} faces with samples of {len(p)}')
-    logs = np.einsum('nsk,nk->ns', np.log(np.maximum(p, floor)), n.astype(np.float64))
+    logs = np.einsum('nsk,nk->ns', np.log(np.maximum(p, FLOOR)), n.astype(np.float64))
     largest = logs.max(1, keepdims=True)
     return 0.0 - (largest[:, 0] + np.log(np.exp(logs - largest).mean(1)))
 
@@ -124,22 +124,17 @@ def dirichlet_multinomial_nll(concentration: ArrayLike, votes: ArrayLike) -> np.
     return rising(alpha.sum(1), n.sum(1)) - rising(alpha, n).sum(1)
 
 
-def vote_entropy(votes: ArrayLike, corrected: bool = False) -> np.ndarray:
+def vote_entropy(votes: ArrayLike) -> np.ndarray:
     r"""Entropy of the vote shares (N,), in nats.
 
     Few votes understate how ambiguous a face is: the entropy of v votes is on average about :math:`(m - 1) / 2v` below
-    that of the population, where m is the number of classes that people choose. ``corrected`` adds this term, with the
-    m classes that were chosen, which removes a part of the bias (Miller, Note on the bias of information estimates,
-    1955).
+    that of the population, where m is the number of classes that people choose (Miller, Note on the bias of information
+    estimates, 1955).
 
     >>> vote_entropy([[5, 5], [9, 1]]).round(4).tolist()
     [0.6931, 0.3251]
-    >>> vote_entropy([[5, 5], [10, 0]], corrected=True).round(4).tolist()
-    [0.7431, 0.0]
     """
-    n = as_votes(votes)
-    plug_in = entropy(n).round(12)  # (6, 2, 1, 1) and (4, 3, 3, 0) have the same, and are to be tied in ranks
-    return plug_in + ((n > 0).sum(1) - 1) / (2 * n.sum(1)) if corrected else plug_in
+    return entropy(as_votes(votes))
 
 
 def uncertainty_parts(samples: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

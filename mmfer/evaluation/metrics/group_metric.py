@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
@@ -99,7 +100,7 @@ class GroupMetric(BaseMetric):
         for sample, row in zip(data_samples, scores):
             unsure = sample.get('uncertainty')
             found = (sample[name] for name in TRUTHS if sample.get(name) is not None)
-            truth = next((np.asarray(value, np.float64) for value in found), None)
+            truth = next((torch.as_tensor(value).detach().cpu().double().numpy() for value in found), None)
             label = int(sample['gt_label'])
             self.results.append(
                 (group_name(sample[self.by]), label, row, None if unsure is None else float(unsure), truth)
