@@ -113,8 +113,8 @@ def _test_cfg(
     own = test_cfg if own_data else {}
     missing = missing or own.get('missing') or ('keep' if own_data and not class_map else 'drop')
     class_map = dict(class_map or own.get('class_map') or {})
-    test_cfg.setdefault('model_classes', classes)
-    return dict(test_cfg, type='mmfer.engine.loops.FERTestLoop', missing=missing, class_map=class_map)
+    options = dict(missing=missing, class_map=class_map, model_classes=test_cfg.get('model_classes') or classes)
+    return {**test_cfg, **options, 'type': 'mmfer.engine.loops.FERTestLoop'}
 
 
 def _calibration(runner: Runner, content: Mapping) -> str | None:

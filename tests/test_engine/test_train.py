@@ -73,13 +73,6 @@ def test_without_tensorboard(monkeypatch):
         train_config(ROOT / 'configs/poster_var/synth.py', tensorboard=True)
 
 
-def test_tensorboard_files(tmp_path):
-    pytest.importorskip('tensorboard')
-    train(small_config(tmp_path), tensorboard=True)
-    assert list(tmp_path.glob('*/vis_data/events.out.tfevents.*'))
-    assert list(tmp_path.glob('*/vis_data/scalars.json'))
-
-
 def test_default_work_dir():
     config = load_config(ROOT / 'configs/poster_var/synth.py')
     assert default_work_dir(config).parts == ('work_dirs', 'poster_var', 'synth')
