@@ -5,9 +5,7 @@ import mmengine.config
 import pytest
 from processes import python
 
-from mmfer.cli import add_tta
 from mmfer.options import DictAction
-from mmfer.utils.views import VIEWS
 
 WORDS = ['a=1', 'b.c=[1,2]', "d=(1,'x')", 'e=None', 'f=true', 'g=1e-3', 'h=text', 'i=a=b', 'j=1,2']
 
@@ -31,14 +29,6 @@ def test_a_word_that_is_no_option_is_named(capsys):
 def test_nothing_is_imported_for_it():
     code = 'import sys, mmfer.options; print([n for n in ("torch", "mmengine", "numpy") if n in sys.modules])'
     assert python('-c', code).stdout.strip() == '[]', sys.version
-
-
-def test_views_of_test_time_augmentation(capsys):
-    parser = argparse.ArgumentParser()
-    add_tta(parser)
-    (option,) = (action for action in parser._actions if action.dest == 'tta')
-    assert list(option.choices) == list(VIEWS)
-    assert parser.parse_args([]).tta is None
 
 
 def test_whole_dicts_are_options():

@@ -103,8 +103,8 @@ class MatchedData:
     ``missing`` decides what happens where the lists of classes differ:
 
     - ``'keep'``: the labels are mapped to the classes of the model, whose answers stay as they are. A class that the
-      data lack is left out of the means over classes; one that the model lacks is an error. Right where data and model
-      share one list of classes, as validation parts do.
+      data lack is left out of the means over classes; one that the model lacks is an error, unless ``class_map`` has it
+      count as another. Right where data and model share one list of classes, as validation parts do.
     - ``'drop'``: classes that one side lacks are left out of the other one, too: images of them, or scores of them.
     - ``'error'``: raises where one side lacks a class.
 
@@ -149,36 +149,46 @@ class MatchedData:
             return
         if same_names(model, data) and not class_map:
             return
-        if missing == 'keep' and not class_map:
-            self._keep(model, data, where)
+        counts_as = {class_key(a): class_key(b) for a, b in (class_map or {}).items()}
+        if missing == 'keep':
+            self._keep(model, data, counts_as, where)
         else:
-            self._translate(model, data, missing, class_map or {})
+            self._translate(model, data, missing, counts_as, where)
 
-    def _keep(self, model: tuple[str, ...], data: tuple[str, ...], where: str) -> None:
+    def _keep(self, model: tuple[str, ...], data: tuple[str, ...], counts_as: Mapping[str, str], where: str) -> None:
         names = {class_key(name): name for name in model}
-        lost = [name for name in data if class_key(name) not in names]
+        if counts_as:
+            plan_classes(tuple(names), tuple(map(class_key, data)), counts_as)  # which knows wrong names
+        merged = [name for key, name in names.items() if key in counts_as]
+        if merged:
+            raise ValueError(
+                f"class_map would change the model's answers of {', '.join(merged)}, which missing='keep' keeps. Set "
+                "missing='drop' (--missing drop)."
+            )
+        targets = {name: counts_as.get(class_key(name), class_key(name)) for name in data}
+        lost = [name for name, key in targets.items() if key not in names]
         if lost:
             raise ValueError(
                 f'{where} has {_listed(data)}, of which the model with {_listed(model)} lacks {", ".join(lost)}. Map '
                 "them or leave them out with MapClasses, or set missing='drop' (--missing drop) to leave them out. "
                 '(mmfer explain class-names)'
             )
-        self.dataset = self._mapped(model, {name: names[class_key(name)] for name in data}, where)
+        self.dataset = self._mapped(model, {name: names[key] for name, key in targets.items()}, where)
         self.rule = f'labels mapped by name from {", ".join(data)} to {", ".join(model)}'
-        absent = [name for name in model if class_key(name) not in map(class_key, data)]
+        self.rule += ''.join(f'; {a} counts as {b}' for a, b in counts_as.items())
+        absent = [name for key, name in names.items() if key not in targets.values()]
         if absent:
             self.rule += f'; the data have no {", ".join(absent)}, which the means over classes leave out'
 
     def _translate(
-        self, model: tuple[str, ...], data: tuple[str, ...], missing: str, class_map: Mapping[str, str]
+        self, model: tuple[str, ...], data: tuple[str, ...], missing: str, counts_as: Mapping[str, str], where: str
     ) -> None:
-        mapping = {class_key(a): class_key(b) for a, b in class_map.items()}
         model, theirs = tuple(map(class_key, model)), tuple(map(class_key, data))
-        plan = plan_classes(model, theirs, mapping, 'error' if missing == 'error' else 'drop')
-        labels = {name: mapping.get(key, key) for name, key in zip(data, theirs)}
-        self.dataset = self._mapped(plan.evaluated, labels, 'test_dataloader')
+        plan = plan_classes(model, theirs, counts_as, missing)
+        labels = {name: counts_as.get(key, key) for name, key in zip(data, theirs)}
+        self.dataset = self._mapped(plan.evaluated, labels, where)
         with DefaultScope.overwrite_default_scope('mmfer'):
-            self.evaluator = ClassMapEvaluator(self.evaluator, model, mapping)
+            self.evaluator = ClassMapEvaluator(self.evaluator, model, counts_as)
         self.rule = str(plan)
 
     def _mapped(self, classes: tuple[str, ...], mapping: Mapping[str, str], where: str) -> MapClasses:
@@ -193,7 +203,7 @@ class MatchedData:
 
 
 # ---- checkpoints -----------------------------------------------------------------------------------------------------
-def class_axes(head: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+def class_axes(head: Mapping[str, Any]) -> dict[str, tuple[int, int, int]]:
     """Where the tensors of a head have their classes.
 
     Found by comparing the shapes of the head with those of the same head for one class more.
@@ -202,19 +212,19 @@ def class_axes(head: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
         head: Config of the head.
 
     Returns:
-        Name of a parameter or buffer -> (axis, M): the axis has M * K entries, m * K + k is class k of member m.
+        Name of a parameter or buffer -> (axis, M, R): the axis has M * K * R entries, as of an array (M, K, R). R is
+        more than 1 for those that the head lists in ``class_major``.
     """
     number = head['num_classes']
     with torch.random.fork_rng(devices=[]), DefaultScope.overwrite_default_scope('mmfer'):
-        own, more = (
-            {name: tuple(value.shape) for name, value in MODELS.build(dict(head, num_classes=k)).state_dict().items()}
-            for k in (number, number + 1)
-        )
+        built = [MODELS.build(dict(head, num_classes=k)) for k in (number, number + 1)]
+    own, more = ({name: tuple(value.shape) for name, value in each.state_dict().items()} for each in built)
     found = {}
     for name, shape in own.items():
         axes = [i for i, (a, b) in enumerate(zip(shape, more.get(name, shape))) if a != b]
         if len(axes) == 1:
-            found[name] = (axes[0], more[name][axes[0]] - shape[axes[0]])
+            each = more[name][axes[0]] - shape[axes[0]]
+            found[name] = (axes[0], *((1, each) if name in getattr(built[0], 'class_major', ()) else (each, 1)))
     return found
 
 
@@ -239,19 +249,19 @@ def match_rows(
     pairs = [(k, places[class_key(name)]) for k, name in enumerate(new) if class_key(name) in places]
     targets, sources = (torch.tensor(column, dtype=torch.long) for column in zip(*pairs)) if pairs else (None, None)
     changed = []
-    for name, (axis, members) in class_axes(head).items():
+    for name, (axis, before, after) in class_axes(head).items():
         name = f'head.{name}'
         if name not in state or name not in own:
             continue
         there, here = state[name], own[name].detach().cpu().clone()
         shape = list(here.shape)
-        shape[axis] = members * len(old)
+        shape[axis] = before * len(old) * after
         if list(there.shape) != shape:  # of another network: MMEngine leaves it out and warns
             continue
         if pairs:
-            rows = there.unflatten(axis, (members, len(old))).index_select(axis + 1, sources)
-            here = here.unflatten(axis, (members, len(new))).index_copy(axis + 1, targets, rows.to(here))
-            here = here.flatten(axis, axis + 1)
+            rows = there.unflatten(axis, (before, len(old), after)).index_select(axis + 1, sources)
+            here = here.unflatten(axis, (before, len(new), after)).index_copy(axis + 1, targets, rows.to(here))
+            here = here.flatten(axis, axis + 2)
         state[name] = here
         changed.append(name)
     return changed

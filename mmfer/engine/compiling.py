@@ -11,9 +11,6 @@ from torch import nn
 
 from .activation_checkpointing import is_checkpointed
 
-# What PyTorch says, for CPUs and for GPUs, where it finds no compiler
-NO_COMPILER = ('InvalidCxxCompiler', 'Failed to find C compiler')
-
 
 def compile_features(model: nn.Module, options: Mapping | bool | None) -> None:
     """Compile what a model computes up to the head's features, for its training steps.
@@ -26,7 +23,7 @@ def compile_features(model: nn.Module, options: Mapping | bool | None) -> None:
     MMEngine compiles the whole ``train_step``, in which lists of samples and the optimizer break the graph, and the
     steps of validations and tests for each size of a batch.
 
-    The compiler is that of C++ on the CPU; without one the first step raises FileNotFoundError.
+    On the CPU it takes a C++ compiler.
 
     Args:
         model: Changed in place; a copy of it is compiled as well.
@@ -50,16 +47,7 @@ def compile_features(model: nn.Module, options: Mapping | bool | None) -> None:
     compiled = torch.compile(plain, **dict(dict(dynamic=False), **({} if options is True else options)))
 
     def extract_feat(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        if not (self.training and torch.is_grad_enabled()):
-            return plain(self, *args, **kwargs)
-        try:
-            return compiled(self, *args, **kwargs)
-        except Exception as error:
-            if any(text in str(error) for text in NO_COMPILER):
-                raise FileNotFoundError(
-                    'compile: PyTorch found no C++ compiler: install g++ or name one in the variable CXX (on GPUs gcc, '
-                    'CC), or train without compile'
-                ) from error
-            raise
+        chosen = compiled if self.training and torch.is_grad_enabled() else plain
+        return chosen(self, *args, **kwargs)
 
     model.extract_feat = MethodType(extract_feat, model)  # a bound method, which a deep copy binds to the copy

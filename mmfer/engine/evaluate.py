@@ -3,7 +3,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
@@ -44,7 +43,7 @@ def evaluate(
     and the JSON say what was mapped and what was left out.
 
     Args:
-        config: Config file or object of the model.
+        config: Config file or object of the model; objects stay as they are, here and in ``data``.
         checkpoint: A checkpoint that mmfer trained or converted; it must fit the config's model.
         out: JSON file for the metrics and every image's label, prediction and scores.
         work_dir: Folder of the logs.
@@ -54,8 +53,8 @@ def evaluate(
             then preprocessed as ``config`` says.
         class_map: Name of a class, of the model or of the data -> the class that it counts as; synonyms are known.
         missing: What happens to classes that one side lacks: ``'keep'``, ``'drop'`` or ``'error'``, see
-            :class:`mmfer.engine.class_names.MatchedData`. By default the config's own data are tested with ``'keep'``,
-            others and those with ``class_map`` with ``'drop'``.
+            :class:`mmfer.engine.class_names.MatchedData`. By default the config's own data are tested as its
+            ``test_cfg`` says, else with ``'keep'``; others and those with ``class_map`` with ``'drop'``.
         tta: Test-time augmentation: ``'flip'`` averages over each image and its mirror image, ``'flip+shifts'`` over
             small shifts of both as well, see ``ExpressionTTA``; None takes images as they are.
 
@@ -70,11 +69,9 @@ def evaluate(
     config = load_config(config)
     content = load_checkpoint(checkpoint)
     if data is not None:
-        borrow_test_data(config, data if isinstance(data, Config) else load_config(data))
-    if missing is None:
-        missing = 'keep' if data is None and not class_map else 'drop'
+        borrow_test_data(config, load_config(data))
     classes = None if checkpoint_classes(content) else config_classes(config)
-    config.test_cfg = _test_cfg(config, missing=missing, class_map=dict(class_map or {}), model_classes=classes)
+    config.test_cfg = _test_cfg(config, data is None, classes, missing, class_map)
     runner = build_runner(config, work_dir, load_from=checkpoint, launcher=launcher, cfg_options=cfg_options, tta=tta)
     runner.use_content(checkpoint, content)
     loop = runner.test_loop
@@ -100,15 +97,24 @@ def evaluate(
     return metrics
 
 
-def _test_cfg(config: Config, **options: Any) -> dict:
-    """The config's ``test_cfg`` with the loop that matches classes by name in the place of MMEngine's."""
+def _test_cfg(
+    config: Config, own_data: bool, classes: tuple | None, missing: str | None, class_map: Mapping[str, str] | None
+) -> dict:
+    """The config's ``test_cfg`` with the loop that matches classes by name in the place of MMEngine's.
+
+    What it says about classes holds for its own data, unless the arguments say something else.
+    """
     test_cfg = dict(config.get('test_cfg') or {})
     kind = type_name(test_cfg.get('type', TestLoop))
-    if kind in ('TestLoop', 'FERTestLoop'):
-        test_cfg.update(options, type='mmfer.engine.loops.FERTestLoop')
-    elif options['class_map']:
-        raise ValueError(f'test_cfg.type={kind} cannot match classes by class_map. Use FERTestLoop in the config.')
-    return test_cfg
+    if kind not in ('TestLoop', 'FERTestLoop'):
+        if missing or class_map:
+            raise ValueError(f'test_cfg.type={kind} cannot match classes by name. Use FERTestLoop in the config.')
+        return test_cfg
+    own = test_cfg if own_data else {}
+    missing = missing or own.get('missing') or ('keep' if own_data and not class_map else 'drop')
+    class_map = dict(class_map or own.get('class_map') or {})
+    options = dict(missing=missing, class_map=class_map, model_classes=test_cfg.get('model_classes') or classes)
+    return {**test_cfg, **options, 'type': 'mmfer.engine.loops.FERTestLoop'}
 
 
 def _calibration(runner: Runner, content: Mapping) -> str | None:

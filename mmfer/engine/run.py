@@ -9,7 +9,7 @@ from mmengine.hooks import PrepareTTAHook
 
 from mmfer.engine import FERRunner
 from mmfer.models import ExpressionTTA
-from mmfer.utils.config_options import load_config, set_options, type_name
+from mmfer.utils.config_options import load_config, type_name
 from mmfer.utils.views import check_views
 from mmfer.weights import shipped_file
 
@@ -35,32 +35,26 @@ def build_runner(
     """The runner of a config, ready for ``train()`` or ``test()``.
 
     Args:
-        config: Config file or object.
+        config: Config file or object; an object stays as it is.
         work_dir: Where logs and checkpoints go; ``work_dirs/<folder>/<name of the config>`` by default.
         load_from: Checkpoint to test, to start from, or with ``resume`` to continue; here and in the config also
             the name of a model whose weights come with mmfer.
         resume: Continue ``load_from``, or if that is None the newest checkpoint in ``work_dir``; where there is none,
-            the training starts.
+            the training starts. False leaves it to the config.
         launcher: ``'none'``, ``'pytorch'`` (torchrun), ``'slurm'`` or ``'mpi'``.
         seed: Replaces the seed of the config.
         cfg_options: Dotted names to values, set in the config.
         tta: Views of test-time augmentation, see :func:`add_views`.
     """
-    if isinstance(config, Config):
-        set_options(config, cfg_options)
-    else:
-        config = load_config(config, cfg_options)
-    resume = resume or (cfg_options or {}).get('resume', False)
+    config = load_config(config, cfg_options)
     if tta is not None:
         add_views(config, tta)
     config.work_dir = str(default_work_dir(config) if work_dir is None else work_dir)
     _name_classes(config._cfg_dict)
     config.launcher = launcher
-    config.resume = resume
-    if load_from is not None and resume:
-        config.resume = str(load_from)
-    elif load_from is not None:
-        config.load_from = str(load_from)
+    config.resume = resume or config.get('resume', False)
+    if load_from is not None:
+        config['resume' if config.resume else 'load_from'] = str(load_from)
     if config.get('load_from') and not Path(config.load_from).suffix:
         config.load_from = str(shipped_file(config.load_from, '.safetensors') or config.load_from)
     if seed is not None:

@@ -147,7 +147,7 @@ class FERRunner(ResumableRunner):
 
     def val(self) -> dict:
         self._write_config(self._log_dir)
-        self._strict, self._resume = True, False
+        self._begin_evaluation()
         if self._val_loop is not None:
             self._val_loop = self.build_val_loop(self._val_loop)
             self._check_loop(self._val_loop, 'val')
@@ -158,6 +158,13 @@ class FERRunner(ResumableRunner):
         self._write_config(self._log_dir)
         with self._running():
             return super().test()
+
+    def _begin_evaluation(self) -> None:
+        """What a training would continue is tested, in the place of ``load_from``."""
+        self._find_start()
+        if self._resume and self._content is not None:
+            self._load_from = self._content[0]
+        self._strict, self._resume = True, False
 
     @contextmanager
     def _running(self) -> Iterator[None]:
@@ -190,7 +197,7 @@ class FERRunner(ResumableRunner):
 
     # ---- checks before the first step -----------------------------------------------------------------------------
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
-        self._strict, self._resume = True, False
+        self._begin_evaluation()
         loop = super().build_test_loop(loop)
         self._check_loop(loop, 'test')
         return loop

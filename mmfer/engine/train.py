@@ -44,7 +44,6 @@ def train(
         The runner, at the end of its training.
     """
     config = train_config(config, cfg_options, amp, tensorboard, epochs)
-    resume = resume or (cfg_options or {}).get('resume', False)
     work_dir = default_work_dir(config) if work_dir is None else work_dir
     if was_restarted() and list_checkpoints(work_dir):
         resume, load_from = True, None
@@ -61,8 +60,7 @@ def train_config(
     epochs: int | None = None,
 ) -> Config:
     """The config that :func:`train` trains with these arguments."""
-    if not isinstance(config, Config):
-        config = load_config(config)
+    config = load_config(config)
     if epochs is not None:
         set_epochs(config, epochs)
     set_options(config, cfg_options)

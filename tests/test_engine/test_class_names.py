@@ -80,6 +80,20 @@ def test_more_classes_than_the_model_has(config, tmp_path):
     assert isinstance(runner.val_loop.evaluator, ClassMapEvaluator)
 
 
+def test_keep_with_a_class_that_counts_as_another():
+    """The model goes on answering with classes that the data lack."""
+    data = MapClasses(SynthFER(num_samples=60, num_classes=8), ('contempt', 'anger', 'neutral'))
+    matched = MatchedData(data, [], OWN, class_map=dict(contempt='disgusted'))
+    names = [{'contempt': 'disgust'}.get(data.classes[label], data.classes[label]) for label in data.get_gt_labels()]
+    assert [OWN[label] for label in matched.dataset.get_gt_labels()] == names
+    assert matched.evaluator == []
+    assert 'contempt counts as disgust; the data have no happiness, sadness, surprise, fear, which' in matched.rule
+    with pytest.raises(ValueError, match=r"answers of anger, which missing='keep' keeps. Set missing='drop'"):
+        MatchedData(data, [], OWN, class_map=dict(contempt='disgust', anger='disgust'))
+    with pytest.raises(ValueError, match="class_map names 'boredom'"):
+        MatchedData(data, [], OWN, class_map=dict(boredom='anger'))
+
+
 def test_synonyms_are_the_same_class():
     data = SynthFER(num_samples=10)
     assert MatchedData(data, [], ('neutral', 'happy', 'sad', 'surprised', 'fearful', 'disgusted', 'angry')).rule is None
@@ -181,7 +195,7 @@ def test_a_checkpoint_without_names_is_said_to_be(config, tmp_path):
 
 @pytest.mark.parametrize('name', sorted(list_heads()))
 def test_rows_of_every_head(name):
-    """A head whose rows were put into another order gives its logits in that order."""
+    """A head whose rows were put into another order gives its logits, and all else of a class, in that order."""
     cfg = dict(Config.fromfile(str(list_heads()[name])).to_dict()['head'], num_classes=4, in_channels=12)
     old, new = ('a', 'b', 'c', 'd'), ('c', 'a', 'd', 'b')
     with DefaultScope.overwrite_default_scope('mmfer'):
@@ -193,14 +207,17 @@ def test_rows_of_every_head(name):
     assert set(match_rows(state, own, cfg, old, new)) == {f'head.{key}' for key in axes}
     second.load_state_dict({key[len('head.') :]: value for key, value in state.items()})
     x = torch.randn(3, 12, 2, 2) if name == 'eac' else torch.randn(3, 12)
+    order = [old.index(each) for each in new]
     with torch.no_grad():
-        expected = first((x,))[:, [old.index(each) for each in new]]
-        torch.testing.assert_close(second((x,)), expected)
+        torch.testing.assert_close(second((x,)), first((x,))[:, order])
+        found, expected = (head.predictive(head.pre_logits((x,))) for head in (second, first))
+        for field in {'pred_mean', 'pred_std', 'pred_factor', 'pred_concentration'} & found.keys():
+            torch.testing.assert_close(found[field], expected[field][:, order])
 
 
 def test_rows_of_a_head_of_mmpretrain():
     cfg = dict(type='mmpretrain.LinearClsHead', num_classes=3, in_channels=5)
-    assert class_axes(cfg) == {'fc.weight': (0, 1), 'fc.bias': (0, 1)}
+    assert class_axes(cfg) == {'fc.weight': (0, 1, 1), 'fc.bias': (0, 1, 1)}
 
 
 def test_rows_do_not_use_up_random_numbers():

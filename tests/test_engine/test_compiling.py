@@ -126,15 +126,6 @@ def test_a_training_ends_with_the_same_weights(tmp_path):
         torch.testing.assert_close(weights[1][name], value, rtol=1e-3, atol=1e-5, msg=name)
 
 
-def test_a_machine_without_a_compiler_is_told_so(model):
-    def backend(graph, inputs):
-        raise RuntimeError('Failed to find C compiler. Please specify via CC environment variable.')
-
-    compile_features(model, dict(backend=backend))
-    with pytest.raises(FileNotFoundError, match='install g.. or name one in the variable CXX'):
-        model(torch.randn(2, 3, 32, 32))
-
-
 def test_what_cannot_be_compiled(model, tmp_path):
     with pytest.raises(TypeError, match="compile='yes': True, False, or a dict"):
         compile_features(model, 'yes')

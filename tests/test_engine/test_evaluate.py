@@ -206,6 +206,27 @@ def test_classes_of_joined_data(kind):
     assert config_classes(config) is None
 
 
+def test_config_objects_stay_and_their_test_cfg_counts(trained, photos, tmp_path):
+    work, checkpoint = trained
+    config, data = model_config(work), data_config(photos, 'fer2013', type='FER2013')
+    before = config.to_dict(), data.to_dict()
+    evaluate(config, checkpoint, work_dir=tmp_path, data=data, cfg_options={'test_dataloader.batch_size': 2})
+    assert (config.to_dict(), data.to_dict()) == before
+    config.test_dataloader.dataset.num_classes = 8
+    with pytest.raises(ValueError, match='lacks contempt'):
+        evaluate(config, checkpoint, work_dir=tmp_path)
+    out = tmp_path / 'result.json'
+    config.test_cfg = dict(type='FERTestLoop', class_map=dict(contempt='anger'))
+    evaluate(config, checkpoint, out, tmp_path)
+    assert 'contempt counts as anger' in json.loads(out.read_text())['class_rule']
+    config.test_cfg = dict(type='FERTestLoop', missing='drop')
+    evaluate(config, checkpoint, out, tmp_path)
+    assert 'images of contempt are left out' in json.loads(out.read_text())['class_rule']
+    config.test_cfg = dict(type='mmengine.runner.OtherLoop')
+    with pytest.raises(ValueError, match='OtherLoop cannot match classes by name'):
+        evaluate(config, checkpoint, missing='error')
+
+
 def test_wrong_arguments(trained, tmp_path):
     work, checkpoint = trained
     with pytest.raises(ValueError, match=r'name a file that ends in \.json'):

@@ -149,6 +149,16 @@ def test_smaller_may_be_better():
     assert metrics['best'] == dict(nll=0.4, accuracy=2)
 
 
+def test_best_of_several_metrics_is_that_of_the_first():
+    runner = make_runner(dict(nll=[1.0, 0.4], accuracy=[2.0, 1.0]))
+    runner.hooks = [CheckpointHook(save_best=['nll', 'accuracy'], rule=['less', 'greater'])]
+    for key, epoch in (('nll', 2), ('accuracy', 1)):
+        runner.message_hub.update_info(f'best_ckpt_{key}', f'best_{key}_epoch_{epoch}.pth')
+    metrics = final_metrics(runner)
+    assert metrics['best'] == dict(nll=0.4, accuracy=1)
+    assert (metrics['best_epoch'], metrics['best_checkpoint']) == (2, 'best_nll_epoch_2.pth')
+
+
 def test_values_that_are_not_finite():
     metrics = final_metrics(make_runner(dict(accuracy=[float('nan'), 60.0, float('nan')], f1=[1.0, float('inf'), 3.0])))
     assert metrics['last'] == dict(accuracy=None, f1=3)

@@ -50,6 +50,17 @@ def test_testing_writes_scores(trained, tmp_path):
         evaluate(small_config(tmp_path), trained / 'epoch_2.pth', out=tmp_path / 'results.pkl')
 
 
+@pytest.mark.parametrize('options', [dict(resume=True), dict(resume='epoch_2.pth'), dict(load_from='epoch_2.pth')])
+@pytest.mark.parametrize('part', ['val', 'test'])
+def test_what_would_be_continued_is_tested(trained, part, options, tmp_path):
+    config = small_config(shutil.copytree(trained, tmp_path / 'work'))
+    config.update({key: str(trained / file) if file is not True else file for key, file in options.items()})
+    runner = build_runner(config)
+    getattr(runner, part)()
+    state = torch.load(trained / 'epoch_2.pth', weights_only=True)['state_dict']
+    assert all(torch.equal(value, state[name]) for name, value in runner.model.state_dict().items())
+
+
 def test_testing_with_another_head_is_an_error(trained, tmp_path):
     config = small_config(tmp_path)
     config.model.head = dict(type='LinearHead', num_classes=7, in_channels=16)

@@ -161,17 +161,6 @@ def test_both_passes_draw_noise_in_the_head(tmp_path):
     assert (first - second).abs().mean() > 0.1
 
 
-def test_the_step_count_is_resumed(tmp_path):
-    first, config = (sam_config(tmp_path / name, interval=3) for name in 'ab')
-    first.param_scheduler = config.param_scheduler = []
-    build_runner(first).train()
-    runner = build_runner(config, load_from=tmp_path / 'a/epoch_1.pth', resume=True)
-    passes = []
-    runner.model.backbone.register_forward_hook(lambda module, inputs, output: passes.append(module.training))
-    runner.train()
-    assert sum(passes) == 3  # steps 2 and 3, of which the latter is SAM's
-
-
 def test_a_runner_without_the_hook_is_told(tmp_path):
     config = sam_config(tmp_path)
     config.custom_hooks = []

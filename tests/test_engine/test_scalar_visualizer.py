@@ -3,7 +3,7 @@ import sys
 
 import numpy as np
 import pytest
-from mmengine.visualization import LocalVisBackend, Visualizer
+from mmengine.visualization import Visualizer
 
 from mmfer.engine import ScalarVisualizer
 
@@ -29,12 +29,6 @@ def test_draws_as_mmengines():
         drawn.append(visualizer.get_image())
     assert drawn[0].shape == image.shape
     assert np.array_equal(*drawn)
-
-
-def test_writes_scalars(tmp_path):
-    visualizer = ScalarVisualizer('writing', vis_backends=[dict(type=LocalVisBackend)], save_dir=str(tmp_path))
-    visualizer.add_scalars(dict(loss=0.5), step=3)
-    assert '"loss": 0.5' in (tmp_path / 'vis_data/scalars.json').read_text()
 
 
 @pytest.mark.slow

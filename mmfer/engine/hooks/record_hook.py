@@ -152,7 +152,8 @@ def final_metrics(runner: Runner) -> dict[str, Any]:
     last = {name: _finite(values[-1]) for name, values in histories.items()}
     key, rule = _best_rule(runner)
     values = histories.get(key)
-    checkpoint = runner.message_hub.runtime_info.get('best_ckpt')
+    info = runner.message_hub.runtime_info
+    checkpoint = info.get('best_ckpt') or info.get(f'best_ckpt_{key}')  # of one metric, or of several
     result = dict(last=last, best={}, best_by=None, best_epoch=None, best_checkpoint=None)
     if values is not None and np.isfinite(values).any():
         at = int(np.nanargmin(values) if rule == 'less' else np.nanargmax(values))

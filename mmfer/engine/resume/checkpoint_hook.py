@@ -14,7 +14,7 @@ from mmfer.utils.checkpoint import age, list_checkpoints
 
 from .checkpoints import prune_checkpoints
 
-SUFFIX = r'_(?:epoch|iter)_(\d+)\.pth'
+SUFFIX = r'_(?:epoch|iter)_(\d+)\.pth$'
 
 
 @HOOKS.register_module()
@@ -89,14 +89,15 @@ class SafeCheckpointHook(CheckpointHook):
         folder = Path(self.out_dir)
         for part in folder.glob('.*.pth.*part'):
             part.unlink()
-        best = [path for key in self._keys() for path in self._best_files(key)]
+        best = [path for path in folder.glob('best_*.pth') if re.search(SUFFIX, path.name)]
         if resumed is None:
             strange = list_checkpoints(folder) + best
         else:  # newer ones did not load, or, if the file was chosen, belong to another future
             here, chosen = Path(resumed['path']), resumed['chosen']
             present = age(here) or (resumed['epoch'], resumed['iter'])
             strange = [p for p in list_checkpoints(folder) if age(p) > present or (chosen and age(p) == present)]
-            strange += [p for p in best if chosen and self._number(p) > resumed['epoch' if self.by_epoch else 'iter']]
+            done = resumed['epoch' if self.by_epoch else 'iter']
+            strange += [p for p in best if chosen and int(re.search(SUFFIX, p.name)[1]) > done]
             strange = [p for p in strange if not (here.exists() and p.samefile(here))]
         if strange:
             aside = folder / time.strftime('earlier_%Y%m%d_%H%M%S')
@@ -105,17 +106,6 @@ class SafeCheckpointHook(CheckpointHook):
                 path.replace(aside / path.name)
             names = ', '.join(path.name for path in strange)
             runner.logger.warning(f'Checkpoints that this training does not continue were moved to {aside}: {names}')
-
-    def _keys(self) -> list[str]:
-        return [key for key in getattr(self, 'key_indicators', []) if key != 'auto']
-
-    def _best_files(self, key: str) -> list[Path]:
-        pattern = re.compile(re.escape(f'best_{key}'.replace('/', '_')) + SUFFIX)
-        return sorted(path for path in Path(self.out_dir).glob('best_*.pth') if pattern.fullmatch(path.name))
-
-    @staticmethod
-    def _number(path: Path) -> int:
-        return int(re.search(SUFFIX, path.name)[1])
 
     # ---- the newest -----------------------------------------------------------------------------------------------
     def _save_checkpoint(self, runner: Runner) -> None:
@@ -171,8 +161,9 @@ class SafeCheckpointHook(CheckpointHook):
             else:
                 self.best_ckpt_path = str(Path(self.out_dir, name))
             if runner.rank == 0:
-                for path in self._best_files(key):
-                    if path.name != name:
+                own = re.compile(re.escape(f'best_{key}'.replace('/', '_')) + SUFFIX)
+                for path in Path(self.out_dir).glob('best_*.pth'):
+                    if own.match(path.name) and path.name != name:
                         path.unlink(missing_ok=True)
             runner.logger.info(f'The best {key} so far, {score:.4f}, at {unit} {number}: saved in {name}')
         last = runner.epoch >= runner.max_epochs and self.by_epoch

@@ -58,6 +58,7 @@ class GaussianHead(BaseHead):
     """
 
     max_logvar = 20.0  # a standard deviation of 22,000: beyond lies only overflow
+    class_major = ('fc_factor.weight', 'fc_factor.bias')  # row k * R + r: class k of column r of the factor
 
     def __init__(
         self,

@@ -97,15 +97,6 @@ def test_frozen_statistics_of_layers_in_eval_mode():
     assert model[1].num_batches_tracked == 0
 
 
-def test_both_passes_draw_noise():
-    model = network(torch.float64, nn.Dropout(0.5))
-    masks = []
-    model[1].register_forward_hook(lambda module, inputs, output: masks.append(output == 0))
-    step(model, build(model), 0)
-    assert len(masks) == 2
-    assert not torch.equal(*masks)
-
-
 def test_zero_gradients():
     model = network()
     before = weights(model)

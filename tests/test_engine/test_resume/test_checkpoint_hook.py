@@ -140,10 +140,11 @@ def earlier(folder):
     return sorted(path.name for path in folder.glob('earlier_*/*'))
 
 
-def test_a_new_training_moves_the_files_of_an_earlier_one(tmp_path):
+@pytest.mark.parametrize('best', ['accuracy', 'auto', 'loss', None])
+def test_a_new_training_moves_the_files_of_an_earlier_one(tmp_path, best):
     run(SafeCheckpointHook(save_best='accuracy'), Runner(tmp_path), [1.0, 2.0, 3.0])
-    runner = run(SafeCheckpointHook(save_best='accuracy', max_keep_ckpts=1), Runner(tmp_path), [1.0])
-    assert runner.files() == ['best_accuracy_epoch_1.pth', 'epoch_1.pth']
+    runner = run(SafeCheckpointHook(save_best=best, max_keep_ckpts=1), Runner(tmp_path), [1.0])
+    assert len(runner.files()) == 2 - (best is None)
     assert earlier(tmp_path) == ['best_accuracy_epoch_3.pth', 'epoch_1.pth', 'epoch_2.pth', 'epoch_3.pth']
     assert 'epoch_3.pth' in runner.warnings[0]
 

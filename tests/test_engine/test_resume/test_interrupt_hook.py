@@ -79,14 +79,6 @@ def test_a_signal_saves_and_the_rest_follows(tmp_path, whole, capfd, stage, coun
     assert not list(tmp_path.glob('epoch_*_iter_*.pth'))
 
 
-def test_validation_is_repeated(tmp_path):
-    with pytest.raises(Interrupted):
-        build_runner(config_with(tmp_path, dict(stage='before_val_iter'))).train()
-    runner = build_runner(config_with(tmp_path), resume=True)
-    runner.train()
-    assert len(runner.message_hub.log_scalars['val/accuracy'].data[0]) == 2
-
-
 def test_a_signal_at_the_very_end_still_counts(tmp_path):
     """Whoever stops a script with several trainings does not want the next one."""
     with pytest.raises(Interrupted) as stop:

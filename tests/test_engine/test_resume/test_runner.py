@@ -257,13 +257,3 @@ def test_full_disk(tmp_path, monkeypatch):
     later = build_runner(config_of(tmp_path), resume=True)
     later.train()
     assert later.iter == 4
-
-
-def test_first_checkpoint_on_a_full_disk(tmp_path, monkeypatch):
-    def full(content, path):
-        raise OSError(errno.ENOSPC, 'No space left on device')
-
-    runner = build_runner(config_of(tmp_path, epochs=1))
-    monkeypatch.setattr('mmfer.engine.resume.runner.write_checkpoint', full)
-    with pytest.raises(TrainingError, match='There is no earlier checkpoint'):
-        runner.train()

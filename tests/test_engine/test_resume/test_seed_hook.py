@@ -37,7 +37,3 @@ def test_places_differ():
 def test_seed_and_rank_are_not_added():
     """Seed 0 on rank 1 is not seed 1 on rank 0."""
     assert draw('train', 0, seed=0, rank=1) != draw('train', 0, seed=1, rank=0)
-
-
-def test_it_comes_first():
-    assert SeedHook.priority == 'HIGHEST'
