@@ -13,6 +13,7 @@ from mmfer.datasets.config_classes import config_classes
 from mmfer.models.released.names import KINDS, own_part
 from mmfer.models.released.weights import PART_OF_KIND, PARTS, fill, read_released
 from mmfer.registry import MODELS
+from mmfer.utils.checkpoint import classes_text
 from mmfer.utils.checkpoint_reader import CheckpointError, show
 from mmfer.utils.config_options import load_config
 from mmfer.utils.files import sha256, whole_file
@@ -39,7 +40,7 @@ def _write(destination: Path, weights: dict[str, Tensor], meta: dict) -> None:
         if destination.suffix == '.safetensors':
             from safetensors.torch import save_file
 
-            flat = {key: value if isinstance(value, str) else ','.join(value['classes']) for key, value in meta.items()}
+            flat = {k: value if isinstance(value, str) else classes_text(value['classes']) for k, value in meta.items()}
             save_file(weights, part, metadata=flat)
         else:
             torch.save({'state_dict': weights, 'meta': meta}, part)

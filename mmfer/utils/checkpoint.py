@@ -8,10 +8,12 @@ Files of other origin are read by ``mmfer.utils.checkpoint_reader``.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -142,12 +144,19 @@ def _why_unreadable(path: Path, error: Exception) -> str:
     )
 
 
+def classes_text(classes: Sequence[str]) -> str:
+    """The names of classes as the metadata of a safetensors file hold them: a row of a csv file."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator='').writerow(classes)
+    return text.getvalue()
+
+
 def _load_safetensors(path: Path) -> dict:
     with safe_open(path, 'pt') as file:
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (a file is no mapping)
         meta = dict(file.metadata() or {})
     if 'dataset_meta' in meta:
-        meta['dataset_meta'] = dict(classes=tuple(meta['dataset_meta'].split(',')))
+        meta['dataset_meta'] = dict(classes=tuple(next(csv.reader([meta['dataset_meta']]))))
     meta.update((name, json.loads(meta[name])) for name in ('abstention', 'sets') if name in meta)
     return dict(state_dict=state, meta=meta)
 

@@ -5,8 +5,17 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from mmfer.utils.checkpoint import age, list_checkpoints, load_checkpoint, to_plain, write_checkpoint
+from mmfer.utils.checkpoint import (
+    age,
+    checkpoint_classes,
+    classes_text,
+    list_checkpoints,
+    load_checkpoint,
+    to_plain,
+    write_checkpoint,
+)
 
 
 def state(value=0.0):
@@ -27,6 +36,12 @@ def test_plain_content_survives_weights_only(tmp_path):
     assert back['meta']['array'].tolist() == [0, 1, 2]
     assert back['meta']['names'] == ['x', 'y']
     assert back['path'] == str(tmp_path)
+
+
+@pytest.mark.parametrize('classes', [('happy', 'sad'), ('tired, bored', 'say "cheese"', "l'ennui"), ('one',), ()])
+def test_safetensors_keep_the_names_of_classes(classes, tmp_path):
+    save_file(dict(w=torch.ones(2)), tmp_path / 'w.safetensors', dict(dataset_meta=classes_text(classes)))
+    assert checkpoint_classes(load_checkpoint(tmp_path / 'w.safetensors')) == classes
 
 
 # ---- writing ---------------------------------------------------------------------------------------------------------

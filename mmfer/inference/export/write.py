@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from mmfer.inference.onnx import BATCH, KEY, OnnxClassifier
 from mmfer.models.build import init_model
-from mmfer.utils.checkpoint import checkpoint_classes, load_checkpoint
+from mmfer.utils.checkpoint import checkpoint_classes, classes_text, load_checkpoint
 from mmfer.utils.config_options import load_config
 from mmfer.utils.files import replace_synced, whole_file
 from mmfer.utils.optional import require
@@ -217,7 +217,7 @@ def export_weights(checkpoint: str | Path, out: str | Path) -> Path:
     """
     out = _check_out(Path(out), '.safetensors')
     content = load_checkpoint(checkpoint)
-    meta = dict(dataset_meta=','.join(checkpoint_classes(content)), mmfer=__version__)
+    meta = dict(dataset_meta=classes_text(checkpoint_classes(content)), mmfer=__version__)
     for kind in ('abstention', 'sets'):
         record = (content.get('meta') or {}).get(kind)
         if record:
