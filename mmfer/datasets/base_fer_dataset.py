@@ -1,5 +1,8 @@
 """The base of all data sets of facial expressions: paths, labels and checks that each of them shares."""
 
+from __future__ import annotations
+
+import copy
 import logging
 import os
 import pickle
@@ -25,7 +28,19 @@ from .entry_list import (
 from .left_out import LeftOut
 from .votes import votes_problem
 
-__all__ = ['FERDataset', 'first_names']
+__all__ = ['FERDataset', 'first_names', 'own_copy']
+
+
+def own_copy(dataset: BaseDataset) -> BaseDataset:
+    """A data set that can be cut and relabelled in place while ``dataset`` stays; images in memory are shared."""
+    if not dataset._fully_initialized:
+        return copy.deepcopy(dataset)
+    own = copy.copy(dataset)
+    if hasattr(own, 'dataset'):
+        own.dataset = own_copy(own.dataset)
+    elif hasattr(own, 'datasets'):
+        own.datasets = [own_copy(part) for part in own.datasets]
+    return own
 
 
 @DATASETS.register_module()
@@ -155,6 +170,10 @@ class FERDataset(BaseDataset):
     def protocol(self) -> str:
         """One line that says which samples and which labels a result is about."""
         text = ' '.join(filter(None, (type(self).__name__, self.split)))
+        if isinstance(self._indices, int):
+            text += f', the {"first" if self._indices > 0 else "last"} {abs(self._indices)} samples'
+        elif self._indices is not None:
+            text += f', {len(self._indices)} chosen samples'
         return f'{text}, {len(self.skipped)} unreadable images left out' if self.skipped else text
 
     def published_counts(self) -> Optional[Union[tuple, int]]:
@@ -186,6 +205,13 @@ class FERDataset(BaseDataset):
     def get_cat_ids(self, idx: int) -> list:
         """The label of sample ``idx`` as a list of one (what MMEngine's ClassBalancedDataset asks for)."""
         return [int(self.entry(idx)['gt_label'])]
+
+    @force_full_init
+    def get_subset(self, indices: Union[int, Sequence[int]]) -> FERDataset:
+        """A copy with only some samples."""
+        subset = own_copy(self)
+        subset.get_subset_(indices)
+        return subset
 
     @force_full_init
     def relabel(self, labels: Sequence) -> None:
@@ -325,6 +351,8 @@ class FERDataset(BaseDataset):
         self._check_list(self.data_list)
         if self.unreadable == 'skip':
             self.data_list = self._readable(self.data_list)
+        if self.validate:
+            self._check_classes(self.data_list)
         return self.data_list
 
     def _readable(self, data_list: list) -> list:
@@ -355,9 +383,11 @@ class FERDataset(BaseDataset):
                 lines += self._expectation() if len(missing) == len(data_list) else []
                 lines.append('validate=False skips the search for image files. (mmfer explain missing-data)')
             raise (FileNotFoundError if missing else ValueError)('\n'.join(lines))
+
+    def _check_classes(self, data_list: list) -> None:
         present = {info['gt_label'] for info in data_list if 'gt_label' in info}
         empty = [name for label, name in enumerate(self.classes) if label not in present]
-        if self.validate and empty:
+        if empty:
             text = f'{type(self).__name__}: no samples of {", ".join(empty)} in {self.describe_source()}'
             if not self.allow_empty_classes:
                 remedy = 'allow_empty_classes=True goes on with a warning. (mmfer explain empty-class)'

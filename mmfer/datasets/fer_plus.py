@@ -180,7 +180,7 @@ or instead of the latter
         usages: list = []
         entries: dict = {}
         rule = RULES[self.rule]
-        excluded = self._excluded()
+        excluded, listed = self._excluded(), set()
         self.unused = LeftOut('rows of', logging.INFO)
         columns = ('Usage', 'Image name', *self.VOTES)
         for row, cells in read_table(self.ann_file, columns, type(self).__name__, self.report):
@@ -188,6 +188,7 @@ or instead of the latter
             usages.append(usage)
             if cells is None:
                 continue
+            listed.add(cells[1])
             split = find_split(usage, self.USAGES)
             if split is None:
                 self.report(f'unknown usages (known: {", ".join(self.USAGES)})', f'row {row} {usage!r}')
@@ -205,6 +206,11 @@ or instead of the latter
                     self.unused.add(f'by the {self.rule} rule' if cells[1] else 'without an image name', f'row {row}')
                 else:
                     entries[len(usages) - 1] = self._entry(cells[1], kept)
+        if excluded and excluded.isdisjoint(listed):
+            raise ValueError(
+                f'FERPlus: {self.ann_file} has none of the names of exclude={self.exclude!r}, such as {min(excluded)}. '
+                'Names are such as fer0000000.png, without folders'
+            )
         return usages, entries
 
     def _entry(self, name: str, votes: np.ndarray) -> dict:

@@ -106,7 +106,8 @@ class SynthFER(FERDataset):
         self.num_annotators = check_integer(self, 'num_annotators', num_annotators, 1)
         self.vote_subset = VoteSubset(self, votes_used, votes_seed)
         self.temperature = float(temperature)
-        self._agrees = np.zeros(0, dtype=bool)
+        self._likeliest = np.zeros(0, dtype=np.int64)  # class of the true distribution of each face
+        self._observer_accuracy: Optional[float] = None  # of the list as it is
         self.cache = cache
         self.attributes = attributes
         self._images: Optional[np.ndarray] = None
@@ -122,10 +123,12 @@ class SynthFER(FERDataset):
     @force_full_init
     def observer_accuracy(self) -> float:
         """Share of the labels, in [0, 1], that equal the most likely class of the true distribution."""
-        if len(self) == len(self._agrees):
-            return float(self._agrees.mean())
-        faces = [self.entry(i)['face_index'] for i in range(len(self))]
-        return float(self._agrees[faces].mean())
+        if self._observer_accuracy is None:
+            likeliest = self._likeliest[self.column('face_index')].tolist()
+            labels = self.get_gt_labels().tolist()
+            right = [self.METAINFO['classes'][i] == self.classes[label] for i, label in zip(likeliest, labels)]
+            self._observer_accuracy = float(np.mean(right))
+        return self._observer_accuracy
 
     @property
     def metainfo(self) -> dict:
@@ -146,7 +149,7 @@ class SynthFER(FERDataset):
     def load_data_list(self) -> list:
         """Draw intensities, votes and labels of all faces; nothing is rendered."""
         data_list = []
-        self._agrees = np.zeros(self.num_samples, dtype=bool)
+        self._likeliest = np.zeros(self.num_samples, dtype=np.int64)
         for index in range(self.num_samples):
             rng = self._generator(index, _LABELS)
             intensities = sample_intensities(rng, self.num_classes)
@@ -154,7 +157,7 @@ class SynthFER(FERDataset):
             votes = rng.multinomial(self.num_annotators, distribution)
             votes = self.vote_subset(votes, f'{self.seed} {self.split} {index}')
             label = majority(votes, distribution)
-            self._agrees[index] = label == int(distribution.argmax())
+            self._likeliest[index] = distribution.argmax()
             score = distribution if self.vote_subset.count is None else votes / votes.sum()
             score = score.astype(np.float32)
             data_list.append(
@@ -163,6 +166,16 @@ class SynthFER(FERDataset):
             if self.attributes:
                 data_list[-1].update(coarse_attributes(self.person(index)))
         return data_list
+
+    def get_subset_(self, indices: Union[int, Sequence]) -> None:
+        """Keep only some samples."""
+        super().get_subset_(indices)
+        self._observer_accuracy = None
+
+    def set_entries(self, entries: Sequence, classes: Optional[Sequence] = None) -> None:
+        """Replace the whole list (see ``FERDataset.set_entries``)."""
+        super().set_entries(entries, classes)
+        self._observer_accuracy = None
 
     def get_data_info(self, idx: int) -> dict:
         """The sample with its rendered ``img``."""

@@ -170,10 +170,20 @@ def test_unreadable_images_are_left_out_and_counted(tmp_path, serialize):
     assert dataset.get_gt_labels().tolist() == [0, 1, 2]
     assert dataset.skipped == [str(tmp_path / 'imgs' / '2.png')]
     assert dataset.metainfo['protocol'] == 'FERDataset, 1 unreadable images left out'
+    (tmp_path / 'imgs' / '1.png').write_bytes(b'no image')
+    with pytest.raises(ValueError, match='no samples of happiness'):
+        FERDataset(**cfg, unreadable='skip')
     for i in range(4):
         (tmp_path / 'imgs' / f'{i}.png').write_bytes(b'no image')
     with pytest.raises(ValueError, match='none of the images'):
         FERDataset(**cfg, unreadable='skip')
+
+
+@pytest.mark.parametrize(
+    ('indices', 'named'), [(2, 'the first 2 samples'), (-1, 'the last 1 samples'), ([0, 3], '2 chosen samples')]
+)
+def test_the_protocol_names_a_part(tmp_path, indices, named):
+    assert FERDataset(**write_list(tmp_path, samples(0, 1, 2, 2)), indices=indices).protocol == f'FERDataset, {named}'
 
 
 @pytest.mark.parametrize('serialize', [True, False])

@@ -68,6 +68,8 @@ def build_crops(
             try:
                 if image is None:
                     raise ValueError(f'{path} (cannot be decoded)')
+                if box is None:
+                    raise ValueError(f'{path} (its row has no face box)')
                 face = cropper(dict(img=image, img_path=path, face_box=box))['img']
             except ValueError as error:
                 if not skip_unreadable:

@@ -81,9 +81,23 @@ def test_clean_labels_follow_and_wrappers_nest():
     assert noisy.classes[0] == 'neutral'
 
 
+def test_synonyms_are_the_same_name():
+    plain = SynthFER(num_samples=60, size=16)
+    mapped = MapClasses(plain, ('Happy', 'sad', 'neutral'), dict(Scared='SAD'))
+    counts = plain.class_counts()
+    assert mapped.classes == ('Happy', 'sad', 'neutral')
+    assert mapped.class_counts() == dict(
+        Happy=counts['happiness'], sad=counts['sadness'] + counts['fear'], neutral=counts['neutral']
+    )
+    assert 'fear counts as SAD, left out: ' in mapped.protocol
+
+
 def test_wrong_arguments():
     with pytest.raises(ValueError, match='no samples are left'):
         MapClasses(SYNTH, ('contempt', 'boredom'))
-    for classes in ('anger', ('anger', 'anger')):
+    for classes in ('anger', ('anger', 'anger'), ('anger', 'angry')):
         with pytest.raises(ValueError, match='must be a sequence of different names'):
             MapClasses(SYNTH, classes)
+    for mapping, name in ((dict(feer='anger'), 'feer'), (dict(fear='angr'), 'angr')):
+        with pytest.raises(ValueError, match=f'mapping names {name}, which neither the data set'):
+            MapClasses(SYNTH, ('anger', 'disgust'), mapping)
