@@ -221,13 +221,14 @@ class FERDataset(BaseDataset):
             labels: (N,), indices into ``classes``.
 
         Raises:
-            ValueError: There are more or fewer labels than samples, or one is out of range.
+            ValueError: There are more or fewer labels than samples, or one is out of range or no integer.
         """
-        labels = np.asarray(labels, dtype=np.int64)
-        if labels.shape != (len(self),) or labels.min() < 0 or labels.max() >= self.num_classes:
+        labels = np.asarray(labels)
+        fits = labels.dtype.kind in 'iu' and labels.shape == (len(self),)
+        if not fits or labels.min() < 0 or labels.max() >= self.num_classes:
             raise ValueError(
-                f'{type(self).__name__}: relabel needs {len(self)} labels in 0..{self.num_classes - 1}, got '
-                f'{labels.shape} in {labels.min(initial=0)}..{labels.max(initial=0)}'
+                f'{type(self).__name__}: relabel needs {len(self)} integers in 0..{self.num_classes - 1}, got '
+                f'{labels.dtype} {labels.shape} in {labels.min(initial=0)}..{labels.max(initial=0)}'
             )
         entries = [self.entry(i) for i in range(len(self))]
         for entry, label in zip(entries, labels.tolist()):
@@ -334,16 +335,16 @@ class FERDataset(BaseDataset):
             for key, value in metainfo.items():
                 self._metainfo.setdefault(key, value)
             data_list = [self.parse_data_info(info) for info in content['data_list']]
+            for info in data_list:
+                if info.get('gt_score') is not None:
+                    info['gt_score'] = np.asarray(info['gt_score'], dtype=np.float32)
+                if info.get('votes') is not None and not votes_problem(info['votes']):  # else told with the bad labels
+                    info['votes'] = np.asarray(info['votes'], dtype=np.int64)
         except (TypeError, KeyError, AttributeError, ValueError, AssertionError) as error:
             reason = f'it has no {error}' if isinstance(error, KeyError) else error
             raise ValueError(
                 f'{type(self).__name__}: cannot read the annotation file {self.ann_file}: {reason}'
             ) from None
-        for info in data_list:
-            if info.get('gt_score') is not None:
-                info['gt_score'] = np.asarray(info['gt_score'], dtype=np.float32)
-            if info.get('votes') is not None and not votes_problem(info['votes']):  # else told with the bad labels
-                info['votes'] = np.asarray(info['votes'], dtype=np.int64)
         return data_list
 
     def filter_data(self) -> list:

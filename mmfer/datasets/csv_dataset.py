@@ -13,13 +13,17 @@ from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
 from mmfer.structures.expressions import EXPRESSIONS, class_or_expression, find_class, own_classes
+from mmfer.utils.nesting import PLACE
 
 from .base_fer_dataset import FERDataset, first_names
 from .csv_table import read_table
 from .left_out import LeftOut
 from .votes import VoteSubset
 
-TAKEN = ('img_path', 'gt_label', 'gt_score', 'votes', 'tied', 'face_box', 'sample_idx', 'img', 'img_shape', 'ori_shape')
+TAKEN = (
+    *('img_path', 'img', 'img_shape', 'ori_shape', 'sample_idx', 'face_box', 'face_landmarks', PLACE),
+    *('gt_label', 'clean_label', 'gt_score', 'votes', 'tied'),
+)
 WHOLE_NUMBER = re.compile(r'\d{1,9}(\.0*)?')  # tables that went through pandas may say 3.0
 
 

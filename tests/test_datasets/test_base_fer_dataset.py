@@ -140,6 +140,8 @@ def test_annotation_files_that_cannot_be_read(tmp_path):
     (tmp_path / 'list.json').write_text('{"metainfo": {}}')
     with pytest.raises(ValueError, match=r"list\.json: it has no 'data_list'"):
         FERDataset(ann_file=str(tmp_path / 'list.json'))
+    with pytest.raises(ValueError, match=r"list\.json: could not convert string to float: 'x'"):
+        FERDataset(**write_list(tmp_path, [dict(info, gt_score=['x', 1, 0]) for info in samples(0)]))
     (tmp_path / 'list.pkl').write_bytes(pickle.dumps(dict(metainfo={}, data_list=[])))
     with pytest.raises(ValueError, match=r'must be a \.json file'):
         FERDataset(ann_file=str(tmp_path / 'list.pkl'))
@@ -196,8 +198,8 @@ def test_relabel_keeps_the_clean_label_and_drops_soft_ones(serialize):
     assert dataset.column('clean_label') == [0, 1, 2]
     assert dataset.column('gt_score') == dataset.column('votes') == [None] * 3
     assert dataset[2]['sample_idx'] == 2
-    for labels in ([0, 1], [0, 1, 3], [-1, 0, 0]):
-        with pytest.raises(ValueError, match='relabel needs 3 labels'):
+    for labels in ([0, 1], [0, 1, 3], [-1, 0, 0], [0.0, 1.9, 0.0]):
+        with pytest.raises(ValueError, match='relabel needs 3 integers'):
             dataset.relabel(labels)
 
 
