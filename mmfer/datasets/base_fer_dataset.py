@@ -22,7 +22,6 @@ from .entry_list import (
     is_remote,
     label_problems,
     missing_files,
-    no_garbage_search,
     serialize,
 )
 from .left_out import LeftOut
@@ -307,8 +306,7 @@ class FERDataset(BaseDataset):
             return
         self.check_source()
         self._problems, self.unused = {}, LeftOut()
-        with no_garbage_search():
-            super().full_init()
+        super().full_init()
         self.unused.log(type(self).__name__, self.describe_source())
 
     def _serialize_data(self) -> tuple:
