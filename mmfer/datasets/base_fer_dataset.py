@@ -16,6 +16,7 @@ from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
 
+from .arguments import check_choice
 from .entry_list import (
     find_unreadable,
     first_names,
@@ -125,13 +126,11 @@ class FERDataset(BaseDataset):
             raise ValueError(
                 f'{type(self).__name__}: metainfo cannot change the classes, whose order is that of the labels: {own}'
             )
-        if unreadable not in ('error', 'skip'):
-            raise ValueError(f"{type(self).__name__}: unreadable={unreadable!r} must be 'error' or 'skip'")
         if indices is not None and (indices == 0 if isinstance(indices, int) else len(indices) == 0):
             raise ValueError(f'{type(self).__name__}: indices={indices!r} selects no samples')
         self.split = split
         self.validate = validate
-        self.unreadable = unreadable
+        self.unreadable = check_choice(self, 'unreadable', unreadable, ('error', 'skip'))
         self.allow_empty_classes = allow_empty_classes
         self.skipped: list = []
         self._problems: dict = {}

@@ -17,7 +17,7 @@ from mmfer.structures.expressions import EXPRESSIONS
 from mmfer.utils.cache import cached_array, source_digest
 from mmfer.utils.progress import track
 
-from .arguments import check_integer
+from .arguments import check_choice, check_integer
 from .base_fer_dataset import FERDataset
 from .synth import Appearance, render_face, sample_appearance
 from .synth.annotators import label_distribution, majority, sample_intensities
@@ -93,12 +93,9 @@ class SynthFER(FERDataset):
         allow_empty_classes: bool = True,
         **options,
     ):
-        if num_classes not in (7, 8):
-            raise ValueError(f'SynthFER: num_classes={num_classes!r} must be 7, or 8 with contempt')
+        check_choice(self, 'num_classes', num_classes, (7, 8))
         if not (isinstance(temperature, numbers.Real) and 0 < temperature < float('inf')):
             raise ValueError(f'SynthFER: temperature={temperature!r} must be a number above 0')
-        if cache not in (False, True, 'memory', 'disk'):
-            raise ValueError(f"SynthFER: cache={cache!r} is not one of False, True, 'memory', 'disk'")
         self.METAINFO = dict(classes=EXPRESSIONS[:num_classes])
         num_samples = self.DEFAULT_SAMPLES.get(split, 1) if num_samples is None else num_samples
         self.num_samples = check_integer(self, 'num_samples', num_samples, 1)
@@ -108,7 +105,7 @@ class SynthFER(FERDataset):
         self.temperature = float(temperature)
         self._likeliest = np.zeros(0, dtype=np.int64)  # class of the true distribution of each face
         self._observer_accuracy: Optional[float] = None  # of the list as it is
-        self.cache = cache
+        self.cache = check_choice(self, 'cache', cache, (False, True, 'memory', 'disk'))
         self.attributes = attributes
         self._images: Optional[np.ndarray] = None
         self._rows: dict = {}

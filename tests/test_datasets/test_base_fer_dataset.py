@@ -228,7 +228,7 @@ def test_wrong_arguments():
     for indices in (0, []):
         with pytest.raises(ValueError, match='selects no samples'):
             Loose([], split='train', indices=indices)
-    with pytest.raises(ValueError, match="unreadable='ignore' must be 'error' or 'skip'"):
+    with pytest.raises(ValueError, match="unreadable='ignore' is not one of error, skip"):
         Loose([], split='train', unreadable='ignore')
 
 

@@ -142,5 +142,5 @@ def _write_list(folder: Path, split: str, entries: Iterable[Mapping]) -> None:
 
 
 def _left_out(split: str, dataset: AffectNet) -> str:
-    text = ', '.join(f'{count} {name}' for name, count in dataset.left_out.items()) or 'none'
+    text = ', '.join(f'{count} {name}' for name, count in dataset.unused.counts.items()) or 'none'
     return f'{split}.json written; faces left out: {text}'
