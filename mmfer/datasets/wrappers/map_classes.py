@@ -67,12 +67,6 @@ class MapClasses(DatasetWrapper):
         return len(self.wanted)
 
     @property
-    def left_out(self) -> dict:
-        """Class of the data set -> number of samples that are left out because ``classes`` lacks it."""
-        self.full_init()
-        return dict(self._left_out)
-
-    @property
     def metainfo(self) -> dict:
         """Meta information; SynthFER's Bayes-optimal accuracy only where nothing but the order changed."""
         meta = dict(super().metainfo, classes=self.wanted)
