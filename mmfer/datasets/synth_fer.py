@@ -13,7 +13,7 @@ from mmengine.dataset import force_full_init
 from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
-from mmfer.structures.expressions import EXPRESSIONS
+from mmfer.structures.expressions import EXPRESSIONS, class_key
 from mmfer.utils.cache import cached_array, source_digest
 from mmfer.utils.progress import track
 
@@ -123,7 +123,8 @@ class SynthFER(FERDataset):
         if self._observer_accuracy is None:
             likeliest = self._likeliest[self.column('face_index')].tolist()
             labels = self.get_gt_labels().tolist()
-            right = [self.METAINFO['classes'][i] == self.classes[label] for i, label in zip(likeliest, labels)]
+            names = list(map(class_key, self.classes))
+            right = [self.METAINFO['classes'][i] == names[label] for i, label in zip(likeliest, labels)]
             self._observer_accuracy = float(np.mean(right))
         return self._observer_accuracy
 

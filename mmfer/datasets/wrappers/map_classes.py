@@ -68,9 +68,9 @@ class MapClasses(DatasetWrapper):
 
     @property
     def metainfo(self) -> dict:
-        """Meta information; SynthFER's Bayes-optimal accuracy only where nothing but the order changed."""
+        """Meta information; SynthFER's Bayes-optimal accuracy only where nothing but order and spelling changed."""
         meta = dict(super().metainfo, classes=self.wanted)
-        if self._fully_initialized and not self._reordered:
+        if self._fully_initialized and (self.mapping or not self._reordered):
             meta.pop('observer_accuracy', None)
         return meta
 

@@ -19,6 +19,11 @@ def test_another_order_goes_by_name():
         for name in order:
             assert a['gt_score'][plain.classes.index(name)] == b['gt_score'][order.index(name)]
     assert mapped.metainfo['observer_accuracy'] == plain.metainfo['observer_accuracy']
+    other = MapClasses(plain, ('Happy', 'sad', *order[:3], *order[5:]))
+    assert other.metainfo['observer_accuracy'] == plain.metainfo['observer_accuracy']
+    named = MapClasses(plain, ('smile', *order[:3], *order[4:]), dict(happiness='smile'))
+    assert named.class_counts()['smile'] == plain.class_counts()['happiness']
+    assert 'observer_accuracy' not in named.metainfo
     assert plain.classes[0] == 'neutral'  # the data set passed in stays as it is
     assert mapped.protocol.startswith('SynthFER train, in the classes anger, disgust')
 
