@@ -3,7 +3,6 @@
 import logging
 import math
 import os
-from collections import Counter
 from typing import Optional
 
 import numpy as np
@@ -13,6 +12,7 @@ from mmfer.registry import DATASETS
 from mmfer.structures.expressions import EXPRESSIONS
 from mmfer.utils.progress import track
 
+from .arguments import check_choice
 from .base_fer_dataset import FERDataset, first_names
 from .csv_table import read_table
 from .left_out import LeftOut
@@ -34,7 +34,7 @@ class AffectNet(FERDataset):
 
     There is no public test part: all papers report results on the validation part, which so cannot serve to choose a
     model. It has 500 faces of each class, 499 of contempt in the layout of 2021. Labels 0..7 are the classes below;
-    contempt is left out with seven classes, and 8 none, 9 uncertain and 10 non-face always; ``left_out`` counts each.
+    contempt is left out with seven classes, and 8 none, 9 uncertain and 10 non-face always; the log counts each.
 
     - 'csv2017': whole photographs and a csv file a split. Entries have ``face_box`` (x1, y1, x2, y2) in pixels, which
       the transform ``CropFace`` crops to, and ``valence`` and ``arousal`` in [-1, 1]. A list without its header, as
@@ -89,16 +89,12 @@ or
         ann_file: Optional[str] = None,
         **options,
     ):
-        if num_classes not in (7, 8):
-            raise ValueError(f'AffectNet: num_classes={num_classes!r} must be 7, or 8 with contempt')
-        if layout is not None and layout not in self.LAYOUTS:
-            raise ValueError(f'AffectNet: layout={layout!r} is not one of {", ".join(self.LAYOUTS)}, or None')
-        if split not in self.SPLITS:
-            raise ValueError(f'AffectNet: split={split!r} is not one of {", ".join(self.SPLITS)}')
+        check_choice(self, 'num_classes', num_classes, (7, 8))
+        check_choice(self, 'layout', layout, (*self.LAYOUTS, None))
+        check_choice(self, 'split', split, self.SPLITS)
         if ann_file is not None and not ann_file.endswith(('.csv', '.json')):
             raise ValueError(f'AffectNet: ann_file={ann_file!r} must be a .csv or .json file, or None')
         self.METAINFO = dict(classes=EXPRESSIONS[:num_classes])
-        self.left_out: Counter = Counter()
         root = os.path.expanduser(data_root)
         if ann_file is None and layout is None and os.path.isfile(os.path.join(root, self.PREPARED[split])):
             ann_file = self.PREPARED[split]
@@ -148,7 +144,7 @@ or
 
     def load_data_list(self) -> list:
         """Read the list or the annotations; labels that are not used are left out and counted."""
-        self.left_out, self.unused = Counter(), LeftOut('faces of', logging.INFO)
+        self.unused = LeftOut('faces of', logging.INFO)
         if self.ann_file.endswith('.json'):
             return [info for info in super().load_data_list() if self._used(info.get('gt_label'))]
         return self._read_csv() if self.ann_file else self._read_npy()
@@ -178,8 +174,7 @@ or
     def _used(self, label) -> bool:
         """Whether the label is one of the classes; those that are none but known are counted."""
         if type(label) is int and len(self.METAINFO['classes']) <= label < len(_NAMES):
-            self.left_out[_NAMES[label]] += 1
-            self.unused.add(f'of {_NAMES[label]}', f'label {label}')
+            self.unused.add(_NAMES[label], f'label {label}')
             return False
         return True
 

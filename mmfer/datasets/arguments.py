@@ -14,8 +14,8 @@ def check_integer(owner: object, name: str, value: Any, low: int, high: Optional
     return int(value)
 
 
-def check_choice(owner: object, name: str, value: Any, choices: Sequence) -> str:
+def check_choice(owner: object, name: str, value: Any, choices: Sequence) -> Any:
     """``value`` if it is one of ``choices``; else ValueError with its name."""
     if value not in choices:
-        raise ValueError(f'{type(owner).__name__}: {name}={value!r} is not one of {", ".join(choices)}')
+        raise ValueError(f'{type(owner).__name__}: {name}={value!r} is not one of {", ".join(map(str, choices))}')
     return value

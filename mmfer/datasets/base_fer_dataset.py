@@ -1,5 +1,8 @@
 """The base of all data sets of facial expressions: paths, labels and checks that each of them shares."""
 
+from __future__ import annotations
+
+import copy
 import logging
 import os
 import pickle
@@ -13,19 +16,31 @@ from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
 
+from .arguments import check_choice
 from .entry_list import (
     find_unreadable,
     first_names,
     is_remote,
     label_problems,
     missing_files,
-    no_garbage_search,
     serialize,
 )
 from .left_out import LeftOut
 from .votes import votes_problem
 
-__all__ = ['FERDataset', 'first_names']
+__all__ = ['FERDataset', 'first_names', 'own_copy']
+
+
+def own_copy(dataset: BaseDataset) -> BaseDataset:
+    """A data set that can be cut and relabelled in place while ``dataset`` stays; images in memory are shared."""
+    if not dataset._fully_initialized:
+        return copy.deepcopy(dataset)
+    own = copy.copy(dataset)
+    if hasattr(own, 'dataset'):
+        own.dataset = own_copy(own.dataset)
+    elif hasattr(own, 'datasets'):
+        own.datasets = [own_copy(part) for part in own.datasets]
+    return own
 
 
 @DATASETS.register_module()
@@ -111,13 +126,11 @@ class FERDataset(BaseDataset):
             raise ValueError(
                 f'{type(self).__name__}: metainfo cannot change the classes, whose order is that of the labels: {own}'
             )
-        if unreadable not in ('error', 'skip'):
-            raise ValueError(f"{type(self).__name__}: unreadable={unreadable!r} must be 'error' or 'skip'")
         if indices is not None and (indices == 0 if isinstance(indices, int) else len(indices) == 0):
             raise ValueError(f'{type(self).__name__}: indices={indices!r} selects no samples')
         self.split = split
         self.validate = validate
-        self.unreadable = unreadable
+        self.unreadable = check_choice(self, 'unreadable', unreadable, ('error', 'skip'))
         self.allow_empty_classes = allow_empty_classes
         self.skipped: list = []
         self._problems: dict = {}
@@ -155,6 +168,10 @@ class FERDataset(BaseDataset):
     def protocol(self) -> str:
         """One line that says which samples and which labels a result is about."""
         text = ' '.join(filter(None, (type(self).__name__, self.split)))
+        if isinstance(self._indices, int):
+            text += f', the {"first" if self._indices > 0 else "last"} {abs(self._indices)} samples'
+        elif self._indices is not None:
+            text += f', {len(self._indices)} chosen samples'
         return f'{text}, {len(self.skipped)} unreadable images left out' if self.skipped else text
 
     def published_counts(self) -> Optional[Union[tuple, int]]:
@@ -188,6 +205,13 @@ class FERDataset(BaseDataset):
         return [int(self.entry(idx)['gt_label'])]
 
     @force_full_init
+    def get_subset(self, indices: Union[int, Sequence[int]]) -> FERDataset:
+        """A copy with only some samples."""
+        subset = own_copy(self)
+        subset.get_subset_(indices)
+        return subset
+
+    @force_full_init
     def relabel(self, labels: Sequence) -> None:
         """Replace the labels in place; ``clean_label`` keeps the former one, and soft labels and votes are dropped.
 
@@ -195,13 +219,14 @@ class FERDataset(BaseDataset):
             labels: (N,), indices into ``classes``.
 
         Raises:
-            ValueError: There are more or fewer labels than samples, or one is out of range.
+            ValueError: There are more or fewer labels than samples, or one is out of range or no integer.
         """
-        labels = np.asarray(labels, dtype=np.int64)
-        if labels.shape != (len(self),) or labels.min() < 0 or labels.max() >= self.num_classes:
+        labels = np.asarray(labels)
+        fits = labels.dtype.kind in 'iu' and labels.shape == (len(self),)
+        if not fits or labels.min() < 0 or labels.max() >= self.num_classes:
             raise ValueError(
-                f'{type(self).__name__}: relabel needs {len(self)} labels in 0..{self.num_classes - 1}, got '
-                f'{labels.shape} in {labels.min(initial=0)}..{labels.max(initial=0)}'
+                f'{type(self).__name__}: relabel needs {len(self)} integers in 0..{self.num_classes - 1}, got '
+                f'{labels.dtype} {labels.shape} in {labels.min(initial=0)}..{labels.max(initial=0)}'
             )
         entries = [self.entry(i) for i in range(len(self))]
         for entry, label in zip(entries, labels.tolist()):
@@ -280,8 +305,7 @@ class FERDataset(BaseDataset):
             return
         self.check_source()
         self._problems, self.unused = {}, LeftOut()
-        with no_garbage_search():
-            super().full_init()
+        super().full_init()
         self.unused.log(type(self).__name__, self.describe_source())
 
     def _serialize_data(self) -> tuple:
@@ -308,16 +332,16 @@ class FERDataset(BaseDataset):
             for key, value in metainfo.items():
                 self._metainfo.setdefault(key, value)
             data_list = [self.parse_data_info(info) for info in content['data_list']]
+            for info in data_list:
+                if info.get('gt_score') is not None:
+                    info['gt_score'] = np.asarray(info['gt_score'], dtype=np.float32)
+                if info.get('votes') is not None and not votes_problem(info['votes']):  # else told with the bad labels
+                    info['votes'] = np.asarray(info['votes'], dtype=np.int64)
         except (TypeError, KeyError, AttributeError, ValueError, AssertionError) as error:
             reason = f'it has no {error}' if isinstance(error, KeyError) else error
             raise ValueError(
                 f'{type(self).__name__}: cannot read the annotation file {self.ann_file}: {reason}'
             ) from None
-        for info in data_list:
-            if info.get('gt_score') is not None:
-                info['gt_score'] = np.asarray(info['gt_score'], dtype=np.float32)
-            if info.get('votes') is not None and not votes_problem(info['votes']):  # else told with the bad labels
-                info['votes'] = np.asarray(info['votes'], dtype=np.int64)
         return data_list
 
     def filter_data(self) -> list:
@@ -325,6 +349,8 @@ class FERDataset(BaseDataset):
         self._check_list(self.data_list)
         if self.unreadable == 'skip':
             self.data_list = self._readable(self.data_list)
+        if self.validate:
+            self._check_classes(self.data_list)
         return self.data_list
 
     def _readable(self, data_list: list) -> list:
@@ -355,9 +381,11 @@ class FERDataset(BaseDataset):
                 lines += self._expectation() if len(missing) == len(data_list) else []
                 lines.append('validate=False skips the search for image files. (mmfer explain missing-data)')
             raise (FileNotFoundError if missing else ValueError)('\n'.join(lines))
+
+    def _check_classes(self, data_list: list) -> None:
         present = {info['gt_label'] for info in data_list if 'gt_label' in info}
         empty = [name for label, name in enumerate(self.classes) if label not in present]
-        if self.validate and empty:
+        if empty:
             text = f'{type(self).__name__}: no samples of {", ".join(empty)} in {self.describe_source()}'
             if not self.allow_empty_classes:
                 remedy = 'allow_empty_classes=True goes on with a warning. (mmfer explain empty-class)'

@@ -7,6 +7,7 @@ from typing import Optional
 from mmfer.registry import DATASETS
 from mmfer.utils.image_files import is_image_name, list_images
 
+from .arguments import check_integer
 from .tree_dataset import TreeDataset, find_below
 
 LABEL_NAME = re.compile(r'(S\d+)_(\d+)_(\d+)_emotion\.txt', re.IGNORECASE)
@@ -76,11 +77,8 @@ class CKPlus(TreeDataset):
         label_dir: Optional[str] = None,
         **options,
     ):
-        for option, value in dict(num_peak=num_peak, num_neutral=num_neutral).items():
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f'CKPlus: {option}={value!r} must be a whole number from 1 up')
-        self.num_peak = num_peak
-        self.num_neutral = num_neutral if neutral else 0
+        self.num_peak = check_integer(self, 'num_peak', num_peak, 1)
+        self.num_neutral = check_integer(self, 'num_neutral', num_neutral, 1) if neutral else 0
         left_out = [name for name, kept in dict(neutral=neutral, contempt=contempt).items() if not kept]
         self._kept = tuple(name for name in self.METAINFO['classes'] if name not in left_out)
         self.METAINFO = dict(classes=self._kept)

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from mmfer.registry import DATASETS
+from mmfer.structures.expressions import own_classes
 from mmfer.utils.nesting import inside
 
 from .wrappers.base import is_own
@@ -29,9 +30,10 @@ def config_classes(config: Config) -> tuple[str, ...] | None:
 
 
 def _data_classes(data: Mapping, file: str) -> tuple[str, ...] | None:
-    if data.get('classes'):  # of a data set, or of MapClasses
-        return tuple(data['classes'])
     parts = inside(data)
+    if data.get('classes'):  # of a data set, or of MapClasses
+        names = tuple(data['classes'])
+        return own_classes(names) if is_own(data) and not parts else names
     if parts:
         lists = [_data_classes(part, file) for part in parts]
         if None in lists:

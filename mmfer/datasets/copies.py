@@ -65,7 +65,7 @@ def _searched() -> Iterator[tuple[float, float, tuple[float, float]]]:
 
 
 def _describe(normal: np.ndarray, warp: np.ndarray) -> torch.Tensor:
-    """Unit vectors (N, 256) of 16 x 16 values of the warped images."""
+    """Unit vectors (N, 144) of 12 x 12 values of the warped images."""
     step = SIZE / _CELLS
     cells = np.array([[step, 0, (step - 1) / 2], [0, step, (step - 1) / 2], [0, 0, 1]])
     to_original = warp @ cells

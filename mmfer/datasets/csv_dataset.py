@@ -13,13 +13,18 @@ from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
 from mmfer.structures.expressions import EXPRESSIONS, class_or_expression, find_class, own_classes
+from mmfer.utils.nesting import PLACE
 
+from .arguments import check_choice
 from .base_fer_dataset import FERDataset, first_names
 from .csv_table import read_table
 from .left_out import LeftOut
 from .votes import VoteSubset
 
-TAKEN = ('img_path', 'gt_label', 'gt_score', 'votes', 'tied', 'face_box', 'sample_idx', 'img', 'img_shape', 'ori_shape')
+TAKEN = (
+    *('img_path', 'img', 'img_shape', 'ori_shape', 'sample_idx', 'face_box', 'face_landmarks', PLACE),
+    *('gt_label', 'clean_label', 'gt_score', 'votes', 'tied'),
+)
 WHOLE_NUMBER = re.compile(r'\d{1,9}(\.0*)?')  # tables that went through pandas may say 3.0
 
 
@@ -117,8 +122,6 @@ class CSVDataset(FERDataset):
             raise ValueError('CSVDataset: give the classes with the option `classes`, not in metainfo')
         if folds is not None and exclude_folds is not None:
             raise ValueError('CSVDataset: give folds or exclude_folds, not both')
-        if ties not in ('first', 'drop'):
-            raise ValueError(f"CSVDataset: ties={ties!r} must be 'first' or 'drop'")
         if delimiter != 'auto' and len(delimiter) != 1:
             raise ValueError(f"CSVDataset: delimiter={delimiter!r} must be 'auto' or one character")
         if votes_used is not None and not vote_columns:
@@ -127,7 +130,7 @@ class CSVDataset(FERDataset):
             raise ValueError(f'CSVDataset: box_columns={box_columns!r} must be four names, or None')
         self.path_column, self.label_column = path_column, label_column
         self.split_column, self.fold_column, self.subject_column = split_column, fold_column, subject_column
-        self.ties, self.delimiter = ties, delimiter
+        self.ties, self.delimiter = check_choice(self, 'ties', ties, ('first', 'drop')), delimiter
         self.vote_subset = VoteSubset(self, votes_used, votes_seed)
         self.box_columns = tuple(box_columns or ())
         self.columns = tuple(columns or ())

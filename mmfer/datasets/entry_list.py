@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import logging
 import os
 import pickle
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 from mmengine.logging import print_log
@@ -30,18 +28,6 @@ def first_names(names: Sequence, limit: int = _LIMIT) -> str:
 def is_remote(path: str) -> bool:
     """Whether it is an address of one of MMEngine's file backends."""
     return '://' in path
-
-
-@contextmanager
-def no_garbage_search() -> Iterator[None]:
-    """Keep Python from searching for garbage, which it does again and again while a long list grows."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def serialize(entries: Sequence) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,5 @@
 """ExpW: faces in pictures from the web, with their boxes."""
 
-import logging
 import math
 import os
 from typing import Optional
@@ -8,7 +7,6 @@ from typing import Optional
 from mmfer.registry import DATASETS
 
 from .base_fer_dataset import FERDataset
-from .left_out import LeftOut
 from .tree_dataset import find_below
 
 
@@ -29,7 +27,6 @@ class ExpW(FERDataset):
 
     Args:
         data_root: Folder of the data set.
-        min_confidence: Leave out faces whose ``face_box_confidence`` is lower. By default all faces.
         ann_file: The list. By default ``label/label.lst`` or ``label.lst``.
         img_prefix: Folder of the images. By default ``image/origin``, ``origin`` or ``image``.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
@@ -48,13 +45,11 @@ class ExpW(FERDataset):
     def __init__(
         self,
         data_root: str = '',
-        min_confidence: Optional[float] = None,
         ann_file: Optional[str] = None,
         img_prefix: Optional[str] = None,
         **options,
     ):
         root = os.path.expanduser(data_root)
-        self.min_confidence = min_confidence
         super().__init__(
             data_root=data_root,
             ann_file=find_below(root, 'label/label.lst', 'label.lst') if ann_file is None else ann_file,
@@ -62,22 +57,11 @@ class ExpW(FERDataset):
             **options,
         )
 
-    @property
-    def protocol(self) -> str:
-        """One line that says which samples and which labels a result is about."""
-        text = super().protocol
-        return text if self.min_confidence is None else f'{text}, face boxes of confidence {self.min_confidence} up'
-
-    def published_counts(self) -> Optional[tuple]:
-        """Number of samples of each class as published; None where some are left out."""
-        return super().published_counts() if self.min_confidence is None else None
-
     def load_data_list(self) -> list:
         """Read the list; every malformed line is reported."""
         with open(self.ann_file, encoding='utf-8-sig', errors='replace') as file:
             lines = file.read().splitlines()
         labels = {str(i): i for i in range(self.num_classes)}
-        self.unused = LeftOut('faces of', logging.INFO)
         data_list = []
         for number, line in enumerate(lines, 1):
             fields = line.rsplit(None, 7)  # a name may have spaces
@@ -93,8 +77,6 @@ class ExpW(FERDataset):
                 self.report(f'labels that are not in 0..{self.num_classes - 1}', shown)
             elif not (face['face_box'][0] < face['face_box'][2] and face['face_box'][1] < face['face_box'][3]):
                 self.report('face boxes without area (the order is top, left, right, bottom)', shown)
-            elif self.min_confidence is not None and face['face_confidence'] < self.min_confidence:
-                self.unused.add('of lower confidence', f'line {number}')
             else:
                 path = os.path.join(self.img_prefix, fields[0])
                 data_list.append(dict(img_path=path, gt_label=labels[fields[7]], **face))

@@ -39,14 +39,13 @@ class PixelRowsDataset(FERDataset):
     """Base of the data sets whose images may be rows of ``fer2013.csv``, kept in memory, one byte a pixel.
 
     An entry of such an image has ``img_index`` (where it is kept) and ``row`` (of the csv file) instead of a path.
+
+    Attributes:
+        pixels_path (str): The csv file; '' where the images are files.
     """
 
+    pixels_path = ''
     _images = np.empty((0, SIZE, SIZE), dtype=np.uint8)
-
-    @property
-    def pixels_path(self) -> str:
-        """The csv file that the images come from."""
-        return self.ann_file
 
     def keep_images(self, images: list) -> None:
         """Keep the images that ``img_index`` counts, each uint8 (48, 48)."""
@@ -147,6 +146,7 @@ or
             elif wanted and emotion in labels:
                 data_list.append(dict(img_index=len(images), row=row, gt_label=labels[emotion]))
                 images.append(img)
+        self.pixels_path = self.ann_file
         self.keep_images(images)
         return data_list
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from mmfer.registry import DATASETS
 
+from .arguments import check_choice
 from .csv_table import read_table
 from .fer2013 import CSV_NAME, SIZE, PixelRowsDataset, find_split, parse_pixels
 from .fer_plus_rules import ANNOTATORS, RULES
@@ -52,27 +53,26 @@ class FERPlus(PixelRowsDataset):
     voted NF, are left out.
 
     Args:
-        data_root (str): Folder of the data set. Defaults to ''.
-        ann_file (str): The list. Defaults to 'fer2013new.csv'.
-        split (str): 'train', 'val' or 'test' (Usage Training, PublicTest, PrivateTest). Defaults to 'train'.
-        rule (str): One of the table above. Defaults to 'majority'.
-        img_prefix (str, optional): Folder of the PNG files or of FER2013Train, FER2013Valid and FER2013Test. Defaults
-            to None: ``data_root``, or Images or data below it, whichever holds them.
-        exclude (str): Images to leave out of any split: a text file with one image name a line, or 'copies', the list
-            that ships with mmfer: the 3,081 training faces that have a copy among the validation and test faces (also a
-            mirrored, cropped, turned or brightened one; ``mmfer.datasets.copies``). Defaults to '': none.
-        pixels_file (str, optional): ``fer2013.csv``, absolute or below ``data_root``; '' takes PNG files. Defaults to
-            None: the csv file where ``data_root`` has it and ``img_prefix`` is not given.
-        votes_used (int, optional): So many of an image's ``votes``, drawn at random, make ``votes``, ``gt_label`` and
-            ``gt_score`` (whose sum stays), see ``mmfer.datasets.votes``. All votes decide whether it is kept. Defaults
-            to None: all.
-        votes_seed (int): Another seed draws other votes. Defaults to 0.
+        data_root: Folder of the data set.
+        ann_file: The list.
+        split: 'train', 'val' or 'test' (Usage Training, PublicTest, PrivateTest).
+        rule: One of the table above.
+        img_prefix: Folder of the PNG files or of FER2013Train, FER2013Valid and FER2013Test. By default ``data_root``,
+            or Images or data below it, whichever holds them.
+        exclude: Images to leave out of any split: a text file with one image name a line, or 'copies', the list that
+            ships with mmfer: the 3,081 training faces that have a copy among the validation and test faces (also a
+            mirrored, cropped, turned or brightened one; ``mmfer.datasets.copies``). By default none.
+        pixels_file: ``fer2013.csv``, absolute or below ``data_root``; '' takes PNG files. By default the csv file where
+            ``data_root`` has it and ``img_prefix`` is not given.
+        votes_used: So many of an image's ``votes``, drawn at random, make ``votes``, ``gt_label`` and ``gt_score``
+            (whose sum stays), see ``mmfer.datasets.votes``. All votes decide whether it is kept. By default all.
+        votes_seed: Another seed draws other votes.
         options: Those of ``FERDataset``: pipeline, metainfo, indices, validate, unreadable and more.
 
     Raises:
         FileNotFoundError: The list, the images, the csv file of pixels or the file of ``exclude`` do not exist.
-        ValueError: The rule is unknown, votes_used is below 1, a column is not there, votes are malformed, or the two
-            csv files disagree.
+        ValueError: The rule is unknown, votes_used is below 1, a column is not there, votes are malformed, ``exclude``
+            names no image of the list, or the two csv files disagree.
 
     Examples:
         >>> FERPlus(ann_file='fer2013new.csv', split='test', rule='majority', validate=False)  # doctest: +SKIP
@@ -117,8 +117,7 @@ or instead of the latter
         votes_seed: int = 0,
         **options,
     ):
-        if rule not in RULES:
-            raise ValueError(f'FERPlus: rule={rule!r} is not one of {", ".join(RULES)}')
+        check_choice(self, 'rule', rule, tuple(RULES))
         if img_prefix is not None and pixels_file:
             raise ValueError(
                 f'FERPlus: give img_prefix={img_prefix!r} or pixels_file={pixels_file!r}: the images are either PNG '
@@ -131,7 +130,7 @@ or instead of the latter
         if pixels_file is None:
             found = img_prefix is None and os.path.isfile(os.path.join(root, CSV_NAME))
             pixels_file = CSV_NAME if found else ''
-        self.pixels_file = os.path.join(root, os.path.expanduser(pixels_file)) if pixels_file else ''
+        self.pixels_path = os.path.join(root, os.path.expanduser(pixels_file)) if pixels_file else ''
         self._auto_folder = img_prefix is None
         self.exclude = exclude
         self.vote_subset = VoteSubset(self, votes_used, votes_seed)
@@ -156,21 +155,16 @@ or instead of the latter
         counts = self.COUNTS_BY_RULE[self.rule][self.split]
         return counts if self.vote_subset.count is None else int(np.sum(counts))  # labels differ, images do not
 
-    @property
-    def pixels_path(self) -> str:
-        """The csv file that the images come from; '' where they are PNG files."""
-        return self.pixels_file
-
     def check_source(self) -> None:
         """Raise FileNotFoundError where the list, the folder of the images or the csv file does not exist."""
         super().check_source()
-        if self.pixels_file and not os.path.isfile(self.pixels_file):
-            raise self.source_error('csv file of the pixels', self.pixels_file, 'pixels_file')
+        if self.pixels_path and not os.path.isfile(self.pixels_path):
+            raise self.source_error('csv file of the pixels', self.pixels_path, 'pixels_file')
 
     def load_data_list(self) -> list:
         """Read the list, apply the rule, and find the images."""
         usages, entries = self._read_votes()
-        if self.pixels_file:
+        if self.pixels_path:
             return self._read_pixels(usages, entries)
         folder = self._image_folder([entry['image_name'] for entry in entries.values()])
         return [dict(entry, img_path=os.path.join(folder, entry['image_name'])) for entry in entries.values()]
@@ -180,7 +174,7 @@ or instead of the latter
         usages: list = []
         entries: dict = {}
         rule = RULES[self.rule]
-        excluded = self._excluded()
+        excluded, listed = self._excluded(), set()
         self.unused = LeftOut('rows of', logging.INFO)
         columns = ('Usage', 'Image name', *self.VOTES)
         for row, cells in read_table(self.ann_file, columns, type(self).__name__, self.report):
@@ -188,6 +182,7 @@ or instead of the latter
             usages.append(usage)
             if cells is None:
                 continue
+            listed.add(cells[1])
             split = find_split(usage, self.USAGES)
             if split is None:
                 self.report(f'unknown usages (known: {", ".join(self.USAGES)})', f'row {row} {usage!r}')
@@ -205,6 +200,11 @@ or instead of the latter
                     self.unused.add(f'by the {self.rule} rule' if cells[1] else 'without an image name', f'row {row}')
                 else:
                     entries[len(usages) - 1] = self._entry(cells[1], kept)
+        if excluded and excluded.isdisjoint(listed):
+            raise ValueError(
+                f'FERPlus: {self.ann_file} has none of the names of exclude={self.exclude!r}, such as {min(excluded)}. '
+                'Names are such as fer0000000.png, without folders'
+            )
         return usages, entries
 
     def _entry(self, name: str, votes: np.ndarray) -> dict:
@@ -230,13 +230,13 @@ or instead of the latter
             ) from None
 
     def _read_pixels(self, usages: list, entries: dict) -> list:
-        name = os.path.basename(self.pixels_file)
+        name = os.path.basename(self.pixels_path)
         data_list, images, count = [], [], 0
 
         def report(kind: str, text: str) -> None:
             self.report(f'{kind} in {name}', text)
 
-        rows = read_table(self.pixels_file, ('pixels', 'Usage'), type(self).__name__, report)
+        rows = read_table(self.pixels_path, ('pixels', 'Usage'), type(self).__name__, report)
         for index, (row, cells) in enumerate(rows):
             count += 1
             if cells is None or index >= len(usages):
@@ -254,7 +254,7 @@ or instead of the latter
                 data_list.append(dict(entries[index], img_index=len(images), row=row))
                 images.append(img)
         if count != len(usages):
-            text = f'{count} in {self.pixels_file}, {len(usages)} in {self.ann_file}'
+            text = f'{count} in {self.pixels_path}, {len(usages)} in {self.ann_file}'
             self.report('numbers of rows that disagree', text)
         self.keep_images(images)
         return data_list

@@ -22,6 +22,11 @@ class LeftOut:
         self.what, self.level = what, level
         self._reasons: dict = {}
 
+    @property
+    def counts(self) -> dict:
+        """Reason -> number."""
+        return {reason: count for reason, (count, _) in self._reasons.items()}
+
     def add(self, reason: str, example: str) -> None:
         """Count one more; ``reason`` completes the phrase '3 image files ...', e.g. 'in hidden folders'."""
         count, first = self._reasons.get(reason, (0, example))
@@ -36,7 +41,7 @@ class LeftOut:
         """One line: how many are left out, and of each reason the number and an example; '' if there are none."""
         if not self._reasons:
             return ''
-        total = sum(count for count, _ in self._reasons.values())
+        total = sum(self.counts.values())
         shown = [f'{count} {reason} ({first})' for reason, (count, first) in list(self._reasons.items())[:_REASONS]]
         more = len(self._reasons) - len(shown)
         shown += [f'... ({more} more reasons)'] if more else []

@@ -13,11 +13,11 @@ from mmengine.dataset import force_full_init
 from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
-from mmfer.structures.expressions import EXPRESSIONS
+from mmfer.structures.expressions import EXPRESSIONS, class_key
 from mmfer.utils.cache import cached_array, source_digest
 from mmfer.utils.progress import track
 
-from .arguments import check_integer
+from .arguments import check_choice, check_integer
 from .base_fer_dataset import FERDataset
 from .synth import Appearance, render_face, sample_appearance
 from .synth.annotators import label_distribution, majority, sample_intensities
@@ -93,12 +93,9 @@ class SynthFER(FERDataset):
         allow_empty_classes: bool = True,
         **options,
     ):
-        if num_classes not in (7, 8):
-            raise ValueError(f'SynthFER: num_classes={num_classes!r} must be 7, or 8 with contempt')
+        check_choice(self, 'num_classes', num_classes, (7, 8))
         if not (isinstance(temperature, numbers.Real) and 0 < temperature < float('inf')):
             raise ValueError(f'SynthFER: temperature={temperature!r} must be a number above 0')
-        if cache not in (False, True, 'memory', 'disk'):
-            raise ValueError(f"SynthFER: cache={cache!r} is not one of False, True, 'memory', 'disk'")
         self.METAINFO = dict(classes=EXPRESSIONS[:num_classes])
         num_samples = self.DEFAULT_SAMPLES.get(split, 1) if num_samples is None else num_samples
         self.num_samples = check_integer(self, 'num_samples', num_samples, 1)
@@ -106,8 +103,9 @@ class SynthFER(FERDataset):
         self.num_annotators = check_integer(self, 'num_annotators', num_annotators, 1)
         self.vote_subset = VoteSubset(self, votes_used, votes_seed)
         self.temperature = float(temperature)
-        self._agrees = np.zeros(0, dtype=bool)
-        self.cache = cache
+        self._likeliest = np.zeros(0, dtype=np.int64)  # class of the true distribution of each face
+        self._observer_accuracy: Optional[float] = None  # of the list as it is
+        self.cache = check_choice(self, 'cache', cache, (False, True, 'memory', 'disk'))
         self.attributes = attributes
         self._images: Optional[np.ndarray] = None
         self._rows: dict = {}
@@ -122,10 +120,13 @@ class SynthFER(FERDataset):
     @force_full_init
     def observer_accuracy(self) -> float:
         """Share of the labels, in [0, 1], that equal the most likely class of the true distribution."""
-        if len(self) == len(self._agrees):
-            return float(self._agrees.mean())
-        faces = [self.entry(i)['face_index'] for i in range(len(self))]
-        return float(self._agrees[faces].mean())
+        if self._observer_accuracy is None:
+            likeliest = self._likeliest[self.column('face_index')].tolist()
+            labels = self.get_gt_labels().tolist()
+            names = list(map(class_key, self.classes))
+            right = [self.METAINFO['classes'][i] == names[label] for i, label in zip(likeliest, labels)]
+            self._observer_accuracy = float(np.mean(right))
+        return self._observer_accuracy
 
     @property
     def metainfo(self) -> dict:
@@ -146,7 +147,7 @@ class SynthFER(FERDataset):
     def load_data_list(self) -> list:
         """Draw intensities, votes and labels of all faces; nothing is rendered."""
         data_list = []
-        self._agrees = np.zeros(self.num_samples, dtype=bool)
+        self._likeliest = np.zeros(self.num_samples, dtype=np.int64)
         for index in range(self.num_samples):
             rng = self._generator(index, _LABELS)
             intensities = sample_intensities(rng, self.num_classes)
@@ -154,7 +155,7 @@ class SynthFER(FERDataset):
             votes = rng.multinomial(self.num_annotators, distribution)
             votes = self.vote_subset(votes, f'{self.seed} {self.split} {index}')
             label = majority(votes, distribution)
-            self._agrees[index] = label == int(distribution.argmax())
+            self._likeliest[index] = distribution.argmax()
             score = distribution if self.vote_subset.count is None else votes / votes.sum()
             score = score.astype(np.float32)
             data_list.append(
@@ -163,6 +164,16 @@ class SynthFER(FERDataset):
             if self.attributes:
                 data_list[-1].update(coarse_attributes(self.person(index)))
         return data_list
+
+    def get_subset_(self, indices: Union[int, Sequence]) -> None:
+        """Keep only some samples."""
+        super().get_subset_(indices)
+        self._observer_accuracy = None
+
+    def set_entries(self, entries: Sequence, classes: Optional[Sequence] = None) -> None:
+        """Replace the whole list (see ``FERDataset.set_entries``)."""
+        super().set_entries(entries, classes)
+        self._observer_accuracy = None
 
     def get_data_info(self, idx: int) -> dict:
         """The sample with its rendered ``img``."""

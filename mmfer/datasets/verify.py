@@ -96,8 +96,8 @@ def distinct_settings(config: Mapping, splits: Sequence[str] | None = None) -> l
     Data sets that a split joins are listed one by one, as 'train part 1' and so on; repetitions are not.
 
     Args:
-        config (Mapping): The config.
-        splits (Sequence[str], optional): Which dataloaders; all that the config has by default.
+        config: The config.
+        splits: Which dataloaders; all that the config has by default.
     """
     distinct: list = []
     for split in splits or [name for name in SPLITS if config.get(f'{name}_dataloader')] or SPLITS[:1]:
@@ -187,13 +187,13 @@ def find_duplicates(scans: Sequence[Scan], distance: int, changed: bool = False,
     holds all that are linked by such pairs.
 
     Args:
-        scans (Sequence[Scan]): The data sets.
-        distance (int): Largest Hamming distance of near duplicates; -1 looks for exact ones alone.
-        changed (bool): Whether changed copies are looked for.
-        workers (int): Threads that align candidates.
+        scans: The data sets.
+        distance: Largest Hamming distance of near duplicates; -1 looks for exact ones alone.
+        changed: Whether changed copies are looked for.
+        workers: Threads that align candidates.
 
     Returns:
-        list[np.ndarray]: For each group int64 (M, 4): number of the scan, index in it, which images of the group have
+        For each group int64 (M, 4): number of the scan, index in it, which images of the group have
         the same pixels, and which are exact or near duplicates of each other (equal numbers).
     """
     where = np.array([(i, index) for i, s in enumerate(scans) for index in range(len(s.files))]).reshape(-1, 2)
@@ -330,15 +330,15 @@ def verify(
     """Look at every image and label of the data sets of a config.
 
     Args:
-        config (Mapping): A config with train, val or test dataloaders.
-        splits (Sequence[str], optional): Which of them; all that there are by default.
-        distance (int): See :func:`find_duplicates`.
-        min_size (int): Images whose shorter side is below this are called tiny, in pixels.
-        workers (int, optional): Threads that decode and compare images; as many as CPUs by default.
-        changed (bool): Whether mirrored, turned and cropped copies are looked for, across data sets.
+        config: A config with train, val or test dataloaders.
+        splits: Which of them; all that there are by default.
+        distance: See :func:`find_duplicates`.
+        min_size: Images whose shorter side is below this are called tiny, in pixels.
+        workers: Threads that decode and compare images; as many as CPUs by default.
+        changed: Whether mirrored, turned and cropped copies are looked for, across data sets.
 
     Returns:
-        dict: Plain and fit for JSON: ``settings``, ``data_sets`` (of each: counts, sizes, unreadable, tiny and blank
+        Plain and fit for JSON: ``settings``, ``data_sets`` (of each: counts, sizes, unreadable, tiny and blank
         images), ``duplicates`` (``counts``, and ``groups`` with all names) and ``problems`` (one sentence each; empty
         if all is well).
 

@@ -52,8 +52,8 @@ def test_csv_layout(tmp_path, folder):
     assert eight.classes[7] == 'contempt'
     assert seven.get_gt_labels().tolist() == list(range(7))
     assert eight.get_gt_labels().tolist() == list(range(8))
-    assert seven.left_out == {'contempt': 1, 'none': 1, 'uncertain': 1, 'non-face': 1}
-    assert eight.left_out == {'none': 1, 'uncertain': 1, 'non-face': 1}
+    assert seven.unused.counts == {'contempt': 1, 'none': 1, 'uncertain': 1, 'non-face': 1}
+    assert eight.unused.counts == {'none': 1, 'uncertain': 1, 'non-face': 1}
     assert (seven.protocol, eight.protocol) == ('AffectNet train, 7 classes', 'AffectNet train, 8 classes')
     info = seven[1]
     assert info['face_box'] == (2, 3, 12, 15)
@@ -110,7 +110,7 @@ def test_npy_layout(tmp_path, kind):
     dataset = AffectNet(root, split='val', num_classes=8)
     assert dataset.layout == 'npy2021'
     assert dataset.get_gt_labels().tolist() == list(range(8))
-    assert dataset.left_out == {'none': 1, 'uncertain': 1, 'non-face': 1}
+    assert dataset.unused.counts == {'none': 1, 'uncertain': 1, 'non-face': 1}
     assert (dataset[2]['valence'], dataset[2]['arousal']) == (0.5, -0.25)
     assert dataset[2]['img_path'].endswith('val_set/images/2.jpg')
     assert 'face_box' not in dataset[2]
@@ -175,7 +175,7 @@ def test_prepared_json(tmp_path):
     assert 'arousal' in AffectNet(root, layout='npy2021')[0]
     dataset = AffectNet(root, ann_file='train.json')
     assert dataset.get_gt_labels().tolist() == list(range(7))
-    assert dataset.left_out['contempt'] == 1
+    assert dataset.unused.counts['contempt'] == 1
     assert dataset[3]['img_path'].endswith('train_set/images/3.jpg')
     entries[0]['gt_label'] = 11
     (tmp_path / 'train.json').write_text(json.dumps(dict(metainfo={}, data_list=entries)))

@@ -140,6 +140,8 @@ def test_annotation_files_that_cannot_be_read(tmp_path):
     (tmp_path / 'list.json').write_text('{"metainfo": {}}')
     with pytest.raises(ValueError, match=r"list\.json: it has no 'data_list'"):
         FERDataset(ann_file=str(tmp_path / 'list.json'))
+    with pytest.raises(ValueError, match=r"list\.json: could not convert string to float: 'x'"):
+        FERDataset(**write_list(tmp_path, [dict(info, gt_score=['x', 1, 0]) for info in samples(0)]))
     (tmp_path / 'list.pkl').write_bytes(pickle.dumps(dict(metainfo={}, data_list=[])))
     with pytest.raises(ValueError, match=r'must be a \.json file'):
         FERDataset(ann_file=str(tmp_path / 'list.pkl'))
@@ -170,10 +172,20 @@ def test_unreadable_images_are_left_out_and_counted(tmp_path, serialize):
     assert dataset.get_gt_labels().tolist() == [0, 1, 2]
     assert dataset.skipped == [str(tmp_path / 'imgs' / '2.png')]
     assert dataset.metainfo['protocol'] == 'FERDataset, 1 unreadable images left out'
+    (tmp_path / 'imgs' / '1.png').write_bytes(b'no image')
+    with pytest.raises(ValueError, match='no samples of happiness'):
+        FERDataset(**cfg, unreadable='skip')
     for i in range(4):
         (tmp_path / 'imgs' / f'{i}.png').write_bytes(b'no image')
     with pytest.raises(ValueError, match='none of the images'):
         FERDataset(**cfg, unreadable='skip')
+
+
+@pytest.mark.parametrize(
+    ('indices', 'named'), [(2, 'the first 2 samples'), (-1, 'the last 1 samples'), ([0, 3], '2 chosen samples')]
+)
+def test_the_protocol_names_a_part(tmp_path, indices, named):
+    assert FERDataset(**write_list(tmp_path, samples(0, 1, 2, 2)), indices=indices).protocol == f'FERDataset, {named}'
 
 
 @pytest.mark.parametrize('serialize', [True, False])
@@ -186,8 +198,8 @@ def test_relabel_keeps_the_clean_label_and_drops_soft_ones(serialize):
     assert dataset.column('clean_label') == [0, 1, 2]
     assert dataset.column('gt_score') == dataset.column('votes') == [None] * 3
     assert dataset[2]['sample_idx'] == 2
-    for labels in ([0, 1], [0, 1, 3], [-1, 0, 0]):
-        with pytest.raises(ValueError, match='relabel needs 3 labels'):
+    for labels in ([0, 1], [0, 1, 3], [-1, 0, 0], [0.0, 1.9, 0.0]):
+        with pytest.raises(ValueError, match='relabel needs 3 integers'):
             dataset.relabel(labels)
 
 
@@ -216,7 +228,7 @@ def test_wrong_arguments():
     for indices in (0, []):
         with pytest.raises(ValueError, match='selects no samples'):
             Loose([], split='train', indices=indices)
-    with pytest.raises(ValueError, match="unreadable='ignore' must be 'error' or 'skip'"):
+    with pytest.raises(ValueError, match="unreadable='ignore' is not one of error, skip"):
         Loose([], split='train', unreadable='ignore')
 
 

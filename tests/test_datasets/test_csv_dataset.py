@@ -329,7 +329,8 @@ def test_further_columns(tmp_path):
     assert dataset.column('age') == ['20', '31']
     with pytest.raises(ValueError, match='no column race.*options path_column.*columns'):
         CSVDataset(root, columns=['race'])
-    with pytest.raises(ValueError, match='img_path means something else'):
-        CSVDataset(root, columns=['img_path'])
+    for taken in ('img_path', 'clean_label'):
+        with pytest.raises(ValueError, match=f'{taken} means something else'):
+            CSVDataset(root, columns=[taken])
     with pytest.raises(TypeError, match="columns='gender' must be a sequence"):
         CSVDataset(root, columns='gender')

@@ -1,11 +1,10 @@
-import gc
 import pickle
 
 import numpy as np
 import pytest
 from mmengine.dataset import BaseDataset
 
-from mmfer.datasets.entry_list import label_problems, missing_files, no_garbage_search, serialize
+from mmfer.datasets.entry_list import label_problems, missing_files, serialize
 
 
 def test_missing_files_of_many_folders(tmp_path, monkeypatch):
@@ -62,12 +61,3 @@ def test_entries_are_kept_as_mmengine_keeps_them():
     np.testing.assert_array_equal(ends, their_ends)
     assert pickle.loads(data[ends[1] : ends[2]].tobytes()) == entries[2]
     assert serialize([])[1].tolist() == []
-
-
-def test_the_search_for_garbage_goes_on_afterwards():
-    with no_garbage_search():
-        assert not gc.isenabled()
-    assert gc.isenabled()
-    with pytest.raises(KeyError), no_garbage_search():
-        raise KeyError
-    assert gc.isenabled()

@@ -30,15 +30,6 @@ def test_published_layout(tmp_path, images, label):
     assert sum(dataset.published_counts()) == 91793
 
 
-def test_min_confidence(tmp_path):
-    dataset = ExpW(make_tree(tmp_path), min_confidence=60, allow_empty_classes=True)
-    assert dataset.get_gt_labels().tolist() == [0, 2, 3, 4, 5, 6]
-    assert dataset.protocol == 'ExpW, face boxes of confidence 60 up'
-    assert dataset.published_counts() is None
-    with pytest.raises(ValueError, match='no samples of disgust'):
-        ExpW(str(tmp_path), min_confidence=60)
-
-
 def test_failures(tmp_path):
     check_common_failures(ExpW, make_tree(tmp_path / 'expw'))
 

@@ -282,6 +282,9 @@ def test_named_images_are_left_out_of_every_split(tmp_path):
     assert train.protocol.endswith(f'majority rule, without {names}')
     with pytest.raises(FileNotFoundError, match="exclude='nowhere.txt' does not exist. Name a file"):
         FERPlus(root, exclude='nowhere.txt')
+    names.write_text('FER2013Train/fer0000002.png\nfer0000003\n')
+    with pytest.raises(ValueError, match='has none of the names of exclude=.*, such as FER2013Train/fer0000002.png'):
+        FERPlus(root, exclude=str(names))
 
 
 def test_the_list_that_comes_along_names_training_images_alone():

@@ -98,6 +98,10 @@ def test_observer_accuracy_is_in_metainfo_and_follows_subsets():
     assert part.metainfo['observer_accuracy'] == pytest.approx(right[50:90].mean())
     last = SynthFER(split='val', num_samples=200, temperature=0.4, indices=-30)
     assert last.observer_accuracy == pytest.approx(right[-30:].mean())
+    wrong = int(np.flatnonzero(~right)[0])
+    assert dataset.get_subset([wrong] * 200).metainfo['observer_accuracy'] == 0
+    dataset.relabel([info['gt_score'].argmax() for info in infos_of(dataset)])
+    assert dataset.metainfo['observer_accuracy'] == 1
 
 
 def test_cache_gives_the_same_faces():
@@ -112,6 +116,7 @@ def test_cache_gives_the_same_faces():
     assert part._images.shape == (2, 24, 24, 3)
     assert part._images.flags.c_contiguous
     assert same(cached.get_subset([3])[0], plain[3])
+    assert cached.get_subset([3])._images is cached._images
 
 
 @pytest.mark.parametrize('cache', [False, True, 'disk'])

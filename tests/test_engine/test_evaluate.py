@@ -183,6 +183,8 @@ def test_classes_of_configs():
     assert config_classes(config)[-1] == 'contempt'
     config.train_dataloader.dataset = dict(type='FolderDataset', data_root='nowhere')
     assert config_classes(config) is None
+    config.train_dataloader.dataset.classes = ('happy', 'Bored')
+    assert config_classes(config) == ('happiness', 'Bored')  # as the data set names them
     config.train_dataloader.dataset = dict(type='CustomDataset')
     with pytest.warns(UserWarning, match=r'synth\.py: the data set cannot tell its classes .*set classes='):
         assert config_classes(config) is None

@@ -68,6 +68,8 @@ def build_crops(
             try:
                 if image is None:
                     raise ValueError(f'{path} (cannot be decoded)')
+                if box is None:
+                    raise ValueError(f'{path} (its row has no face box)')
                 face = cropper(dict(img=image, img_path=path, face_box=box))['img']
             except ValueError as error:
                 if not skip_unreadable:
@@ -140,5 +142,5 @@ def _write_list(folder: Path, split: str, entries: Iterable[Mapping]) -> None:
 
 
 def _left_out(split: str, dataset: AffectNet) -> str:
-    text = ', '.join(f'{count} {name}' for name, count in dataset.left_out.items()) or 'none'
+    text = ', '.join(f'{count} {name}' for name, count in dataset.unused.counts.items()) or 'none'
     return f'{split}.json written; faces left out: {text}'

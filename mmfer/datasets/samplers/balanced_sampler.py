@@ -22,17 +22,15 @@ class BalancedSampler(ClassSampler):
         dataset: The data set; see :func:`mmfer.datasets.samplers.labels_of`.
         num_per_class: Samples of each class an epoch, all ranks together.
         seed: Equal on all ranks; the Runner gives its own. By default a random one that the ranks agree upon.
-        round_up: Repeat the first few samples of the list, so that it divides by the number of ranks. Without, some
-            ranks have one sample less.
 
     Raises:
         TypeError: The data set does not tell its labels.
         ValueError: There are no samples of a class, or an argument is out of range.
     """
 
-    def __init__(self, dataset: Sized, num_per_class: int, seed: Optional[int] = None, round_up: bool = True) -> None:
+    def __init__(self, dataset: Sized, num_per_class: int, seed: Optional[int] = None) -> None:
         self.num_per_class = check_integer(self, 'num_per_class', num_per_class, 1)
-        super().__init__(dataset, seed=seed, round_up=round_up)
+        super().__init__(dataset, seed=seed)
         self.set_total(self.num_per_class * len(self.members))
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:

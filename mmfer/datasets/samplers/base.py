@@ -58,7 +58,8 @@ class ClassSampler(Sampler):
     """Base class of the samplers that draw by class.
 
     The list of an epoch follows from (seed, epoch) alone. Every rank draws the whole list and takes its own part of it
-    (rank, rank + world_size, ...), so training goes on as before after a resume. MMEngine's ``DistSamplerSeedHook``,
+    (rank, rank + world_size, ...); the first few samples are repeated, so that the list divides by the number of ranks.
+    So training goes on as before after a resume. MMEngine's ``DistSamplerSeedHook``,
     which a Runner always has, tells the epoch.
 
     A subclass calls :meth:`set_total` and implements :meth:`draw`, which returns so many indices.
@@ -66,8 +67,6 @@ class ClassSampler(Sampler):
     Args:
         dataset: The data set; see :func:`labels_of`.
         seed: Equal on all ranks; the Runner gives its own. By default a random one that the ranks agree upon.
-        round_up: Repeat the first few samples of the list, so that it divides by the number of ranks. Without, some
-            ranks have one sample less.
 
     Attributes:
         members (list): For each class the indices of its samples, int64.
@@ -76,25 +75,19 @@ class ClassSampler(Sampler):
         ValueError: The data set is empty or has no samples of a class, or the seed is negative.
     """
 
-    def __init__(self, dataset: Sized, seed: Optional[int] = None, round_up: bool = True) -> None:
+    def __init__(self, dataset: Sized, seed: Optional[int] = None) -> None:
         self.rank, self.world_size = get_dist_info()
         self.dataset = dataset
         seed = sync_random_seed() if seed is None else seed
         self.seed = check_integer(self, 'seed', seed, 0)
         self.epoch = 0
-        self.round_up = round_up
         self.members = self._group(labels_of(dataset))
         self.set_total(len(dataset))
 
     def set_total(self, total: int) -> None:
         """Set the number of samples an epoch, all ranks together."""
         self.total = total
-        if self.round_up:
-            self.num_samples = math.ceil(total / self.world_size)
-            self.total_size = self.num_samples * self.world_size
-        else:
-            self.num_samples = math.ceil((total - self.rank) / self.world_size)
-            self.total_size = total
+        self.num_samples = math.ceil(total / self.world_size)
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """Indices of the samples of an epoch, in the order in which they are used, int64 (total,)."""
@@ -103,7 +96,7 @@ class ClassSampler(Sampler):
     def __iter__(self) -> Iterator:
         """Indices of this rank in this epoch."""
         indices = self.draw(np.random.default_rng([self.seed, self.epoch]))
-        indices = np.resize(indices, self.total_size)  # repeats the first ones
+        indices = np.resize(indices, self.num_samples * self.world_size)  # repeats the first ones
         return iter(indices[self.rank :: self.world_size].tolist())
 
     def __len__(self) -> int:

@@ -23,22 +23,14 @@ class ImbalancedSampler(ClassSampler):
         dataset: The data set; see :func:`mmfer.datasets.samplers.labels_of`.
         num_samples: Samples an epoch, all ranks together. By default as many as the data set has.
         seed: Equal on all ranks; the Runner gives its own. By default a random one that the ranks agree upon.
-        round_up: Repeat the first few samples of the list, so that it divides by the number of ranks. Without, some
-            ranks have one sample less.
 
     Raises:
         TypeError: The data set does not tell its labels.
         ValueError: There are no samples of a class, or an argument is out of range.
     """
 
-    def __init__(
-        self,
-        dataset: Sized,
-        num_samples: Optional[int] = None,
-        seed: Optional[int] = None,
-        round_up: bool = True,
-    ) -> None:
-        super().__init__(dataset, seed=seed, round_up=round_up)
+    def __init__(self, dataset: Sized, num_samples: Optional[int] = None, seed: Optional[int] = None) -> None:
+        super().__init__(dataset, seed=seed)
         if num_samples is not None:
             self.set_total(check_integer(self, 'num_samples', num_samples, 1))
 

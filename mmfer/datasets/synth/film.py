@@ -88,7 +88,8 @@ def synth_film(
         heights: Least and largest height of a face in pixels; sizes are drawn evenly on a logarithmic scale.
 
     Yields:
-        uint8 BGR (H, W, 3), and the faces of which at least a part is in the frame.
+        uint8 BGR (H, W, 3), and the faces of all who are on their way, the nearest one last. ``visible`` is 0 for those
+        outside of the frame.
     """
     rng = np.random.default_rng(seed)
     ground = _background(rng, size)

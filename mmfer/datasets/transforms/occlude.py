@@ -10,7 +10,7 @@ import numpy as np
 from mmfer.faces.resizing import contiguous, is_whole
 from mmfer.registry import TRANSFORMS
 
-from .image_args import ImageTransform, check_color, check_range
+from .image_args import ImageTransform, check_color
 
 REGIONS = dict(
     upper=(0.0, 0.0, 0.5, 1.0),
@@ -23,6 +23,8 @@ REGIONS = dict(
 """Parts of a cropped face: (top, left, bottom, right), as fractions of its height and width; left is that of the
 picture. Eyes are a band as of sunglasses, the mouth a patch as of a hand."""
 
+ASPECTS = (0.5, 2.0)  # of blocks, height by width
+
 
 @TRANSFORMS.register_module()
 class Occlude(ImageTransform):
@@ -32,6 +34,8 @@ class Occlude(ImageTransform):
     and the seed alone. Only the last two parts of the path count (class folder and file), so that the data may lie
     elsewhere; samples without a path go by ``sample_idx``. The block is drawn in fractions of the image: it covers the
     same of a face at every size, and a larger share covers all that a smaller one does. Sides are rounded to pixels.
+    Its height by width is from 1/2 to 2 of the image's, uniform in its logarithm; a block that would be longer than the
+    image is as long as it, and broader.
 
     It belongs after the face is loaded and cropped, and before the resizing of a model.
 
@@ -42,11 +46,9 @@ class Occlude(ImageTransform):
     Required and changed key: ``img`` (uint8 BGR (H, W, 3)). The array that came in is not written to.
 
     Args:
-        region: 'block', the name of a part in ``REGIONS``, or such a part as fractions (top, left, bottom, right).
+        region: 'block', or the name of a part in ``REGIONS``.
         share: Share of the area that a block covers, in [0, 1]; needed for blocks, and only there.
         seed: Another seed gives other blocks.
-        ratio: Smallest and largest height by width of a block, uniform in its logarithm, in fractions of the image's; a
-            block that would be longer than the image is as long as it, and broader.
         value: Colour (b, g, r), or one number for all three. Defaults to (104, 116, 124), ImageNet's mean, which
             ``ImageRandomErasing`` paints in training: a model trained with it knows the sight.
 
@@ -62,19 +64,14 @@ class Occlude(ImageTransform):
 
     def __init__(
         self,
-        region: Union[str, Sequence[float]] = 'block',
+        region: str = 'block',
         share: Optional[float] = None,
         seed: int = 0,
-        ratio: Sequence[float] = (0.5, 2.0),
         value: Union[int, Sequence[int]] = (104, 116, 124),
     ):
-        if isinstance(region, str):
-            if region != 'block' and region not in REGIONS:
-                raise ValueError(f'Occlude: region={region!r} is not one of block, {", ".join(REGIONS)}')
-            self.region = region
-        else:
-            self.region = _check_box(region)
-        if (self.region == 'block') != (share is not None):
+        if region not in ('block', *REGIONS):
+            raise ValueError(f'Occlude: region={region!r} is not one of block, {", ".join(REGIONS)}')
+        if (region == 'block') != (share is not None):
             raise ValueError(
                 f'Occlude: region={region!r} and share={share!r} do not fit: only blocks have a share, and need it'
             )
@@ -84,20 +81,18 @@ class Occlude(ImageTransform):
             raise ValueError(f'Occlude: share={share} must be within [0, 1]')
         if not is_whole(seed):
             raise TypeError(f'Occlude: seed={seed!r} must be an integer')
+        self.region = region
         self.share = None if share is None else float(share)
         self.seed = int(seed)
-        self.ratio = check_range('Occlude: ratio', ratio, 0)
-        if not 0 < self.ratio[0] <= self.ratio[1] < float('inf'):
-            raise ValueError(f'Occlude: ratio={self.ratio} must be positive and finite')
         self.value = check_color('Occlude: value', value)
 
     def box(self, results: dict) -> tuple:
         """What is covered of a sample: (top, left, bottom, right) in fractions of its image."""
         if self.region != 'block':
-            return REGIONS.get(self.region, self.region) if isinstance(self.region, str) else self.region
+            return REGIONS[self.region]
         rng = np.random.default_rng(_digest(self.seed, results))
         down, along = rng.random(2)
-        aspect = float(np.exp(rng.uniform(*np.log(self.ratio))))
+        aspect = float(np.exp(rng.uniform(*np.log(ASPECTS))))
         height = min(1.0, max(self.share, (self.share * aspect) ** 0.5))  # neither side beyond the image
         width = self.share / height if height else 0.0
         top, left = down * (1 - height), along * (1 - width)
@@ -120,19 +115,7 @@ class Occlude(ImageTransform):
         """What is covered, in a few words."""
         if self.region == 'block':
             return f'a block covers {100 * self.share:g} % (seed {self.seed})'
-        named = isinstance(self.region, str)
-        return f'the part {self.region if named else ", ".join(f"{value:g}" for value in self.region)} is covered'
-
-
-def _check_box(region: Sequence[float]) -> tuple:
-    if not isinstance(region, Sequence) or len(region) != 4 or not all(isinstance(value, Real) for value in region):
-        raise TypeError(f'Occlude: region={region!r} must be a name or four numbers (top, left, bottom, right)')
-    box = tuple(map(float, region))
-    if not (0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1):
-        raise ValueError(
-            f'Occlude: region={box}: top, left, bottom, right must be fractions, top < bottom, left < right'
-        )
-    return box
+        return f'the part {self.region} is covered'
 
 
 def _digest(seed: int, results: dict) -> int:

@@ -15,8 +15,8 @@ from .image_args import ImageTransform
 class RandomCamera(ImageTransform):
     """Change how a face was taken, not what it shows, for networks that will see photos of other kinds.
 
-    In this order: fewer pixels (scaled down and up again), light from one side (a linear ramp), contrast, brightness,
-    gamma, noise. All are drawn anew for each image.
+    In this order: fewer pixels (scaled down and up again), contrast, brightness, gamma, light from one side (a linear
+    ramp), noise. All are drawn anew for each image.
 
     Required and changed key: ``img`` (uint8 (H, W, 3)); its channels change alike, so grey stays grey.
 

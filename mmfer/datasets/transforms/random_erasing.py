@@ -13,10 +13,6 @@ from mmfer.registry import TRANSFORMS
 
 from .image_args import ImageTransform, check_color, check_range
 
-# ImageNet's mean and standard deviation, BGR, by which the recipes normalise
-_MEAN = np.array([103.53, 116.28, 123.675], np.float32)
-_STD = np.array([57.375, 57.12, 58.395], np.float32)
-
 
 @TRANSFORMS.register_module()
 class ImageRandomErasing(ImageTransform):
@@ -34,9 +30,7 @@ class ImageRandomErasing(ImageTransform):
         p: Probability that an image is erased.
         scale: Smallest and largest share of the image's area.
         ratio: Smallest and largest height by width.
-        value: Colour (b, g, r), or one number for all three, or 'random': noise in each pixel and channel that is
-            standard normal after normalisation with ImageNet's mean and deviation, but for the limits of 8 bits, -2.1
-            and 2.2 to 2.6.
+        value: Colour (b, g, r), or one number for all three.
 
     Raises:
         TypeError: An argument is of a wrong type.
@@ -50,7 +44,7 @@ class ImageRandomErasing(ImageTransform):
         p: float = 0.5,
         scale: Sequence[float] = (0.02, 0.33),
         ratio: Sequence[float] = (0.3, 3.3),
-        value: Union[int, Sequence[int], str] = (104, 116, 124),
+        value: Union[int, Sequence[int]] = (104, 116, 124),
     ):
         if not isinstance(p, Real):
             raise TypeError(f'ImageRandomErasing: p={p!r} must be a number')
@@ -61,12 +55,7 @@ class ImageRandomErasing(ImageTransform):
         self.ratio = check_range('ImageRandomErasing: ratio', ratio, 0)
         if not 0 < self.ratio[0] <= self.ratio[1] < float('inf'):
             raise ValueError(f'ImageRandomErasing: ratio={self.ratio} must be positive and finite')
-        if isinstance(value, str):
-            if value != 'random':
-                raise ValueError(f"ImageRandomErasing: value={value!r} must be a colour or 'random'")
-            self.value = value
-        else:
-            self.value = check_color('ImageRandomErasing: value', value)
+        self.value = check_color('ImageRandomErasing: value', value)
 
     @cache_randomness
     def _draw(self, height: int, width: int) -> Optional[tuple]:
@@ -82,11 +71,6 @@ class ImageRandomErasing(ImageTransform):
                 return int(np.random.randint(height - h + 1)), int(np.random.randint(width - w + 1)), h, w
         return None
 
-    @cache_randomness
-    def _draw_noise(self, h: int, w: int) -> np.ndarray:
-        noise = np.random.standard_normal((h, w, 3)).astype(np.float32)
-        return np.clip(np.rint(noise * _STD + _MEAN), 0, 255).astype(np.uint8)
-
     def transform(self, results: dict) -> dict:
         """The sample, with a new ``img`` where it was erased."""
         img = results['img']
@@ -94,6 +78,6 @@ class ImageRandomErasing(ImageTransform):
         if box is not None:
             top, left, h, w = box
             img = img.copy() if img.flags.c_contiguous else contiguous(img)
-            img[top : top + h, left : left + w] = self._draw_noise(h, w) if self.value == 'random' else self.value
+            img[top : top + h, left : left + w] = self.value
             results['img'] = img
         return results

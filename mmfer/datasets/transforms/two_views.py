@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Callable, Optional, Union
 
 import torch
+from mmengine.dataset import Compose
 
 from mmfer.registry import TRANSFORMS
 
@@ -37,15 +38,14 @@ class TwoViews(ImageTransform):
         for name, view in (('first', first), ('second', second)):
             if isinstance(view, dict) or not isinstance(view, Sequence) or len(view) == 0:
                 raise ValueError(f'TwoViews: {name}={view!r} must be a list of transforms, the last one PackInputs')
-        self.first = [_build(transform) for transform in first]
-        self.second = [_build(transform) for transform in second]
+        self.first, self.second = Compose(first), Compose(second)
 
     def transform(self, results: dict) -> Optional[dict]:
         """``inputs``, uint8 (2, 3, H, W), and the ``data_samples`` of the first view.
 
         Both views share the arrays of the sample, which transforms do not write to. None where one of them drops it.
         """
-        views = [_run(transforms, dict(results)) for transforms in (self.first, self.second)]
+        views = [view(dict(results)) for view in (self.first, self.second)]
         if any(view is None for view in views):
             return None
         if not all(isinstance(view.get('inputs'), torch.Tensor) for view in views):
@@ -56,15 +56,3 @@ class TwoViews(ImageTransform):
                 f'TwoViews: the views must be of one size, got {tuple(inputs[0].shape)} and {tuple(inputs[1].shape)}'
             )
         return dict(inputs=torch.stack(inputs), data_samples=views[0]['data_samples'])
-
-
-def _build(transform: Union[dict, Callable]) -> Callable:
-    return TRANSFORMS.build(transform) if isinstance(transform, dict) else transform
-
-
-def _run(transforms: Sequence[Callable], results: Optional[dict]) -> Optional[dict]:
-    for transform in transforms:
-        results = transform(results)
-        if results is None:
-            return None
-    return results

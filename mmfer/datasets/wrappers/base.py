@@ -1,6 +1,5 @@
 """The base of data set wrappers: a data set that is another one with samples left out or labels changed."""
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable, Optional, Union
 
@@ -10,25 +9,13 @@ from mmengine.registry import DefaultScope
 
 from mmfer.registry import DATASETS
 
-from ..base_fer_dataset import FERDataset
+from ..base_fer_dataset import FERDataset, own_copy
 
 
 def shuffled(rng: np.random.Generator, indices: Sequence) -> np.ndarray:
     """``indices`` in random order."""
     indices = np.asarray(indices, dtype=np.int64)
     return indices[np.argsort(rng.random(len(indices)), kind='stable')]
-
-
-def own_copy(dataset: BaseDataset) -> BaseDataset:
-    """A data set that can be cut and relabelled in place while ``dataset`` stays; images in memory are shared."""
-    if not dataset._fully_initialized:
-        return copy.deepcopy(dataset)
-    own = copy.copy(dataset)
-    if isinstance(own, DatasetWrapper):
-        own.dataset = own_copy(own.dataset)
-    elif hasattr(own, 'datasets'):
-        own.datasets = [own_copy(part) for part in own.datasets]
-    return own
 
 
 def is_own(settings: Mapping) -> bool:

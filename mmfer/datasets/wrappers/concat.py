@@ -10,8 +10,7 @@ from mmfer.registry import DATASETS
 from mmfer.structures.expressions import class_key
 from mmfer.utils.nesting import PLACE, leaves, protocol_of, source
 
-from ..base_fer_dataset import FERDataset
-from .base import own_copy
+from ..base_fer_dataset import FERDataset, own_copy
 from .map_classes import MapClasses
 
 
@@ -129,13 +128,6 @@ class ConcatDataset(FERDataset):
         """Sample ``idx`` after the pipeline of its data set; None where that drops it."""
         return source(self, idx)[0].pipeline(self.get_data_info(idx))
 
-    def get_subset(self, indices: Union[int, Sequence]) -> 'ConcatDataset':
-        """A copy with only some samples."""
-        self.full_init()
-        subset = own_copy(self)
-        subset.get_subset_(indices)
-        return subset
-
     def load_data_list(self) -> list:
         """Read the data sets and collect their entries."""
         for part in self.datasets:
@@ -167,7 +159,9 @@ class ConcatDataset(FERDataset):
                 f'ConcatDataset: {", ".join(unnamed)} does not name its classes. Set metainfo=dict(classes=...)'
             )
         joint = joint_classes(lists, names)
-        self.datasets = [part if own == joint else _mapped(part, joint) for part, own in zip(self.datasets, lists)]
+        self.datasets = [
+            part if own == joint else MapClasses(part, joint, lazy_init=True) for part, own in zip(self.datasets, lists)
+        ]
         self._metainfo = dict(self._metainfo, classes=joint)
 
 
@@ -188,12 +182,6 @@ def _build(dataset: Any) -> BaseDataset:
 
 def _classes(part: BaseDataset) -> tuple:
     return tuple(part.metainfo.get('classes') or ())
-
-
-def _mapped(part: BaseDataset, classes: Sequence) -> MapClasses:
-    names = {class_key(name): name for name in classes}
-    synonyms = {name: names[class_key(name)] for name in _classes(part) if name not in classes}
-    return MapClasses(part, classes, synonyms, lazy_init=True)
 
 
 def _entry(part: BaseDataset, index: int) -> dict:

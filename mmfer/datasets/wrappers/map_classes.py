@@ -7,7 +7,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 
 from mmfer.registry import DATASETS
-from mmfer.structures.expressions import class_indices
+from mmfer.structures.expressions import EXPRESSIONS, class_key, find_class
 
 from .base import DatasetWrapper
 
@@ -15,6 +15,8 @@ from .base import DatasetWrapper
 @DATASETS.register_module()
 class MapClasses(DatasetWrapper):
     """A data set with its labels in another order, by class name; samples of other classes are left out.
+
+    A synonym of an expression is the same name (see ``mmfer.structures.expressions``), and case does not matter.
 
     Use it to train on several data sets whose classes differ (each mapped to the same ones, then ``ConcatDataset``,
     which by itself maps other orders and subsets), or to test on the classes that a model knows, as
@@ -28,10 +30,11 @@ class MapClasses(DatasetWrapper):
         dataset: The data set, or its config.
         classes: Classes in the wanted label order.
         mapping: Name of a class of the data set -> the one of ``classes`` that it counts as. Others keep their name.
+            Expressions that the data set or ``classes`` lack may be in it.
         lazy_init: Do not read the list before it is needed.
 
     Raises:
-        ValueError: ``classes`` has a name twice, or nothing is left.
+        ValueError: ``classes`` has a name twice, ``mapping`` has an unknown one, or nothing is left.
 
     Examples:
         >>> MapClasses(dict(type='SynthFER', num_samples=50), ('anger', 'fear')).classes
@@ -45,7 +48,7 @@ class MapClasses(DatasetWrapper):
         mapping: Optional[Mapping] = None,
         lazy_init: bool = False,
     ):
-        if isinstance(classes, str) or len(set(classes)) < len(classes):
+        if isinstance(classes, str) or len(set(map(class_key, classes))) < len(classes):
             raise ValueError(f'MapClasses: classes={classes!r} must be a sequence of different names')
         self.wanted = tuple(classes)
         self.mapping = dict(mapping or {})
@@ -64,24 +67,19 @@ class MapClasses(DatasetWrapper):
         return len(self.wanted)
 
     @property
-    def left_out(self) -> dict:
-        """Class of the data set -> number of samples that are left out because ``classes`` lacks it."""
-        self.full_init()
-        return dict(self._left_out)
-
-    @property
     def metainfo(self) -> dict:
-        """Meta information; SynthFER's Bayes-optimal accuracy only where nothing but the order changed."""
+        """Meta information; SynthFER's Bayes-optimal accuracy only where nothing but order and spelling changed."""
         meta = dict(super().metainfo, classes=self.wanted)
-        if self._fully_initialized and not self._reordered:
+        if self._fully_initialized and (self.mapping or not self._reordered):
             meta.pop('observer_accuracy', None)
         return meta
 
     def apply(self) -> None:
         """Translate the labels."""
         source = self.dataset.classes
-        indices = class_indices(source, self.wanted, self.mapping)
-        self.mapping = {name: target for name, target in self.mapping.items() if name in source}
+        self.mapping = self._matched(source)
+        places = {name: index for index, name in enumerate(self.wanted)}
+        indices = [places.get(find_class(self.mapping.get(name, name), self.wanted)) for name in source]
         self._reordered = None not in indices and len(set(indices)) == len(indices)
         self._left_out = {
             name: count
@@ -119,6 +117,18 @@ class MapClasses(DatasetWrapper):
                 f'{", ".join(self.wanted)}'
             )
         self.dataset.set_entries(entries, self.wanted)
+
+    def _matched(self, source: tuple) -> dict:
+        """``mapping`` with the names as the data set spells them, without those that it lacks."""
+        known = (*source, *self.wanted, *EXPRESSIONS)
+        unknown = [str(name) for pair in self.mapping.items() for name in pair if find_class(name, known) is None]
+        if unknown:
+            raise ValueError(
+                f'MapClasses: mapping names {", ".join(unknown)}, which neither the data set ({", ".join(source)}) nor '
+                f'classes ({", ".join(self.wanted)}) have. Correct the spelling'
+            )
+        named = {find_class(name, source): target for name, target in self.mapping.items()}
+        return {name: target for name, target in named.items() if name and find_class(target, (name,)) is None}
 
     def describe(self) -> str:
         """The rule, and what is left out once the labels are read."""

@@ -2,8 +2,8 @@
 
 import logging
 import numbers
-from collections.abc import Mapping, Sequence
-from typing import Optional, Union
+from collections.abc import Mapping
+from typing import Optional
 
 import numpy as np
 from mmengine.dataset import BaseDataset
@@ -76,7 +76,7 @@ class NoisyLabels(DatasetWrapper):
     exactly that share, so that small data sets get it too. EAC publishes its noisy lists, noise01.txt to noise03.txt:
     for the very same labels read them with ``RAFDB(ann_file=...)`` instead.
 
-    Noise that depends on the class follows a transition matrix.
+    Noise that depends on the class follows the probabilities of ``transitions``.
 
     The noise follows from the seed and the labels alone, so it is the same in every process and every run. Each entry
     has the ``clean_label`` that the data set had, for measuring how well noise is found. Soft labels (``gt_score``)
@@ -84,11 +84,10 @@ class NoisyLabels(DatasetWrapper):
 
     Args:
         dataset: The data set, or its config.
-        rate: Share of labels to replace, in [0, 1]. With ``transitions``, their probabilities are scaled so that this
-            share results; None takes them as they are. Symmetric noise needs it.
+        rate: Share of labels to replace, in [0, 1], of symmetric noise.
         kind: 'symmetric', or 'asymmetric' for noise that depends on the class.
         transitions: For asymmetric noise: class -> (class -> probability) by name, such as ``{'fear': {'surprise':
-            0.3}}``, or a (K, K) matrix with the clean labels in its rows, which sum to one.
+            0.3}}``.
         seed: Another seed gives other noise.
         exact: Replace exactly round(rate N) labels and of each class its share (asymmetric: of each pair of classes its
             share, rounded); else each label with its probability.
@@ -111,19 +110,17 @@ class NoisyLabels(DatasetWrapper):
         dataset: BaseDataset,
         rate: Optional[float] = None,
         kind: str = 'symmetric',
-        transitions: Optional[Union[Mapping, Sequence]] = None,
+        transitions: Optional[Mapping] = None,
         seed: int = 0,
         exact: bool = True,
         lazy_init: bool = False,
     ):
         self.kind = check_choice(self, 'kind', kind, ('symmetric', 'asymmetric'))
-        if (kind == 'asymmetric') != (transitions is not None):
+        if (kind == 'asymmetric') != (transitions is not None) or (kind == 'symmetric') != (rate is not None):
             raise ValueError(
-                f'NoisyLabels: kind={kind!r} and transitions={transitions!r} do not fit: transitions are for '
-                "kind='asymmetric', which needs them"
+                f'NoisyLabels: kind={kind!r}, rate={rate!r} and transitions={transitions!r} do not fit: symmetric '
+                'noise needs the rate, asymmetric noise the transitions'
             )
-        if rate is None and kind == 'symmetric':
-            raise ValueError("NoisyLabels: kind='symmetric' needs the rate")
         if rate is not None and (isinstance(rate, bool) or not isinstance(rate, numbers.Real) or not 0 <= rate <= 1):
             raise ValueError(f'NoisyLabels: rate={rate!r} must be a share in [0, 1]')
         self.rate = rate
@@ -159,7 +156,7 @@ class NoisyLabels(DatasetWrapper):
         if self.kind == 'symmetric':
             noisy = flip_evenly(labels, self.num_classes, self.rate, self.exact, self.seed)
         else:
-            noisy = flip_by_matrix(labels, self._matrix(labels), self.exact, self.seed)
+            noisy = flip_by_matrix(labels, self._matrix(), self.exact, self.seed)
         soft, voted = (sum(each is not None for each in self.dataset.column(key)) for key in ('gt_score', 'votes'))
         self.dataset.relabel(noisy)
         self._flip_rate = float(np.mean(noisy != labels))
@@ -179,9 +176,7 @@ class NoisyLabels(DatasetWrapper):
         return f'{rate}{kind} label noise ({", ".join(details)})'
 
     def _pairs(self) -> list:
-        if not isinstance(self.transitions, Mapping):
-            return []
-        return [f'{a} to {b} {p:g}' for a, targets in self.transitions.items() for b, p in targets.items()]
+        return [f'{a} to {b} {p:g}' for a, targets in (self.transitions or {}).items() for b, p in targets.items()]
 
     def _label(self, name: str) -> int:
         known = class_or_expression(name, self.classes)
@@ -189,43 +184,20 @@ class NoisyLabels(DatasetWrapper):
             raise ValueError(f'{name!r} is no class of the data set ({", ".join(self.classes)})')
         return self.classes.index(known)
 
-    def _matrix(self, labels: np.ndarray) -> np.ndarray:
-        """The transition matrix (K, K), scaled to the rate."""
-        size = self.num_classes
+    def _matrix(self) -> np.ndarray:
+        """The transition matrix (K, K)."""
+        matrix = np.zeros((self.num_classes, self.num_classes))
         try:
-            if isinstance(self.transitions, Mapping):
-                matrix = np.zeros((size, size))
-                for name, targets in self.transitions.items():
-                    for target, probability in targets.items():
-                        matrix[self._label(name), self._label(target)] = probability
-                np.fill_diagonal(matrix, 0)
-                np.fill_diagonal(matrix, 1 - matrix.sum(axis=1))
-            else:
-                matrix = np.array(self.transitions, dtype=np.float64)
+            for name, targets in self.transitions.items():
+                for target, probability in targets.items():
+                    matrix[self._label(name), self._label(target)] = probability
         except (AttributeError, TypeError, ValueError) as error:
             raise ValueError(f'NoisyLabels: transitions={self.transitions!r} cannot be read: {error}') from None
-        if matrix.shape != (size, size):
-            raise ValueError(f'NoisyLabels: transitions have shape {matrix.shape}, expected {(size, size)}')
+        np.fill_diagonal(matrix, 0)
         sums = matrix.sum(axis=1)
-        bad = ~np.isfinite(matrix).all(axis=1) | (matrix < -1e-9).any(axis=1) | (np.abs(sums - 1) > 1e-6)
+        bad = ~(matrix >= 0).all(axis=1) | ~(sums <= 1 + 1e-6)  # NaN is neither
         if bad.any():
             names = ', '.join(self.classes[i] for i in np.flatnonzero(bad))
-            raise ValueError(f'NoisyLabels: transitions from {names} are no probabilities that sum to (at most) one')
-        matrix = np.clip(matrix, 0, 1)
-        return matrix if self.rate is None else self._scaled(matrix, labels)
-
-    def _scaled(self, matrix: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        shares = np.bincount(labels, minlength=len(matrix)) / len(labels)
-        away = 1 - np.diag(matrix)
-        expected = float(shares @ away)
-        limit = expected / away[shares > 0].max(initial=0) if expected > 0 else 0.0
-        if self.rate > limit + 1e-9:
-            raise ValueError(
-                f'NoisyLabels: rate={self.rate} is beyond the {limit:.3f} that these transitions can reach'
-            )
-        factor = self.rate / expected if expected > 0 else 0.0
-        scaled = matrix * factor
-        np.fill_diagonal(scaled, 0)
-        scaled[shares == 0] = 0
-        np.fill_diagonal(scaled, np.clip(1 - scaled.sum(axis=1), 0, 1))
-        return scaled
+            raise ValueError(f'NoisyLabels: transitions from {names} are no probabilities that sum to at most one')
+        np.fill_diagonal(matrix, np.maximum(1 - sums, 0))
+        return matrix

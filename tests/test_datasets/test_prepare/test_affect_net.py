@@ -110,6 +110,12 @@ def test_malformed_list(tmp_path, tree):
     assert not (tmp_path / 'out').exists()
 
 
+def test_a_face_without_a_box_is_not_written_as_the_whole_photograph(tmp_path, tree):
+    add_rows(tree, '1/training0.jpg,NULL,NULL,NULL,NULL,1;2,0,0.1,0.2')
+    with pytest.raises(ValueError, match=r'training0\.jpg \(its row has no face box\)\. .*--skip-unreadable'):
+        quiet(tree, tmp_path / 'out')
+
+
 @pytest.mark.parametrize('options', [dict(margin=-0.5), dict(margin=float('nan')), dict(max_size=15), dict(max_size=0)])
 def test_wrong_options(tmp_path, tree, options):
     with pytest.raises(ValueError, match=next(iter(options))):

@@ -85,22 +85,17 @@ def test_classes_without_samples(synth, tmp_path):
 @pytest.mark.parametrize('world_size', [1, 2, 7])
 @pytest.mark.parametrize('total', [1, 5, 60, 61])
 def test_ranks_divide_the_list(synth, monkeypatch, total, world_size):
-    for round_up in (True, False):
-        lists = []
-        for rank in range(world_size):
-            at_rank(monkeypatch, rank, world_size)
-            sampler = InOrder(synth, seed=0, round_up=round_up)
-            sampler.set_total(total)
-            lists.append(list(sampler))
-            assert len(lists[-1]) == len(sampler)
-        if round_up:
-            assert len({len(part) for part in lists}) == 1
-        together = [index for step in zip(*lists) for index in step]
-        if round_up:
-            assert together == [i % total for i in range(len(together))]
-            assert 0 <= len(together) - total < world_size
-        else:
-            assert sorted(sum(lists, [])) == list(range(total))
+    lists = []
+    for rank in range(world_size):
+        at_rank(monkeypatch, rank, world_size)
+        sampler = InOrder(synth, seed=0)
+        sampler.set_total(total)
+        lists.append(list(sampler))
+        assert len(lists[-1]) == len(sampler)
+    assert len({len(part) for part in lists}) == 1
+    together = [index for step in zip(*lists) for index in step]
+    assert together == [i % total for i in range(len(together))]
+    assert 0 <= len(together) - total < world_size
 
 
 def test_seed(synth, monkeypatch):

@@ -59,11 +59,10 @@ def test_larger_blocks_cover_what_smaller_ones_do_at_every_size():
         np.testing.assert_allclose(np.array(corners(masks[1])), big / 2, atol=0.76)
 
 
-@pytest.mark.parametrize('region', [*REGIONS, (0.25, 0.1, 0.75, 0.5)])
+@pytest.mark.parametrize('region', REGIONS)
 def test_parts_of_the_face(region):
-    box = REGIONS.get(region, region) if isinstance(region, str) else region
     mask = covered(Occlude(region))
-    expected = [round(value * size) for value, size in zip(box, (40, 60, 40, 60))]
+    expected = [round(value * size) for value, size in zip(REGIONS[region], (40, 60, 40, 60))]
     assert list(corners(mask)) == expected
     assert mask.sum() == (expected[2] - expected[0]) * (expected[3] - expected[1])
     np.testing.assert_array_equal(mask, covered(Occlude(region, seed=4), path='another.png'))
@@ -86,8 +85,7 @@ def test_built_from_its_registry_and_described():
     occlude = TRANSFORMS.build(dict(type='Occlude', share=0.125, seed=2))
     assert occlude.describe() == 'a block covers 12.5 % (seed 2)'
     assert Occlude('eyes').describe() == 'the part eyes is covered'
-    assert Occlude((0, 0, 0.5, 1)).describe() == 'the part 0, 0, 0.5, 1 is covered'
-    assert "region='block', share=0.125, seed=2" in repr(occlude)
+    assert repr(occlude).startswith("Occlude(region='block', share=0.125, seed=2")
 
 
 @pytest.mark.parametrize(
@@ -96,15 +94,10 @@ def test_built_from_its_registry_and_described():
         (dict(), ValueError, 'only blocks have a share, and need it'),
         (dict(region='eyes', share=0.2), ValueError, 'only blocks have a share'),
         (dict(region='nose'), ValueError, "region='nose' is not one of block, upper"),
-        (dict(region=(0, 0, 1)), TypeError, 'four numbers'),
-        (dict(region=(0.5, 0, 0.5, 1)), ValueError, 'top < bottom'),
-        (dict(region=(0, 0, 1, 1.2)), ValueError, 'fractions'),
         (dict(share=20), ValueError, r'share=20 must be within \[0, 1\]'),
         (dict(share='0.2'), TypeError, "share='0.2' must be a number"),
         (dict(share=float('nan')), ValueError, 'share=nan'),
         (dict(share=0.2, seed=0.5), TypeError, 'seed=0.5 must be an integer'),
-        (dict(share=0.2, ratio=(2, 1)), ValueError, 'must be ascending'),
-        (dict(share=0.2, ratio=(0, 1)), ValueError, 'positive and finite'),
         (dict(share=0.2, value=300), ValueError, 'within 0..255'),
     ],
 )

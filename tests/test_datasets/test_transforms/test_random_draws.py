@@ -14,7 +14,6 @@ IMG = np.random.RandomState(0).randint(0, 256, (30, 30, 3), dtype=np.uint8)
         dict(type='ImageGaussianNoise', std=3),
         dict(type='ImageRandomCrop', size=20, padding=8),
         dict(type='ImageRandomErasing', p=1),
-        dict(type='ImageRandomErasing', p=1, value='random'),
         dict(type='ImageRandomRotation', degrees=20),
         dict(type='RandomAffine', degrees=20),
         dict(type='RandomCamera', brightness=30, noise=2),

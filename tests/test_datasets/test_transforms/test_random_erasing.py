@@ -79,21 +79,6 @@ def test_probability(p):
     assert share == p if p in (0, 1) else abs(share - p) < 0.04
 
 
-def test_noise_is_standard_normal_within_8_bits(monkeypatch):
-    erasing, img = ImageRandomErasing(p=1, value='random'), image((120, 120))
-    monkeypatch.setattr(erasing, '_draw', lambda height, width: (10, 10, 100, 100))
-    np.random.seed(0)
-    noise = normalize(erasing(dict(img=img))['img'])[:, 10:110, 10:110].numpy().reshape(3, -1)
-    limits = np.stack([-MEAN / STD, (255 - MEAN) / STD])
-    for channel, low, high in zip(noise, *limits):
-        expected = np.clip(np.random.standard_normal(100_000), low, high)
-        assert abs(channel.mean() - expected.mean()) < 0.04
-        assert abs(channel.std() - expected.std()) < 0.04
-        assert low - 1e-6 <= channel.min()
-        assert channel.max() <= high + 1e-6
-    assert np.abs(np.corrcoef(noise) - np.eye(3)).max() < 0.05
-
-
 @pytest.mark.parametrize(
     'kwargs',
     [
@@ -102,7 +87,6 @@ def test_noise_is_standard_normal_within_8_bits(monkeypatch):
         dict(scale=(0.2, 1.1)),
         dict(ratio=(0, 1)),
         dict(value=256),
-        dict(value='noise'),
     ],
 )
 def test_arguments_out_of_bounds(kwargs):
@@ -110,7 +94,7 @@ def test_arguments_out_of_bounds(kwargs):
         ImageRandomErasing(**kwargs)
 
 
-@pytest.mark.parametrize('kwargs', [dict(p='1'), dict(scale=0.1), dict(ratio=(1, 2, 3)), dict(value=None)])
+@pytest.mark.parametrize('kwargs', [dict(p='1'), dict(scale=0.1), dict(ratio=(1, 2, 3)), dict(value='random')])
 def test_arguments_of_a_wrong_type(kwargs):
     with pytest.raises(TypeError, match=f'ImageRandomErasing: {next(iter(kwargs))}='):
         ImageRandomErasing(**kwargs)

@@ -19,6 +19,11 @@ def test_another_order_goes_by_name():
         for name in order:
             assert a['gt_score'][plain.classes.index(name)] == b['gt_score'][order.index(name)]
     assert mapped.metainfo['observer_accuracy'] == plain.metainfo['observer_accuracy']
+    other = MapClasses(plain, ('Happy', 'sad', *order[:3], *order[5:]))
+    assert other.metainfo['observer_accuracy'] == plain.metainfo['observer_accuracy']
+    named = MapClasses(plain, ('smile', *order[:3], *order[4:]), dict(happiness='smile'))
+    assert named.class_counts()['smile'] == plain.class_counts()['happiness']
+    assert 'observer_accuracy' not in named.metainfo
     assert plain.classes[0] == 'neutral'  # the data set passed in stays as it is
     assert mapped.protocol.startswith('SynthFER train, in the classes anger, disgust')
 
@@ -27,14 +32,13 @@ def test_classes_are_left_out_or_counted_as_others():
     plain = SynthFER(num_samples=60, size=16, num_classes=8)
     counts = plain.class_counts()
     left = MapClasses(dict(SYNTH, num_classes=8), plain.classes[:7])
-    assert left.left_out == dict(contempt=counts['contempt'])
     assert len(left) == 60 - counts['contempt']
     assert f'left out: {counts["contempt"]} of contempt' in left.protocol
     np.testing.assert_allclose([s.sum() for s in left.column('gt_score')], 1, rtol=1e-5)
     assert 'observer_accuracy' not in left.metainfo
     mapped = MapClasses(dict(SYNTH, num_classes=8), plain.classes[:7], dict(contempt='disgust', joy='happiness'))
     assert mapped.class_counts()['disgust'] == counts['disgust'] + counts['contempt']
-    assert mapped.left_out == {}
+    assert 'left out' not in mapped.protocol
     assert 'contempt counts as disgust' in mapped.protocol
     assert 'joy' not in mapped.protocol
     score = mapped.entry(3)['gt_score']
@@ -81,9 +85,23 @@ def test_clean_labels_follow_and_wrappers_nest():
     assert noisy.classes[0] == 'neutral'
 
 
+def test_synonyms_are_the_same_name():
+    plain = SynthFER(num_samples=60, size=16)
+    mapped = MapClasses(plain, ('Happy', 'sad', 'neutral'), dict(Scared='SAD'))
+    counts = plain.class_counts()
+    assert mapped.classes == ('Happy', 'sad', 'neutral')
+    assert mapped.class_counts() == dict(
+        Happy=counts['happiness'], sad=counts['sadness'] + counts['fear'], neutral=counts['neutral']
+    )
+    assert 'fear counts as SAD, left out: ' in mapped.protocol
+
+
 def test_wrong_arguments():
     with pytest.raises(ValueError, match='no samples are left'):
         MapClasses(SYNTH, ('contempt', 'boredom'))
-    for classes in ('anger', ('anger', 'anger')):
+    for classes in ('anger', ('anger', 'anger'), ('anger', 'angry')):
         with pytest.raises(ValueError, match='must be a sequence of different names'):
             MapClasses(SYNTH, classes)
+    for mapping, name in ((dict(feer='anger'), 'feer'), (dict(fear='angr'), 'angr')):
+        with pytest.raises(ValueError, match=f'mapping names {name}, which neither the data set'):
+            MapClasses(SYNTH, ('anger', 'disgust'), mapping)

@@ -113,22 +113,10 @@ def test_transitions_by_name(uneven):
     assert chance[1, 2] == 0
 
 
-def test_transition_matrix_scaled_to_a_rate(uneven):
-    matrix = [[0.9, 0.1, 0], [0.1, 0.8, 0.1], [0, 0.5, 0.5]]
-    dataset = NoisyLabels(uneven, kind='asymmetric', transitions=matrix)
-    assert confusion(dataset).tolist() == [[450, 50, 0], [30, 240, 30], [0, 100, 100]]
-    scaled = NoisyLabels(uneven, 0.105, kind='asymmetric', transitions=matrix)
-    assert scaled.flip_rate == pytest.approx(0.105)
-    assert confusion(scaled).tolist() == [[475, 25, 0], [15, 270, 15], [0, 50, 150]]
-    assert '10.5 % class-dependent' in scaled.protocol
-    with pytest.raises(ValueError, match=r'rate=0.5 is beyond the 0.420'):
-        NoisyLabels(uneven, 0.5, kind='asymmetric', transitions=matrix)
-
-
 @pytest.mark.parametrize(
     ('options', 'text'),
     [
-        (dict(), 'needs the rate'),
+        (dict(), 'symmetric noise needs the rate'),
         (dict(rate=1.2), r'rate=1.2 must be a share in \[0, 1\]'),
         (dict(rate='20'), "rate='20' must be"),
         (dict(rate=20), 'rate=20 must be'),
@@ -136,13 +124,14 @@ def test_transition_matrix_scaled_to_a_rate(uneven):
         (dict(rate=0.2, seed=-1), 'seed=-1'),
         (dict(rate=0.2, kind='asymmetric'), 'do not fit'),
         (dict(rate=0.2, transitions={'fear': {'anger': 0.1}}), 'do not fit'),
+        (dict(rate=0.2, kind='asymmetric', transitions={'fear': {'anger': 0.1}}), 'do not fit'),
         (dict(kind='asymmetric', transitions={'fear': {'contempt': 0.1}}), "'contempt' is no class of the data set"),
         (dict(kind='asymmetric', transitions={'feer': {'anger': 0.1}}), "unknown expression 'feer'"),
         (dict(kind='asymmetric', transitions={'fear': 0.1}), 'cannot be read'),
         (dict(kind='asymmetric', transitions={'fear': {'anger': 0.7, 'surprise': 0.7}}), 'transitions from fear are'),
         (dict(kind='asymmetric', transitions={'fear': {'anger': -0.1}}), 'transitions from fear are'),
-        (dict(kind='asymmetric', transitions=[[1, 0], [0, 1]]), r'shape \(2, 2\), expected \(3, 3\)'),
-        (dict(kind='asymmetric', transitions=np.eye(3) * [1, 0.5, 1]), 'transitions from fear are'),
+        (dict(kind='asymmetric', transitions={'fear': {'anger': float('nan')}}), 'transitions from fear are'),
+        (dict(kind='asymmetric', transitions=[[1, 0], [0, 1]]), 'cannot be read'),
     ],
 )
 def test_wrong_arguments(uneven, options, text):
