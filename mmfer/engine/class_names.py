@@ -18,7 +18,7 @@ from mmfer.utils.nesting import inside, protocol_of
 
 from .processes import unwrapped
 
-MISSING = ('keep', 'drop', 'error')
+MISSING = ('keep', 'images', 'drop', 'error')
 
 
 def classes_of(dataset: Any) -> tuple[str, ...]:
@@ -105,6 +105,8 @@ class MatchedData:
     - ``'keep'``: the labels are mapped to the classes of the model, whose answers stay as they are. A class that the
       data lack is left out of the means over classes; one that the model lacks is an error. Right where data and model
       share one list of classes, as validation parts do.
+    - ``'images'``: the same, and images of classes that the model lacks are left out. Right for uncertainties that are
+      compared with those of the model's own data.
     - ``'drop'``: classes that one side lacks are left out of the other one, too: images of them, or scores of them.
     - ``'error'``: raises where one side lacks a class.
 
@@ -149,22 +151,25 @@ class MatchedData:
             return
         if same_names(model, data) and not class_map:
             return
-        if missing == 'keep' and not class_map:
-            self._keep(model, data, where)
+        if missing in ('keep', 'images') and not class_map:
+            self._keep(model, data, where, missing)
         else:
             self._translate(model, data, missing, class_map or {})
 
-    def _keep(self, model: tuple[str, ...], data: tuple[str, ...], where: str) -> None:
+    def _keep(self, model: tuple[str, ...], data: tuple[str, ...], where: str, missing: str) -> None:
         names = {class_key(name): name for name in model}
         lost = [name for name in data if class_key(name) not in names]
-        if lost:
+        if lost and (missing == 'keep' or len(lost) == len(data)):
             raise ValueError(
                 f'{where} has {_listed(data)}, of which the model with {_listed(model)} lacks {", ".join(lost)}. Map '
                 "them or leave them out with MapClasses, or set missing='drop' (--missing drop) to leave them out. "
                 '(mmfer explain class-names)'
             )
-        self.dataset = self._mapped(model, {name: names[class_key(name)] for name in data}, where)
-        self.rule = f'labels mapped by name from {", ".join(data)} to {", ".join(model)}'
+        mapping = {name: names[class_key(name)] for name in data if name not in lost}
+        self.dataset = self._mapped(model, mapping, where)
+        self.rule = f'labels mapped by name from {", ".join(mapping)} to {", ".join(model)}'
+        if lost:
+            self.rule += f'; images of {", ".join(lost)} are left out'
         absent = [name for name in model if class_key(name) not in map(class_key, data)]
         if absent:
             self.rule += f'; the data have no {", ".join(absent)}, which the means over classes leave out'

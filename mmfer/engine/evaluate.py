@@ -53,7 +53,7 @@ def evaluate(
         data: Config with the ``test_dataloader`` to test on. Images are loaded (and faces cropped) as it says, and
             then preprocessed as ``config`` says.
         class_map: Name of a class, of the model or of the data -> the class that it counts as; synonyms are known.
-        missing: What happens to classes that one side lacks: ``'keep'``, ``'drop'`` or ``'error'``, see
+        missing: What happens to classes that one side lacks: ``'keep'``, ``'images'``, ``'drop'`` or ``'error'``, see
             :class:`mmfer.engine.class_names.MatchedData`. By default the config's own data are tested with ``'keep'``,
             others and those with ``class_map`` with ``'drop'``.
         tta: Test-time augmentation: ``'flip'`` averages over each image and its mirror image, ``'flip+shifts'`` over
@@ -70,7 +70,8 @@ def evaluate(
     config = load_config(config)
     content = load_checkpoint(checkpoint)
     if data is not None:
-        borrow_test_data(config, data if isinstance(data, Config) else load_config(data))
+        data = data if isinstance(data, Config) else load_config(data)
+        borrow_test_data(config, data)
     if missing is None:
         missing = 'keep' if data is None and not class_map else 'drop'
     classes = None if checkpoint_classes(content) else config_classes(config)
@@ -95,6 +96,7 @@ def evaluate(
         protocol = (dump.dataset_meta or {}).get('protocol')
         header = dict(config=str(runner.cfg.filename), checkpoint=str(checkpoint), seed=runner.seed, metrics=metrics)
         rules = dict(class_rule=getattr(loop, 'class_rule', None), calibration=calibration, tta=tta)
+        rules['data'] = None if data is None else data.filename
         dump.write(out, **header, protocol=protocol, **rules)
         runner.logger.info(f'{len(dump.predictions)} predictions written to {out}')
     return metrics

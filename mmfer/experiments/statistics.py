@@ -63,6 +63,7 @@ class PairedTest:
         discordant: Of accuracies, the images that the first and that the second model gets right more often.
         images_adjusted: p-value of ``images`` after Holm's correction; ``methods_adjusted`` likewise.
         tests: How many tests that correction is over.
+        least: What that correction makes of the p-value of ``images`` where all discordant images go one way.
     """
 
     first: str
@@ -77,6 +78,7 @@ class PairedTest:
     images_adjusted: float = math.nan
     methods_adjusted: float = math.nan
     tests: int = 1
+    least: float = 0.0
 
     def standing(self, alpha: float, better: int = 1, statement: str = 'images') -> str:
         """'better', 'worse', 'not shown', 'too few' (images differ for any outcome to be shown) or 'not tested'.
@@ -91,7 +93,7 @@ class PairedTest:
             return 'not tested'
         if adjusted <= alpha:
             return 'better' if getattr(self, statement).value * better > 0 else 'worse'
-        if statement == 'images' and self.discordant and self.tests * 2.0 ** (1 - sum(self.discordant)) > alpha:
+        if statement == 'images' and self.least > alpha:
             return 'too few'
         return 'not shown'
 
@@ -195,9 +197,7 @@ def compare(
     check_level(level)
     runs, left_out = common_seeds(runs)
     methods = methods_of(runs)
-    if reference is not None and reference not in methods:
-        raise ValueError(f'reference={reference!r} is none of the methods: {", ".join(methods)}')
-    reference, pairs = _pairs(list(methods), reference)
+    reference, pairs = pairs_to_test(list(methods), reference)
     figures = {(run.method, run.seed): run_figures(run) for run in runs}
     made = {(run.method, run.seed): estimates(run) for run in runs}
     tested = [name for name in TESTED if all(name in own for own in made.values())]
@@ -261,10 +261,14 @@ def default_reference(methods: Sequence[str]) -> str:
 def adjust(tests: Sequence[PairedTest]) -> None:
     """Set what Holm's correction over these tests makes of their p-values, for each statement on its own."""
     for statement in STATEMENTS:
-        p_values = [getattr(test, statement).p_value for test in tests]
-        for test, adjusted in zip(tests, F.holm(p_values)):
+        for test, adjusted in zip(tests, F.holm([getattr(test, statement).p_value for test in tests])):
             setattr(test, f'{statement}_adjusted', float(adjusted))
-            test.tests = len(tests)
+    p_values = np.array([test.images.p_value for test in tests])
+    for i, test in enumerate(tests):
+        test.tests = int((~np.isnan(p_values)).sum())
+        if test.discordant is not None:
+            possible = min(1.0, 2.0 ** (1 - sum(test.discordant)))
+            test.least = float(F.holm(np.where(np.arange(len(tests)) == i, possible, p_values))[i])
 
 
 def summary_of(values: Mapping, ends: tuple[float, float] = (math.nan, math.nan)) -> Summary:
@@ -283,7 +287,10 @@ def _few(methods: Mapping[str, Sequence[Run]]) -> str:
     return ''
 
 
-def _pairs(methods: list[str], reference: str | None) -> tuple[str | None, list[tuple[str, str]]]:
+def pairs_to_test(methods: Sequence[str], reference: str | None = None) -> tuple[str | None, list[tuple[str, str]]]:
+    """The reference, None where every pair is tested, and the pairs; arguments and errors as of :func:`compare`."""
+    if reference is not None and reference not in methods:
+        raise ValueError(f'reference={reference!r} is none of the methods: {", ".join(methods)}')
     if reference is None and len(methods) <= ALL_PAIRS:
         return None, list(combinations(methods, 2))
     reference = reference or default_reference(methods)
