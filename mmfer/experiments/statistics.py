@@ -27,7 +27,6 @@ TESTED = ('accuracy', 'nll', 'skce', 'aurc', 'kl')
 ALL = 'all'  # as the primary figure: Holm's correction over all of TESTED
 ALL_PAIRS = 8  # methods up to which every pair is tested
 REFERENCES = ('vich', 'linear')  # else the first method
-FIXED_PAIR = ('vich_kl', 'vich')  # tested whenever both are there
 STATEMENTS = ('images', 'methods')
 
 
@@ -130,7 +129,6 @@ class Comparison:
         pairs: Method pairs that were tested, first and second.
         tests: Figure -> tests of the pairs.
         ambiguity: What of which method orders the images by true ambiguity: Spearman against 0.
-        kl_effect: Spearman of the deviation, ``vich_kl`` minus ``vich``, where both have one.
         observer: Bayes-optimal accuracy (%); NaN where it is unknown.
     """
 
@@ -145,7 +143,6 @@ class Comparison:
     pairs: list[tuple[str, str]]
     tests: dict[str, list[PairedTest]] = field(default_factory=dict)
     ambiguity: list[PairedTest] = field(default_factory=list)
-    kl_effect: PairedTest | None = None
     observer: float = math.nan
 
     @property
@@ -222,9 +219,6 @@ def compare(
     for group in result.tests.values() if primary != ALL else [sum(result.tests.values(), [])]:
         adjust(group)
     result.ambiguity = _ambiguity(seeds, made, level)
-    if {(method, 'deviation') for method in FIXED_PAIR} <= {(test.first, test.what) for test in result.ambiguity}:
-        result.kl_effect = pair_test('deviation_spearman', *FIXED_PAIR, made, level)
-        adjust([result.kl_effect])
     return result
 
 
@@ -294,10 +288,7 @@ def pairs_to_test(methods: Sequence[str], reference: str | None = None) -> tuple
     if reference is None and len(methods) <= ALL_PAIRS:
         return None, list(combinations(methods, 2))
     reference = reference or default_reference(methods)
-    pairs = [(method, reference) for method in methods if method != reference]
-    if set(FIXED_PAIR) <= set(methods) and reference not in FIXED_PAIR:
-        pairs.append(FIXED_PAIR)
-    return reference, pairs
+    return reference, [(method, reference) for method in methods if method != reference]
 
 
 def _summaries(

@@ -169,13 +169,7 @@ def _deviation(result: Comparison) -> list[str]:
         parts.append(text)
     against = f'Spearman with the entropy of the true distribution against 0, Holm over {count}'
     text = f'Does the latent deviation rank the images by their true ambiguity ({against})? {"; ".join(parts)}.'
-    lines = [text] * bool(parts)
-    if result.kl_effect is not None and not math.isnan(result.kl_effect.images.value):
-        test = result.kl_effect
-        value, low, high, _ = test.images
-        told = COMPARED[test.standing(result.alpha)]
-        lines.append(f'{test.first} minus {test.second} in that: {value:+.3f} ({low:+.3f} to {high:+.3f}), {told}.')
-    return lines
+    return [text] * bool(parts)
 
 
 def _changes(result: Changes) -> list[str]:

@@ -15,18 +15,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import gradio as gr
-from starlette.middleware import Middleware
 
 from .answer import INTRO, cards_html, examples_html, stage_html, summary_html
-from .body import TimedBody
 from .examples import Example
 from .look import Answer, PictureError, judge, look, look_at_example
 
 TITLE = 'Facial expressions, and how sure the model is'
 FONTS = (['system-ui', 'sans-serif'], ['ui-monospace', 'monospace'])  # of the system: nothing is fetched
 KEPT = 600  # seconds after which uploaded files are deleted
-ARRIVES = 60  # seconds within which an upload must arrive
-FORM = 64 * 1024  # bytes of a form around its file
 FAULT = 'This picture could not be looked at: the terminal of the server says why.'
 CHOOSE = """element.addEventListener('click', (event) => {
   const button = event.target.closest('button');
@@ -150,7 +146,6 @@ def serve(
         share=share,
         prevent_thread_lock=True,
         max_file_size=max_bytes,
-        app_kwargs=dict(middleware=[Middleware(TimedBody, max_bytes=max_bytes + FORM, seconds=ARRIVES)]),
         theme=gr.themes.Base(primary_hue='blue', neutral_hue='gray', font=FONTS[0], font_mono=FONTS[1]).set(
             body_text_color_subdued='*neutral_500', block_info_text_color='*neutral_500'
         ),

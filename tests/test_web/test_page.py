@@ -5,8 +5,6 @@ import os
 import re
 import socket
 import threading
-import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -21,11 +19,10 @@ from mmfer.web.page import GONE, _explanation, build_page, serve  # noqa: E402
 
 @pytest.fixture(scope='module')
 def page(inferencer, example):
-    """The page on a free port; uploads must arrive within 2 seconds."""
+    """The page on a free port."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ('GRADIO_TEMP_DIR', 'GRADIO_ANALYTICS_ENABLED'):
             patch.setenv(name, '')  # and back afterwards
-        patch.setattr('mmfer.web.page.ARRIVES', 2)
         page = serve(inferencer, [example], port=0, max_bytes=10_000, block=False)
         yield page
         page.close()
@@ -38,10 +35,9 @@ def file(wide, tmp_path):
     return handle_file(str(path))
 
 
-def upload(page, data, files=1):
+def upload(page, data):
     """(status, text) of an upload."""
-    parts = files * [('files', ('a.png', data))]
-    answer = httpx.post(page.local_url + 'gradio_api/upload', files=parts)
+    answer = httpx.post(page.local_url + 'gradio_api/upload', files=[('files', ('a.png', data))])
     return answer.status_code, answer.text
 
 
@@ -67,11 +63,6 @@ def stall(page):
     file = 'Content-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
     connection.sendall((head + form + file).encode() + bytes(3000))
     return connection
-
-
-def written(page):
-    """Names of files of uploads: of a picture, or as gradio calls what has not yet arrived."""
-    return [path.name for path in Path(page.folder.name).rglob('*') if path.is_file()]
 
 
 def test_from_a_picture_to_an_answer_and_another_threshold(page, inferencer, file):
@@ -104,7 +95,7 @@ def test_faults_are_told_to_the_terminal_and_not_to_the_browser(page, inferencer
     assert 'ZeroDivisionError' in capfd.readouterr().err
 
 
-def test_twenty_people_are_answered_while_uploads_stall_and_nothing_of_those_stays(page, wide):
+def test_twenty_people_are_answered_while_uploads_stall(page, wide):
     stalled, answers = [stall(page) for _ in range(16)], []
 
     def visit(number):
@@ -116,16 +107,13 @@ def test_twenty_people_are_answered_while_uploads_stall_and_nothing_of_those_sta
     for thread in threads:
         thread.join()
     assert sorted(answers) == 10 * [(0, False)] + 10 * [(1, True)]
-    ends = [connection.recv(4096).split(b'\r\n')[0] for connection in stalled]
-    assert set(ends) == {b'HTTP/1.1 400 Bad Request'}
-    stall(page).close()  # who hangs up
-    time.sleep(0.3)
-    assert set(written(page)) <= {'wide.png', 'a.png'}
+    for connection in stalled:
+        connection.close()
 
 
-def test_large_files_and_large_forms_are_refused(page):
-    for size, files in ((10_001, 1), (100_000, 1), (9_000, 9)):
-        status, text = upload(page, bytes(size), files)
+def test_large_files_are_refused(page):
+    for size in (10_001, 100_000):
+        status, text = upload(page, bytes(size))
         assert status == 413, text
         assert 'maximum allowed size' in text
 
