@@ -35,9 +35,9 @@ from scipy import special
 
 from mmfer.evaluation import functional as F
 from mmfer.experiments.estimates import FEW, difference, estimates, mean_interval
-from mmfer.experiments.plan import Plan, pairs_of
+from mmfer.experiments.plan import Plan
 from mmfer.experiments.results import Run
-from mmfer.experiments.statistics import STATEMENTS, PairedTest, adjust, pair_test
+from mmfer.experiments.statistics import STATEMENTS, PairedTest, adjust, pair_test, pairs_to_test
 from mmfer.utils.files import write_json
 
 FIGURES = ('accuracy', 'nll', 'skce', 'aurc')
@@ -187,7 +187,7 @@ def planned(setting: Setting, methods: int) -> Plan:
     shared = np.mean(gaps[0] * gaps[1]) / np.mean(gaps**2)
     correlation = np.corrcoef(correct[0, 0], correct[1, 0])[0, 1]
     plan = Plan(setting.images, setting.accuracy, setting.seed_std, float(correlation), float(shared))
-    return replace(plan, tests=pairs_of(methods))
+    return replace(plan, tests=len(pairs_to_test([str(i) for i in range(methods)])[1]))
 
 
 def calibrated_pairs(images: int, seeds: int, repetitions: int) -> dict:

@@ -113,7 +113,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--plan',
         action='store_true',
-        help='train nothing: print the smallest difference that the comparison could detect on the test images of '
+        help='train nothing: print how likely the comparison is to find differences in accuracy on the test images of '
         'CONFIG, for several numbers of seeds; with --from, estimate it from the runs there',
     )
     parser.add_argument('--level', type=float, default=0.95, help='confidence level of the intervals [0.95]')
@@ -129,11 +129,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--list-heads', action='store_true', help='list the heads and exit')
 
 
+OF_TRAININGS = dict(seeds=[0], label_noise=[0.0], noise_seed=0, processes=1, checkpoint='last')
+OF_TRAININGS.update(epochs=None, amp=None, cfg_options=None)
+
+
 def _check(args: argparse.Namespace) -> None:
     if args.finished and (args.configs or args.heads):
         args.refuse('--from reports on runs that are there: no CONFIG and no --heads')
-    if args.finished and args.label_noise != [0.0]:
-        args.refuse('--label-noise is for trainings; --from reports on runs that are there')
+    for name, usual in OF_TRAININGS.items():
+        if args.finished and getattr(args, name) != usual:
+            args.refuse(f'--{name.replace("_", "-")} is for trainings; --from reports on runs that are there')
+    if args.plan and args.primary == 'all':
+        args.refuse('--plan is for one primary metric: leave out --primary all')
     if args.methods and not args.finished:
         args.refuse('--methods belongs to --from')
     for rate in args.label_noise:
@@ -193,17 +200,23 @@ def run(args: argparse.Namespace) -> int:
 
 def _plan(args: argparse.Namespace) -> int:
     from mmfer.experiments import plan
-    from mmfer.experiments.results import load_table
+    from mmfer.experiments.methods import unique_names
+    from mmfer.experiments.results import load_table, methods_of
+    from mmfer.experiments.statistics import default_reference, pairs_to_test
     from mmfer.utils.config_options import load_config
+
+    def number_of_tests(methods: list[str]) -> int:
+        under_conditions = args.occlusion or args.regions or len(args.label_noise) > 1  # which take a reference
+        reference = args.reference or (default_reference(methods) if under_conditions else None)
+        return max(1, len(pairs_to_test(methods, reference)[1]))
 
     if args.finished:
         runs = next(iter(load_table(args.finished, args.methods).values()))
-        found = plan.measured(runs, plan.pairs_of(len({run.method for run in runs})), args.level)
+        found = plan.measured(runs, number_of_tests(list(methods_of(runs))), args.level)
         where = 'As these runs show: '
     else:
         images = plan.count_test_images(load_config(args.configs[0], args.cfg_options))
-        number = max(2, len(args.heads or args.configs))
-        found = plan.Plan(images, tests=plan.pairs_of(number), level=args.level)
+        found = plan.Plan(images, tests=number_of_tests(unique_names(args.heads or args.configs)), level=args.level)
         where = 'Assumed, for want of finished runs (--from DIR --plan takes theirs): '
     print(f'{where}{found.describe()}\n\n{found.table()}')
     return 0

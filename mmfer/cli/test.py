@@ -33,9 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--missing',
-        choices=['keep', 'drop', 'error'],
+        choices=['keep', 'images', 'drop', 'error'],
         help='classes that only the model or only the data have: keep all answers of the model (default without '
-        '--data and --class-map), drop these classes from both sides (default with one of them), or stop',
+        '--data and --class-map), keep them and leave out images of classes that the model lacks (images), drop these '
+        'classes from both sides (default with --data or --class-map), or stop',
     )
     add_tta(parser)
     parser.add_argument('--work-dir', help='folder of the logs [work_dirs/<folder>/<config>]')

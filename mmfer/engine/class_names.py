@@ -18,7 +18,7 @@ from mmfer.utils.nesting import inside, protocol_of
 
 from .processes import unwrapped
 
-MISSING = ('keep', 'drop', 'error')
+MISSING = ('keep', 'images', 'drop', 'error')
 
 
 def classes_of(dataset: Any) -> tuple[str, ...]:
@@ -105,6 +105,8 @@ class MatchedData:
     - ``'keep'``: the labels are mapped to the classes of the model, whose answers stay as they are. A class that the
       data lack is left out of the means over classes; one that the model lacks is an error, unless ``class_map`` has it
       count as another. Right where data and model share one list of classes, as validation parts do.
+    - ``'images'``: the same, and images of classes that the model lacks are left out. Right for uncertainties that are
+      compared with those of the model's own data.
     - ``'drop'``: classes that one side lacks are left out of the other one, too: images of them, or scores of them.
     - ``'error'``: raises where one side lacks a class.
 
@@ -150,32 +152,37 @@ class MatchedData:
         if same_names(model, data) and not class_map:
             return
         counts_as = {class_key(a): class_key(b) for a, b in (class_map or {}).items()}
-        if missing == 'keep':
-            self._keep(model, data, counts_as, where)
+        if missing in ('keep', 'images'):
+            self._keep(model, data, missing, counts_as, where)
         else:
             self._translate(model, data, missing, counts_as, where)
 
-    def _keep(self, model: tuple[str, ...], data: tuple[str, ...], counts_as: Mapping[str, str], where: str) -> None:
+    def _keep(
+        self, model: tuple[str, ...], data: tuple[str, ...], missing: str, counts_as: Mapping[str, str], where: str
+    ) -> None:
         names = {class_key(name): name for name in model}
         if counts_as:
             plan_classes(tuple(names), tuple(map(class_key, data)), counts_as)  # which knows wrong names
         merged = [name for key, name in names.items() if key in counts_as]
         if merged:
             raise ValueError(
-                f"class_map would change the model's answers of {', '.join(merged)}, which missing='keep' keeps. Set "
-                "missing='drop' (--missing drop)."
+                f"class_map would change the model's answers of {', '.join(merged)}, which missing={missing!r} keeps. "
+                "Set missing='drop' (--missing drop)."
             )
         targets = {name: counts_as.get(class_key(name), class_key(name)) for name in data}
         lost = [name for name, key in targets.items() if key not in names]
-        if lost:
+        if lost and (missing == 'keep' or len(lost) == len(data)):
             raise ValueError(
                 f'{where} has {_listed(data)}, of which the model with {_listed(model)} lacks {", ".join(lost)}. Map '
                 "them or leave them out with MapClasses, or set missing='drop' (--missing drop) to leave them out. "
                 '(mmfer explain class-names)'
             )
-        self.dataset = self._mapped(model, {name: names[key] for name, key in targets.items()}, where)
-        self.rule = f'labels mapped by name from {", ".join(data)} to {", ".join(model)}'
+        mapping = {name: names[key] for name, key in targets.items() if key in names}
+        self.dataset = self._mapped(model, mapping, where)
+        self.rule = f'labels mapped by name from {", ".join(mapping)} to {", ".join(model)}'
         self.rule += ''.join(f'; {a} counts as {b}' for a, b in counts_as.items())
+        if lost:
+            self.rule += f'; images of {", ".join(lost)} are left out'
         absent = [name for key, name in names.items() if key not in targets.values()]
         if absent:
             self.rule += f'; the data have no {", ".join(absent)}, which the means over classes leave out'

@@ -52,7 +52,7 @@ def evaluate(
         data: Config with the ``test_dataloader`` to test on. Images are loaded (and faces cropped) as it says, and
             then preprocessed as ``config`` says.
         class_map: Name of a class, of the model or of the data -> the class that it counts as; synonyms are known.
-        missing: What happens to classes that one side lacks: ``'keep'``, ``'drop'`` or ``'error'``, see
+        missing: What happens to classes that one side lacks: ``'keep'``, ``'images'``, ``'drop'`` or ``'error'``, see
             :class:`mmfer.engine.class_names.MatchedData`. By default the config's own data are tested as its
             ``test_cfg`` says, else with ``'keep'``; others and those with ``class_map`` with ``'drop'``.
         tta: Test-time augmentation: ``'flip'`` averages over each image and its mirror image, ``'flip+shifts'`` over
@@ -69,7 +69,8 @@ def evaluate(
     config = load_config(config)
     content = load_checkpoint(checkpoint)
     if data is not None:
-        borrow_test_data(config, load_config(data))
+        data = load_config(data)
+        borrow_test_data(config, data)
     classes = None if checkpoint_classes(content) else config_classes(config)
     config.test_cfg = _test_cfg(config, data is None, classes, missing, class_map)
     runner = build_runner(config, work_dir, load_from=checkpoint, launcher=launcher, cfg_options=cfg_options, tta=tta)
@@ -92,6 +93,7 @@ def evaluate(
         protocol = (dump.dataset_meta or {}).get('protocol')
         header = dict(config=str(runner.cfg.filename), checkpoint=str(checkpoint), seed=runner.seed, metrics=metrics)
         rules = dict(class_rule=getattr(loop, 'class_rule', None), calibration=calibration, tta=tta)
+        rules['data'] = None if data is None else data.filename
         dump.write(out, **header, protocol=protocol, **rules)
         runner.logger.info(f'{len(dump.predictions)} predictions written to {out}')
     return metrics

@@ -114,9 +114,10 @@ def wanted_conditions(
     """
     found = [occlusion('block', share, seed) for share in shares] + [occlusion(region) for region in regions]
     for name, config in (data or {}).items():
-        if not load_config(config).get('test_dataloader'):
+        settings = load_config(config)
+        if not settings.get('test_dataloader'):
             raise ValueError(f'{config} has no test_dataloader: it names no images to test on')
-        found.append(ood(name, config))
+        found.append(ood(name, settings.filename))
     for condition in found:
         if found.count(condition) > 1:
             raise ValueError(f'{condition.name} is there twice')

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from mmfer.evaluation import functional as F
 
 from .results import Run, observer_accuracy
@@ -88,7 +86,7 @@ def run_figures(run: Run) -> dict[str, float]:
         adaptive_ece=F.expected_calibration_error(bins[True]),
         overconfidence=F.overconfidence(confidence, correct),
         error_auroc=F.auroc(errors),
-        error_aupr=F.average_precision(errors) if not correct.all() else np.nan,
+        error_aupr=F.average_precision(errors),
         fpr95=F.fpr_at_tpr(F.swap(errors)),
         aurc=F.aurc(errors),
         e_aurc=F.excess_aurc(errors),

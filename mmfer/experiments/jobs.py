@@ -191,9 +191,7 @@ def job_environment(
     parallel = slots * processes
     if parallel > 1:
         result.setdefault('OMP_NUM_THREADS', str(max(1, usable_cores() // parallel)))
-    if (
-        processes > 1
-    ):  # else restarted processes can find addresses of the dead: github.com/pytorch/pytorch/issues/135712
+    if processes > 1:  # or restarted ones can find addresses of the dead: github.com/pytorch/pytorch/issues/135712
         result.setdefault('TORCH_DISABLE_SHARE_RDZV_TCP_STORE', '1')
     if processes == 1 and slots > 1 and len(gpus) > 1:
         result['CUDA_VISIBLE_DEVICES'] = gpus[slot % len(gpus)]

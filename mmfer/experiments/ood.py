@@ -29,7 +29,7 @@ class OODTest:
         by_seed: Seed -> AUROC.
         mean: Over the seeds; chance is 50.
         low: Lower end of its interval over the images of both sets (DeLong et al., on the logits); ``high`` the
-            upper one.
+            upper one. Where all pairs of images are in order, that of as many independent pairs as there can be.
         fpr95: Share (%) of the test's images that are refused where 95 % of the others are, mean over seeds.
     """
 
@@ -53,7 +53,7 @@ def tell_apart(runs: Sequence[Run], others: Mapping[str, Sequence[Run]], level: 
         level: Of the intervals.
 
     Raises:
-        ValueError: If the other images are those of the test.
+        ValueError: If the other images are those of the test, or were answered for other classes.
     """
     tests = []
     for method, own in methods_of(runs).items():
@@ -63,6 +63,13 @@ def tell_apart(runs: Sequence[Run], others: Mapping[str, Sequence[Run]], level: 
                 continue
             if (found[own[0].seed].protocol, found[own[0].seed].images) == (own[0].protocol, own[0].images):
                 raise ValueError(f'{data} has the images of the test itself ({own[0].protocol}): name other data')
+            for run in (found[each.seed] for each in own):
+                if sorted(run.classes) != sorted(own[0].classes):
+                    raise ValueError(
+                        f'{run.folder}: the answers for {data} are of {len(run.classes)} classes, those for the test '
+                        f'of {len(own[0].classes)}, so their uncertainties cannot be compared. Delete ood_{data}.json '
+                        'there, and test again.'
+                    )
             for what in RANKERS:
                 pairs = {run.seed: (getattr(run, what), getattr(found[run.seed], what)) for run in own}
                 if all(values is not None for pair in pairs.values() for values in pair):
@@ -76,15 +83,11 @@ def _test(method: str, data: str, what: str, pairs: Mapping, level: float) -> OO
     mean = float(np.mean(list(by_seed.values())))
     placements = [np.mean([own[i] for own in found.values()], axis=0) for i in (1, 2)]
     error = math.sqrt(sum(values.var(ddof=1) / len(values) for values in placements))
-    low, high = _on_the_logits(mean / 100, error, level)
+    if 0 < mean < 100:
+        half = special.ndtri((1 + level) / 2) * error / (mean / 100 * (1 - mean / 100))
+        low, high = (special.expit(special.logit(mean / 100) + sign * half) for sign in (-1, 1))
+    else:
+        low, high = F.proportion_interval(np.full(min(map(len, placements)), mean / 100), level)
     fpr95 = 100 * float(np.mean([F.fpr_at_tpr(F.ood_ranking(*pair)) for pair in pairs.values()]))
     images = len(next(iter(pairs.values()))[1])
     return OODTest(method, data, what, images, by_seed, mean, 100 * low, 100 * high, fpr95)
-
-
-def _on_the_logits(value: float, error: float, level: float) -> tuple[float, float]:
-    """Interval of a share from its standard error, which stays within 0 and 1."""
-    if not 0 < value < 1:
-        return value, value
-    half = special.ndtri((1 + level) / 2) * error / (value * (1 - value))
-    return tuple(special.expit(special.logit(value) + sign * half) for sign in (-1, 1))

@@ -41,8 +41,8 @@ PLOTS = {
     'Probabilities': ('reliability', 'Reliability diagrams, with the number of answers in each bin'),
     'Ranking the answers by uncertainty': ('uncertainty', 'Uncertainty of right and wrong answers'),
     'Answering only the most certain images': ('risk_coverage', 'Share of wrong answers over the share answered'),
-    'Label noise': ('label_noise', 'Figures of the methods under each condition'),
-    'Occlusion': ('occlusion', 'Figures of the methods under each condition'),
+    'Label noise': ('label_noise', 'Figures of the methods under each condition, with intervals'),
+    'Occlusion': ('occlusion', 'Figures of the methods under each condition, with intervals'),
 }
 """Section -> its plot, and what that shows."""
 CONDITIONS = {

@@ -1,7 +1,8 @@
 """How much a comparison can show, before it is trained: power by the number of seeds and images.
 
 Of two methods with accuracy a, whose right answers have the correlation r, the difference of an image has the variance
-``2 a (1 - a) (1 - r)``; ``shared`` is the part of it that all seeds of a method have. The tests are those of
+``2 a (1 - a) (1 - r)``; ``shared`` is the part of it that all seeds of a method have. A difference of d takes at least
+``d - d^2``, where the better one alone is right on a share d of the images. The tests are those of
 ``functional.crossed`` and, for trained models, a normal approximation to ``functional.sign_flip``. Cohen, Statistical
 power analysis for the behavioral sciences, 1988.
 """
@@ -52,24 +53,24 @@ class Plan:
     tests: int = 1
     level: float = 0.95
 
-    @property
-    def variance(self) -> float:
-        """Of an image's difference with one seed, points squared."""
-        return 1e4 * 2 * self.accuracy * (1 - self.accuracy) * (1 - self.correlation)
+    def variance(self, points: float) -> float:
+        """Of an image's difference with one seed where one method is better by ``points``, points squared."""
+        return max(1e4 * 2 * self.accuracy * (1 - self.accuracy) * (1 - self.correlation), (100 - points) * points)
 
     def models(self, points: float, seeds: int) -> float:
         """Chance that trained models of which one is better by ``points`` are told apart."""
-        variance = self.variance * (self.shared + (1 - self.shared) / seeds) / self.images
+        variance = self.variance(points) * (self.shared + (1 - self.shared) / seeds) / self.images
         return float(special.ndtr(points / math.sqrt(variance) + special.ndtri((1 - self.level) / self.tests / 2)))
 
     def methods(self, points: float, seeds: int) -> float:
         """Chance that methods of which one is better by ``points`` are told apart; 0 with one seed."""
+        images, within = (self.variance(points) * part / self.images for part in (self.shared, 1 - self.shared))
         return methods_power(
             points,
             seeds,
-            between=2 * self.seed_std**2 + self.variance * (1 - self.shared) / self.images,
-            images=self.variance * self.shared / self.images,
-            within=self.variance * (1 - self.shared) / self.images,
+            between=2 * self.seed_std**2 + within,
+            images=images,
+            within=within,
             size=self.images,
             alpha=(1 - self.level) / self.tests,
         )
@@ -158,19 +159,15 @@ def measured(runs: Sequence[Run], tests: int, level: float) -> Plan:
         known['correlation'] += [float(np.corrcoef(a, b)[0, 1]) for a, b in zip(first, second) if a.std() * b.std()]
         if len(gaps) > 1:
             whole, mean = gaps.var(axis=1, ddof=1).mean(), gaps.mean(0).var(ddof=1)
-            share = (mean * len(gaps) / whole - 1) / (len(gaps) - 1) if whole else 0.0
-            known['shared'].append(float(np.clip(share, 0, 1)))
+            if whole:
+                share = (mean * len(gaps) / whole - 1) / (len(gaps) - 1)
+                known['shared'].append(float(np.clip(share, 0, 1)))
     for values in right.values():
         if len(values) > 1:
             noise = values.var(axis=0, ddof=1).mean() / values.shape[1]  # that other images alone would make
             known['seed_std'].append(100 * math.sqrt(max(0.0, values.mean(1).var(ddof=1) - noise)))
     found = {name: float(np.mean(own)) for name, own in known.items() if own}
     return Plan(len(runs[0].labels), accuracy, tests=max(1, tests), level=level, **found)
-
-
-def pairs_of(methods: int) -> int:
-    """Pairs that a comparison tests, see :func:`mmfer.experiments.compare`."""
-    return methods * (methods - 1) // 2 if methods <= 8 else methods - 1
 
 
 def count_test_images(config: Mapping) -> int:

@@ -68,7 +68,6 @@ def write_report(
         level: Of the intervals; tests are at ``1 - level``.
         reference: As ``primary``: see :func:`compare`. With several conditions there always is a reference.
         terms: Sentences on what the methods had in common in their trainings; warnings also stand in the verdict.
-
         by: Columns of the predictions to group the faces by, see :func:`mmfer.experiments.groups.compare_by`.
 
     Raises:

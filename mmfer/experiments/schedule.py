@@ -78,10 +78,12 @@ class Task:
             checkpoints = list_checkpoints(self.folder)
             self.state, self.detail = ('begun', checkpoints[0].name) if checkpoints else ('not begun', '')
             return self
-        changes = [] if self.settings is None else changed_settings(finished['settings'], self.settings)
-        for name, wanted in (('seed', self.seed), ('processes', self.processes)):
-            found = self.finished.get(name, wanted)
-            changes += [f'{name}: {found} -> {wanted}'] if wanted is not None and found != wanted else []
+        changes = []
+        if self.settings is not None:
+            changes = changed_settings(self.finished['settings'], self.settings)
+            for name, wanted in (('seed', self.seed), ('processes', self.processes)):
+                found = self.finished.get(name, wanted)
+                changes += [f'{name}: {found} -> {wanted}'] if wanted is not None and found != wanted else []
         if changes:
             self.state, self.detail = 'changed', shown_changes(changes)
             return self
@@ -103,10 +105,10 @@ class Task:
 
     def lacking(self) -> list[Condition]:
         """Conditions without whole predictions of that checkpoint."""
-        return [condition for condition in self.tests if self._tested(condition.file) is None]
+        return [each for each in self.tests if self._tested(each.file, each.options.get('config')) is None]
 
-    def _tested(self, name: str) -> Mapping[str, Any] | None:
-        """Metrics of a test; None without, or of another checkpoint or seed.
+    def _tested(self, name: str, data: str | None = None) -> Mapping[str, Any] | None:
+        """Metrics of a test; None without, or of another checkpoint, seed or config of the ``data``.
 
         Without the checkpoint, which may have been deleted to save room, those of any last (or best) one are taken.
         """
@@ -117,6 +119,7 @@ class Task:
             return None
         file = self.checkpoint()
         same = tested.name == file.name if file else (age(tested) is not None) == (self.which != 'best')
+        same = same and (not data or content.get('data', data) == data)
         return metrics if same and self.seed in (seed, None) and content.get('predictions') else None
 
     def steps(self, words: Sequence = (), resume: bool = True, log: bool = True) -> list[Step]:
@@ -155,7 +158,7 @@ class Task:
         if condition.kind == 'occlusion':
             config = write_occluded(config, condition.options, self.folder / 'test' / f'{Path(condition.file).stem}.py')
         elif condition.kind == 'ood':
-            data = ['--data', condition.options['config']]
+            data = ['--data', condition.options['config'], '--missing', 'images']
         words = ('--out', self.folder / condition.file, '--work-dir', self.folder / 'test', *data)
         seed = () if self.seed is None else ('--cfg-options', f'randomness.seed={self.seed}')
         return command('test', config, file, *words, *seed)

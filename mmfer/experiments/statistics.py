@@ -27,7 +27,6 @@ TESTED = ('accuracy', 'nll', 'skce', 'aurc', 'kl')
 ALL = 'all'  # as the primary figure: Holm's correction over all of TESTED
 ALL_PAIRS = 8  # methods up to which every pair is tested
 REFERENCES = ('vich', 'linear')  # else the first method
-FIXED_PAIR = ('vich_kl', 'vich')  # tested whenever both are there
 STATEMENTS = ('images', 'methods')
 
 
@@ -63,6 +62,7 @@ class PairedTest:
         discordant: Of accuracies, the images that the first and that the second model gets right more often.
         images_adjusted: p-value of ``images`` after Holm's correction; ``methods_adjusted`` likewise.
         tests: How many tests that correction is over.
+        least: What that correction makes of the p-value of ``images`` where all discordant images go one way.
     """
 
     first: str
@@ -77,6 +77,7 @@ class PairedTest:
     images_adjusted: float = math.nan
     methods_adjusted: float = math.nan
     tests: int = 1
+    least: float = 0.0
 
     def standing(self, alpha: float, better: int = 1, statement: str = 'images') -> str:
         """'better', 'worse', 'not shown', 'too few' (images differ for any outcome to be shown) or 'not tested'.
@@ -91,7 +92,7 @@ class PairedTest:
             return 'not tested'
         if adjusted <= alpha:
             return 'better' if getattr(self, statement).value * better > 0 else 'worse'
-        if statement == 'images' and self.discordant and self.tests * 2.0 ** (1 - sum(self.discordant)) > alpha:
+        if statement == 'images' and self.least > alpha:
             return 'too few'
         return 'not shown'
 
@@ -128,7 +129,6 @@ class Comparison:
         pairs: Method pairs that were tested, first and second.
         tests: Figure -> tests of the pairs.
         ambiguity: What of which method orders the images by true ambiguity: Spearman against 0.
-        kl_effect: Spearman of the deviation, ``vich_kl`` minus ``vich``, where both have one.
         observer: Bayes-optimal accuracy (%); NaN where it is unknown.
     """
 
@@ -143,7 +143,6 @@ class Comparison:
     pairs: list[tuple[str, str]]
     tests: dict[str, list[PairedTest]] = field(default_factory=dict)
     ambiguity: list[PairedTest] = field(default_factory=list)
-    kl_effect: PairedTest | None = None
     observer: float = math.nan
 
     @property
@@ -195,9 +194,7 @@ def compare(
     check_level(level)
     runs, left_out = common_seeds(runs)
     methods = methods_of(runs)
-    if reference is not None and reference not in methods:
-        raise ValueError(f'reference={reference!r} is none of the methods: {", ".join(methods)}')
-    reference, pairs = _pairs(list(methods), reference)
+    reference, pairs = pairs_to_test(list(methods), reference)
     figures = {(run.method, run.seed): run_figures(run) for run in runs}
     made = {(run.method, run.seed): estimates(run) for run in runs}
     tested = [name for name in TESTED if all(name in own for own in made.values())]
@@ -222,9 +219,6 @@ def compare(
     for group in result.tests.values() if primary != ALL else [sum(result.tests.values(), [])]:
         adjust(group)
     result.ambiguity = _ambiguity(seeds, made, level)
-    if {(method, 'deviation') for method in FIXED_PAIR} <= {(test.first, test.what) for test in result.ambiguity}:
-        result.kl_effect = pair_test('deviation_spearman', *FIXED_PAIR, made, level)
-        adjust([result.kl_effect])
     return result
 
 
@@ -261,10 +255,14 @@ def default_reference(methods: Sequence[str]) -> str:
 def adjust(tests: Sequence[PairedTest]) -> None:
     """Set what Holm's correction over these tests makes of their p-values, for each statement on its own."""
     for statement in STATEMENTS:
-        p_values = [getattr(test, statement).p_value for test in tests]
-        for test, adjusted in zip(tests, F.holm(p_values)):
+        for test, adjusted in zip(tests, F.holm([getattr(test, statement).p_value for test in tests])):
             setattr(test, f'{statement}_adjusted', float(adjusted))
-            test.tests = len(tests)
+    p_values = np.array([test.images.p_value for test in tests])
+    for i, test in enumerate(tests):
+        test.tests = int((~np.isnan(p_values)).sum())
+        if test.discordant is not None:
+            possible = min(1.0, 2.0 ** (1 - sum(test.discordant)))
+            test.least = float(F.holm(np.where(np.arange(len(tests)) == i, possible, p_values))[i])
 
 
 def summary_of(values: Mapping, ends: tuple[float, float] = (math.nan, math.nan)) -> Summary:
@@ -283,14 +281,14 @@ def _few(methods: Mapping[str, Sequence[Run]]) -> str:
     return ''
 
 
-def _pairs(methods: list[str], reference: str | None) -> tuple[str | None, list[tuple[str, str]]]:
+def pairs_to_test(methods: Sequence[str], reference: str | None = None) -> tuple[str | None, list[tuple[str, str]]]:
+    """The reference, None where every pair is tested, and the pairs; arguments and errors as of :func:`compare`."""
+    if reference is not None and reference not in methods:
+        raise ValueError(f'reference={reference!r} is none of the methods: {", ".join(methods)}')
     if reference is None and len(methods) <= ALL_PAIRS:
         return None, list(combinations(methods, 2))
     reference = reference or default_reference(methods)
-    pairs = [(method, reference) for method in methods if method != reference]
-    if set(FIXED_PAIR) <= set(methods) and reference not in FIXED_PAIR:
-        pairs.append(FIXED_PAIR)
-    return reference, pairs
+    return reference, [(method, reference) for method in methods if method != reference]
 
 
 def _summaries(

@@ -31,6 +31,9 @@ def test_heads_are_listed(capsys):
         (['c.py', '--heads', 'vich'], '--work-dir DIR is needed'),
         (['c.py', '--from', 'd'], 'no CONFIG and no --heads'),
         (['--from', 'd', '--label-noise', '0.2'], '--label-noise is for trainings'),
+        (['--from', 'd', '--checkpoint', 'best'], '--checkpoint is for trainings'),
+        (['--from', 'd', '--cfg-options', 'a=1'], '--cfg-options is for trainings'),
+        (['--from', 'd', '--plan', '--primary', 'all'], '--plan is for one primary metric'),
         (['c.py', '--work-dir', 'd', '--methods', 'vich'], '--methods belongs to --from'),
         (['c.py', '--work-dir', 'd', '--label-noise', '0', '20'], 'e.g. 0.2 for 20 %'),
         (['c.py', '--work-dir', 'd', '--level', '95'], 'e.g. 0.95'),
@@ -107,6 +110,11 @@ def test_a_plan_before_any_training(tmp_path, capsys, monkeypatch):
     assert 'Assumed, for want of finished runs' in out
     assert '500 test images, accuracy 85.0 %' in out
     assert '3 pairs, level 95 %' in out
+    for words in (['--reference', 'arcface'], ['--occlusion', '0.2'], ['--label-noise', '0', '0.2']):
+        assert main(['compare', CONFIG, '--heads', 'vich', 'linear', 'arcface', '--plan', *words]) == 0
+        assert '2 pairs, level 95 %' in capsys.readouterr().out
+    assert main(['compare', CONFIG, '--heads', 'vich', 'linear', '--plan', '--reference', 'focal']) == 1
+    assert "reference='focal' is none of the methods: vich, linear" in capsys.readouterr().err
     root = write_methods(tmp_path, dict(vich={}, linear={}), num=40)
     assert main(['compare', '--from', str(root), '--plan']) == 0
     assert 'As these runs show: 40 test images' in capsys.readouterr().out

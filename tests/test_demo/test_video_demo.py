@@ -114,8 +114,6 @@ def test_a_camera_ends_when_the_viewer_wants(model, tmp_path, call_tool, monkeyp
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (('{config}', '{checkpoint}'), 'names a model, but no image'),
-        (('{config}', '{checkpoint}', '{video}', '{video}', '--draw', 'd.mp4'), 'one video at a time, not 2'),
         (('{config}', '{checkpoint}', 'none.mp4'), 'no such video file: none.mp4'),
         (
             ('{config}', '{checkpoint}', '{checkpoint}', '--draw', 'd.mp4'),

@@ -68,6 +68,21 @@ def test_a_validation_part_that_lacks_a_class(tmp_path):
         MatchedData(data, [], model, missing='error')
 
 
+def test_scores_stay_where_images_of_foreign_classes_are_left_out(tmp_path):
+    """Uncertainties over fewer classes would be lower, so those of other data could not be compared with them."""
+    for name in ('fear', 'bored', 'sadness'):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / '0.png'), np.full((8, 8, 3), 90, np.uint8))
+    data = FolderDataset(data_root=str(tmp_path), classes=('bored', 'fear', 'sadness'))
+    model, evaluator = ('sadness', 'anger', 'fear'), []
+    matched = MatchedData(data, evaluator, model, missing='images')
+    assert matched.evaluator is evaluator
+    assert [model[label] for label in matched.dataset.get_gt_labels()] == ['fear', 'sadness']
+    assert 'images of bored are left out' in matched.rule
+    with pytest.raises(ValueError, match='lacks bored, fear, sadness'):
+        MatchedData(data, [], ('anger', 'contempt'), missing='images')
+
+
 def test_more_classes_than_the_model_has(config, tmp_path):
     config.val_dataloader.dataset.num_classes = 8
     with pytest.raises(ValueError, match=r'val_dataloader has 8 classes .* 7 classes .* lacks contempt'):

@@ -41,6 +41,21 @@ def test_auroc_of_each_seed_and_score(runs, others):
         assert (test.data, test.images) == ('masks', 25)
 
 
+def test_perfect_separation_is_not_certain(runs, others):
+    for run in others:
+        run.uncertainty = run.uncertainty + 10
+    test = tell_apart(runs, dict(masks=others), 0.95)[0]
+    assert (test.mean, test.high) == (100, 100)
+    assert test.low == pytest.approx(100 * 0.025 ** (1 / 25))
+
+
+def test_answers_for_other_classes_are_not_compared(runs, others):
+    for run in others:
+        run.classes = run.classes[:-1]
+    with pytest.raises(ValueError, match=r'the answers for masks are of 6 classes, those for the test of 7.*ood_masks'):
+        tell_apart(runs, dict(masks=others), 0.95)
+
+
 def test_all_seeds_are_needed_and_other_images(runs, others):
     assert {test.method for test in tell_apart(runs, dict(masks=others[1:]), 0.95)} == {'vich'}
     with pytest.raises(ValueError, match='masks has the images of the test itself'):

@@ -123,7 +123,7 @@ def test_tables_of_conditions_have_a_column_each(under_conditions):
     (changes,) = report.changes
     text = report.files['report.md'].read_text()
     assert '## Occlusion\n' in text
-    assert '![Figures of the methods under each condition](occlusion.png)' in text
+    assert '![Figures of the methods under each condition, with intervals](occlusion.png)' in text
     assert text.count('| method | clean | block 20 % | eyes |') == 8  # five figures, three tables of differences
     sections = dict(part.split('\n', 1) for part in text.split('\n### Occlusion: ')[1:])
     accuracy = changes.comparisons['eyes'].summaries['linear']['accuracy']

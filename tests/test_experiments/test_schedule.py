@@ -1,5 +1,6 @@
 """The scheduler, with a script in the place of ``mmfer``."""
 
+import json
 import os
 import signal
 import sys
@@ -103,7 +104,17 @@ def test_tests_under_other_conditions(mmfer, monkeypatch):
     assert task.state == 'complete'
     assert written == [(config, dict(region='eyes'), folder / 'test/occluded_eyes.py')]
     assert f'test {folder}/test/occluded_eyes.py' in (folder / 'occluded_eyes.log').read_text()
-    assert '--data masks.py' in (folder / 'ood_masks.log').read_text()
+    assert '--data masks.py --missing images' in (folder / 'ood_masks.log').read_text()
+    content = json.loads((folder / 'ood_masks.json').read_text())
+    (folder / 'ood_masks.json').write_text(json.dumps(dict(content, data='masks.py')))
+    assert task.inspect().state == 'complete'
+    own['tests'] = [ood('masks', 'other/masks.py')]  # of the same name
+    assert Task('vich', folder, 0, config, **own).inspect().describe() == 'trained (not tested: masks)'
+    moved = folder.rename(folder.with_name('seed_7'))  # a training that is there is never made again
+    task = Task('vich', moved, 7, config, tests=[CLEAN, EYES, MASKS], which=moved / 'epoch_3.pth').inspect()
+    assert run_tasks([task], say=lambda line: None) == 0
+    assert 'train vich 7' not in mmfer.done()
+    moved.rename(folder)
     (folder / 'finished.json').unlink()
     tasks, _ = run(mmfer, seeds=[0])  # trained again: the former tests are of another model
     assert tasks[0].state == 'complete'
