@@ -182,7 +182,8 @@ or instead of the latter
             usages.append(usage)
             if cells is None:
                 continue
-            listed.add(cells[1])
+            names = {cells[1], f'{CSV_NAME}#row={row}'}  # as mmfer data verify calls PNG files and rows of pixels
+            listed |= names
             split = find_split(usage, self.USAGES)
             if split is None:
                 self.report(f'unknown usages (known: {", ".join(self.USAGES)})', f'row {row} {usage!r}')
@@ -194,7 +195,7 @@ or instead of the latter
                 self.report('rows without 1 to 10 votes', f'row {row} ({sum(numbers)} votes)')
             elif split == self.split:
                 kept = rule(np.array(numbers, dtype=np.int64)) if cells[1] else None
-                if kept is not None and cells[1] in excluded:
+                if kept is not None and names & excluded:
                     self.unused.add('named by exclude', f'row {row}')
                 elif kept is None:
                     self.unused.add(f'by the {self.rule} rule' if cells[1] else 'without an image name', f'row {row}')

@@ -287,6 +287,15 @@ def test_named_images_are_left_out_of_every_split(tmp_path):
         FERPlus(root, exclude=str(names))
 
 
+def test_rows_of_pixels_are_left_out_by_the_names_that_verify_gives_them(tmp_path):
+    write_list(tmp_path)
+    root, listed = write_pixels(tmp_path), tmp_path / 'names.txt'
+    dataset = FERPlus(root)
+    listed.write_text('\n'.join(Path(dataset.get_data_info(i)['img_path']).name for i in (1, 4)))
+    kept = FERPlus(root, exclude=str(listed), allow_empty_classes=True)
+    assert [info['image_name'] for info in kept] == [f'fer{i:07d}.png' for i in range(8) if i not in (1, 4)]
+
+
 def test_the_list_that_comes_along_names_training_images_alone():
     usages = {}
     if not REAL_LIST.is_file():
