@@ -102,7 +102,7 @@ class FaceTracks:
         if 'mean' in now:
             deviation = np.sqrt(np.maximum(state['square'] - np.square(state['mean']), 0))
             changes.update(mean=state['mean'], std=deviation)
-            if face.factor is not None:
+            if face.factor is not None and face.std is not None:
                 changes.update(factor=face.factor * (deviation / np.maximum(face.std, TINY))[:, None])
         if face.aleatoric is not None:
             changes['aleatoric'] = min(float(state['aleatoric']), changes['uncertainty'])
