@@ -171,6 +171,12 @@ def measured(runs: Sequence[Run], tests: int, level: float) -> Plan:
 
 
 def count_test_images(config: Mapping) -> int:
-    """Number of test images of a config."""
+    """Number of test images of a config.
+
+    Raises:
+        ValueError: If it has none.
+    """
+    if not config.get('test_dataloader'):
+        raise ValueError('This config has no test images (test_dataloader), so there is nothing to plan for.')
     with DefaultScope.overwrite_default_scope('mmfer'):
         return len(DATASETS.build(config['test_dataloader']['dataset']))

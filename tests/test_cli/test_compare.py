@@ -103,6 +103,12 @@ def test_everything_reaches_the_comparison(monkeypatch):
     assert (output.primary, output.strict) == ('all', True)
 
 
+def test_no_plan_without_test_images(capsys):
+    words = ['--plan', '--cfg-options', 'test_dataloader=None', 'test_cfg=None', 'test_evaluator=None']
+    assert main(['compare', CONFIG, '--heads', 'vich', 'linear', *words]) == 1
+    assert 'no test images' in capsys.readouterr().err
+
+
 def test_a_plan_before_any_training(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr('mmfer.experiments.plan.count_test_images', lambda config: 500)
     assert main(['compare', CONFIG, '--heads', 'vich', 'linear', 'arcface', '--plan']) == 0

@@ -112,6 +112,7 @@ def test_the_threshold_of_votes_is_the_least_that_controls_the_risk():
 
 def test_too_few_images():
     assert [images_needed(c) for c in (0.5, 0.8, 0.9, 0.95, 0.99)] == [1, 4, 9, 19, 99]
+    assert images_needed(0.900000001) == 10
     probs, labels, votes = faces(np.random.default_rng(8), 60)
     names = tuple('abcdef')
     for method in ('aps', 'votes'):

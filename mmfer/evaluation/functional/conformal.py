@@ -37,7 +37,7 @@ def images_needed(coverage: float) -> int:
     """
     if not 0 < coverage < 1:
         raise ValueError(f'coverage={coverage} of sets: a share above 0 and below 1')
-    return max(1, math.ceil(1 / (1 - coverage) - 1e-6) - 1)
+    return max(1, math.ceil(1 / (1 - coverage) - 1e-9) - 1)
 
 
 def risk_threshold(scores: ArrayLike, shares: ArrayLike, coverage: float) -> float:
