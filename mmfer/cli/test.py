@@ -18,7 +18,7 @@ def _pair(text: str) -> tuple:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', help='config file the checkpoint was trained with')
-    parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted')
+    parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted, or the name of a shipped model')
     parser.add_argument('--out', metavar='FILE.json', help='write the metrics, and the prediction for each image')
     parser.add_argument(
         '--data', metavar='CONFIG', help='test on the test data of this config instead; classes are matched by name'

@@ -20,6 +20,7 @@ from mmfer.utils.config_options import load_config, type_name
 from mmfer.utils.nesting import leaves
 from mmfer.utils.state_dict import find_state_dict
 from mmfer.utils.views import VIEWS
+from mmfer.weights import checkpoint_file
 
 # What a data set needs of its own pipeline; all that follows is the preprocessing of the model.
 DATA_STEPS = (LoadImageFromFile, CropFace, Occlude)
@@ -44,7 +45,8 @@ def evaluate(
 
     Args:
         config: Config file or object of the model; objects stay as they are, here and in ``data``.
-        checkpoint: A checkpoint that mmfer trained or converted; it must fit the config's model.
+        checkpoint: A checkpoint that mmfer trained or converted, or the name of a shipped model; it must fit the
+            config's model.
         out: JSON file for the metrics and every image's label, prediction and scores.
         work_dir: Folder of the logs.
         launcher: See :func:`build_runner`.
@@ -67,6 +69,7 @@ def evaluate(
     if out is not None and Path(out).suffix != '.json':
         raise ValueError(f'out={out}: the results are JSON, name a file that ends in .json')
     config = load_config(config)
+    checkpoint = checkpoint_file(checkpoint)
     content = load_checkpoint(checkpoint)
     if data is not None:
         data = load_config(data)

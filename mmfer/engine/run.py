@@ -11,7 +11,7 @@ from mmfer.engine import FERRunner
 from mmfer.models import ExpressionTTA
 from mmfer.utils.config_options import load_config, type_name
 from mmfer.utils.views import check_views
-from mmfer.weights import shipped_file
+from mmfer.weights import checkpoint_file
 
 
 def default_work_dir(config: Config) -> Path:
@@ -55,8 +55,8 @@ def build_runner(
     config.resume = resume or config.get('resume', False)
     if load_from is not None:
         config['resume' if config.resume else 'load_from'] = str(load_from)
-    if config.get('load_from') and not Path(config.load_from).suffix:
-        config.load_from = str(shipped_file(config.load_from, '.safetensors') or config.load_from)
+    if config.get('load_from'):
+        config.load_from = str(checkpoint_file(config.load_from))
     if seed is not None:
         config.randomness = dict(config.get('randomness') or {}, seed=seed)
     return FERRunner.from_cfg(config)

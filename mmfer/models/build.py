@@ -18,7 +18,7 @@ from mmfer.utils.config_options import load_config
 from mmfer.utils.model_index import model_info
 from mmfer.utils.nesting import leaves
 from mmfer.utils.state_dict import find_state_dict
-from mmfer.weights import shipped_file
+from mmfer.weights import checkpoint_file, shipped_file
 
 from .heads.calibration import adopt_calibration
 from .released.names import KINDS, detect_kind
@@ -63,9 +63,8 @@ def init_model(
             stacklevel=2,
         )
     else:
-        if not Path(checkpoint).suffix:
-            checkpoint = shipped_file(str(checkpoint), '.safetensors') or checkpoint
-        _check_is_there(Path(checkpoint), config.filename)
+        checkpoint = checkpoint_file(checkpoint)
+        _check_is_there(checkpoint, config.filename)
         content = load_checkpoint(checkpoint)
         state = find_state_dict(content)
         _refuse_released(state, checkpoint, config.filename)

@@ -29,3 +29,9 @@ def shipped_file(name: str, ending: str) -> Path | None:
     if not path.is_file() or sha256(path) != sums[path.name]:
         raise ValueError(f'{path} is missing, damaged or changed (SHA-256). Install mmfer again.')
     return path
+
+
+def checkpoint_file(checkpoint: str | Path) -> Path:
+    """The file of a checkpoint: a path stays as it is, the name of a shipped model becomes that of its weights."""
+    path = Path(checkpoint)
+    return path if path.suffix else shipped_file(str(checkpoint), '.safetensors') or path

@@ -64,6 +64,21 @@ def test_exported_file_and_weights_agree(monkeypatch):
     assert model.abstention['threshold'] == pytest.approx(open_classifier(None).abstention['threshold'])
 
 
+def test_it_is_tested_and_calibrated_by_its_name(tmp_path, monkeypatch):
+    pytest.importorskip('torch')
+    from mmfer.apis import calibrate, evaluate, load_config
+
+    monkeypatch.chdir(tmp_path)
+    config = load_config('poster_var/ferplus_small_refit')
+    for loader, split in ((config.val_dataloader, 'val'), (config.test_dataloader, 'test')):
+        drawn = dict(type='SynthFER', split=split, num_samples=40, num_classes=8, size=48)
+        loader.dataset = dict(drawn, pipeline=loader.dataset.pipeline, test_mode=True)
+    config.test_evaluator = config.val_evaluator
+    assert 0 <= evaluate(config, DEFAULT, work_dir='work')['accuracy'] <= 100
+    calibrate(config, DEFAULT, method='temperature')
+    assert mmfer.init_model(config, f'{DEFAULT}_calibrated.pth').classes == open_classifier(None).classes
+
+
 def test_without_a_model_the_shipped_one_answers(tmp_path):
     path = tmp_path / 'grey.png'
     cv2.imwrite(str(path), np.full((120, 100), 128, np.uint8))

@@ -37,6 +37,7 @@ from mmfer.utils.nesting import protocol_of
 from mmfer.utils.progress import track
 from mmfer.utils.state_dict import find_state_dict
 from mmfer.utils.tables import render_table
+from mmfer.weights import checkpoint_file
 
 METHODS = ('temperature', 'vector', 'none')
 FEW = 20  # images, below which a fit is little more than chance
@@ -123,13 +124,14 @@ def calibrate(
 
     Args:
         config: Config file or object of the model.
-        checkpoint: A checkpoint that mmfer trained or converted.
+        checkpoint: A checkpoint that mmfer trained or converted, or the name of a shipped model.
         method: ``'temperature'`` (one parameter, which changes no predicted class), ``'vector'`` (two parameters for
             each class), or ``'none'``, which does not change the probabilities.
         data: Config with the data, by default ``config`` itself: its ``val_dataloader``, or else its
             ``test_dataloader``. The images are loaded as in ``data`` and preprocessed as in ``config``; classes are
             matched by name.
-        out: The new file, by default ``<checkpoint>_calibrated.pth`` beside the old one.
+        out: The new file, by default ``<checkpoint>_calibrated.pth`` beside the old one, of a shipped model in
+            the present folder.
         holdout: Share of each class, in (0, 1), of the ``test_dataloader`` of ``data``. These images are drawn by
             ``seed`` and used for the fit; the report has the metrics of the rest.
         seed: Of the draw.
@@ -164,7 +166,7 @@ def calibrate(
     if sets is not None:
         functional.images_needed(sets)  # refuses what is no share
     config = load_config(config, cfg_options)
-    content = load_checkpoint(checkpoint)
+    content = load_checkpoint(checkpoint_file(checkpoint))
     out = _check_out(Path(checkpoint), None if out is None else Path(out))
     loader = choose_data(config, data, holdout is not None)
     ids = list_images(loader['dataset'])
