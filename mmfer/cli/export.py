@@ -24,7 +24,7 @@ from mmfer.options import add_cfg_options
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', help='config file the checkpoint was trained with')
-    parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted')
+    parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted, or the name of a shipped model')
     parser.add_argument('out', metavar='OUT.onnx', help='the file to write; an existing file is replaced')
     parser.add_argument(
         '--classes', nargs='+', metavar='NAME', help='class names in label order, if the checkpoint has none'

@@ -23,7 +23,7 @@ METHODS = ('gradcam', 'gradcam++', 'hirescam', 'layercam', 'xgradcam', 'rollout'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', help='config file the checkpoint was trained with')
-    parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted')
+    parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted, or the name of a shipped model')
     parser.add_argument('images', nargs='+', metavar='IMAGE', help='image files and folders')
     parser.add_argument('--out', required=True, metavar='DIR', help='folder of the pictures')
     parser.add_argument('--method', default='gradcam', choices=METHODS, help='how the map is computed [gradcam]')

@@ -19,7 +19,7 @@ from mmfer.options import add_cfg_options, add_device
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', help='config file the checkpoint was trained with')
-    parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted')
+    parser.add_argument('checkpoint', help='checkpoint that mmfer trained or converted, or the name of a shipped model')
     parser.add_argument('--out', required=True, metavar='FILE', help='picture: .png, .svg or .pdf')
     parser.add_argument(
         '--method', default='tsne', choices=['tsne', 'umap', 'pca'], help='the projection to two dimensions [tsne]'

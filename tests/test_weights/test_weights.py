@@ -64,9 +64,11 @@ def test_exported_file_and_weights_agree(monkeypatch):
     assert model.abstention['threshold'] == pytest.approx(open_classifier(None).abstention['threshold'])
 
 
-def test_it_is_tested_and_calibrated_by_its_name(tmp_path, monkeypatch):
+def test_it_is_tested_calibrated_and_exported_by_its_name(tmp_path, monkeypatch):
     pytest.importorskip('torch')
+    pytest.importorskip('onnx')
     from mmfer.apis import calibrate, evaluate, load_config
+    from mmfer.inference.export.write import export_onnx
 
     monkeypatch.chdir(tmp_path)
     config = load_config('poster_var/ferplus_small_refit')
@@ -77,6 +79,8 @@ def test_it_is_tested_and_calibrated_by_its_name(tmp_path, monkeypatch):
     assert 0 <= evaluate(config, DEFAULT, work_dir='work')['accuracy'] <= 100
     calibrate(config, DEFAULT, method='temperature')
     assert mmfer.init_model(config, f'{DEFAULT}_calibrated.pth').classes == open_classifier(None).classes
+    export_onnx(config, DEFAULT, 'again.onnx')
+    assert OnnxClassifier('again.onnx').classes == open_classifier(None).classes
 
 
 def test_without_a_model_the_shipped_one_answers(tmp_path):

@@ -25,6 +25,7 @@ from mmfer.utils.files import replace_synced, whole_file
 from mmfer.utils.optional import require
 from mmfer.utils.tables import render_table
 from mmfer.version import __version__
+from mmfer.weights import checkpoint_file
 
 from .agreement import Batch, compare, make_batches
 from .describe import describe, to_json
@@ -106,7 +107,7 @@ def export_onnx(
 
     Args:
         config: Config file or object of the model.
-        checkpoint: A checkpoint that mmfer trained or converted, calibrated or not.
+        checkpoint: A checkpoint that mmfer trained or converted, calibrated or not, or the name of a shipped model.
         out: The file, ``.onnx``. An existing file is replaced when the new one has passed the comparison.
         classes: Names of the classes in label order, if the checkpoint does not have them.
         images: Folder of cropped faces, on which the outputs are compared as well.
@@ -244,6 +245,7 @@ def _prepare(
     config: Config, checkpoint: str | Path, classes: Sequence[str] | None, images: str | Path | None
 ) -> tuple[nn.Module, dict[str, Any], list[Batch]]:
     """The model, its description and what it is tried on."""
+    checkpoint = checkpoint_file(checkpoint)
     model = init_model(config, checkpoint)
     if not hasattr(model.head, 'predictions'):
         raise ValueError(f'{type(model.head).__name__} cannot be exported: a head of mmfer (BaseHead) is needed')
