@@ -68,7 +68,7 @@ def test_it_is_tested_calibrated_and_exported_by_its_name(tmp_path, monkeypatch)
     pytest.importorskip('torch')
     pytest.importorskip('onnx')
     from mmfer.apis import calibrate, evaluate, load_config
-    from mmfer.inference.export.write import export_onnx
+    from mmfer.inference.export.write import export_onnx, export_weights
 
     monkeypatch.chdir(tmp_path)
     config = load_config('poster_var/ferplus_small_refit')
@@ -81,6 +81,8 @@ def test_it_is_tested_calibrated_and_exported_by_its_name(tmp_path, monkeypatch)
     assert mmfer.init_model(config, f'{DEFAULT}_calibrated.pth').classes == open_classifier(None).classes
     export_onnx(config, DEFAULT, 'again.onnx')
     assert OnnxClassifier('again.onnx').classes == open_classifier(None).classes
+    export_weights(DEFAULT, 'again.safetensors')
+    assert mmfer.init_model(config, 'again.safetensors').classes == open_classifier(None).classes
 
 
 def test_without_a_model_the_shipped_one_answers(tmp_path):

@@ -209,7 +209,7 @@ def export_weights(checkpoint: str | Path, out: str | Path) -> Path:
     not written.
 
     Args:
-        checkpoint: A checkpoint that mmfer trained, calibrated or not.
+        checkpoint: A checkpoint that mmfer trained, calibrated or not, or the name of a shipped model.
         out: The file, ``.safetensors``; one that is there is replaced.
 
     Raises:
@@ -217,7 +217,7 @@ def export_weights(checkpoint: str | Path, out: str | Path) -> Path:
         ValueError: If the checkpoint or ``out`` is of another kind.
     """
     out = _check_out(Path(out), '.safetensors')
-    content = load_checkpoint(checkpoint)
+    content = load_checkpoint(checkpoint_file(checkpoint))
     meta = dict(dataset_meta=classes_text(checkpoint_classes(content)), mmfer=__version__)
     for kind in ('abstention', 'sets'):
         record = (content.get('meta') or {}).get(kind)
