@@ -129,8 +129,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--list-heads', action='store_true', help='list the heads and exit')
 
 
-OF_TRAININGS = dict(seeds=[0], label_noise=[0.0], noise_seed=0, processes=1, checkpoint='last')
-OF_TRAININGS.update(epochs=None, amp=None, cfg_options=None)
+OF_TRAININGS = dict(  # options and their defaults
+    seeds=[0],
+    label_noise=[0.0],
+    noise_seed=0,
+    processes=1,
+    checkpoint='last',
+    epochs=None,
+    amp=None,
+    cfg_options=None,
+)
 
 
 def _check(args: argparse.Namespace) -> None:

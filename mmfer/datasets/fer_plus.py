@@ -174,7 +174,7 @@ or instead of the latter
         usages: list = []
         entries: dict = {}
         rule = RULES[self.rule]
-        excluded, listed = self._excluded(), set()
+        excluded, is_named = self._excluded(), False
         self.unused = LeftOut('rows of', logging.INFO)
         columns = ('Usage', 'Image name', *self.VOTES)
         for row, cells in read_table(self.ann_file, columns, type(self).__name__, self.report):
@@ -182,8 +182,9 @@ or instead of the latter
             usages.append(usage)
             if cells is None:
                 continue
-            names = {cells[1], f'{CSV_NAME}#row={row}'}  # as mmfer data verify calls PNG files and rows of pixels
-            listed |= names
+            # as mmfer data verify calls PNG files and rows of pixels
+            is_excluded = bool(excluded) and (cells[1] in excluded or f'{CSV_NAME}#row={row}' in excluded)
+            is_named = is_named or is_excluded
             split = find_split(usage, self.USAGES)
             if split is None:
                 self.report(f'unknown usages (known: {", ".join(self.USAGES)})', f'row {row} {usage!r}')
@@ -195,13 +196,13 @@ or instead of the latter
                 self.report('rows without 1 to 10 votes', f'row {row} ({sum(numbers)} votes)')
             elif split == self.split:
                 kept = rule(np.array(numbers, dtype=np.int64)) if cells[1] else None
-                if kept is not None and names & excluded:
+                if kept is not None and is_excluded:
                     self.unused.add('named by exclude', f'row {row}')
                 elif kept is None:
                     self.unused.add(f'by the {self.rule} rule' if cells[1] else 'without an image name', f'row {row}')
                 else:
                     entries[len(usages) - 1] = self._entry(cells[1], kept)
-        if excluded and excluded.isdisjoint(listed):
+        if excluded and not is_named:
             raise ValueError(
                 f'FERPlus: {self.ann_file} has none of the names of exclude={self.exclude!r}, such as {min(excluded)}. '
                 'Names are such as fer0000000.png, without folders'
