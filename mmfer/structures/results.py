@@ -91,6 +91,14 @@ def columns(classes: Sequence[str]) -> list[str]:
     return names + [f'{field}_{name}' for field in BY_CLASS for name in classes]
 
 
+def plain_text(text: str) -> str:
+    r"""The name of a file as tables hold it: bytes that are no UTF-8 become ``\udc..``, a carriage return ``\r``.
+
+    Readers of CSV would end the row at a carriage return.
+    """
+    return text.encode('utf-8', 'backslashreplace').decode().replace('\r', '\\r')
+
+
 @dataclass(frozen=True, eq=False)
 class Face:
     """A face in an image.
@@ -263,6 +271,7 @@ class ImageResult:
     def rows_of(content: dict[str, Any]) -> list[dict[str, Any]]:
         """The rows for the output of :meth:`to_dict`, such as a line of a file. Removes the faces from ``content``."""
         faces = content.pop('faces', [])
+        content.update((name, plain_text(content[name])) for name in ('source', 'error') if name in content)
         rows = []
         for number, face in enumerate(faces):
             row = dict(content, face=number, **dict(zip(('x1', 'y1', 'x2', 'y2'), face['box'])))
