@@ -74,7 +74,8 @@ def open_classifier(
     gpu = gpu_number(device)
     if checkpoint is None and (model is None or str(model) == DEFAULT):
         runs_here = device in (None, 'cpu') or (gpu is not None and can_use_gpu())
-        model = shipped_file(DEFAULT, '.onnx') if runs_here else DEFAULT  # which PyTorch runs
+        # PyTorch runs the shipped weights, too, and not those of the user's own training of that config.
+        model, checkpoint = (shipped_file(DEFAULT, '.onnx'), None) if runs_here else (DEFAULT, DEFAULT)
     if not isinstance(model, (str, Path)):
         return _open_torch(model, checkpoint, device)
     suffix = Path(model).suffix.lower()

@@ -202,7 +202,7 @@ def export_program(
     return ExportReport(out, description, exported.output_names, 'the program', checks)
 
 
-def export_weights(checkpoint: str | Path, out: str | Path) -> Path:
+def export_weights(checkpoint: str | Path, out: str | Path, classes: Sequence[str] = ()) -> Path:
     """Write the weights of a checkpoint as safetensors, for fine-tuning and for ``init_model``.
 
     The metadata of the file have the classes and the thresholds of abstention and sets. The state of the optimizer is
@@ -211,6 +211,7 @@ def export_weights(checkpoint: str | Path, out: str | Path) -> Path:
     Args:
         checkpoint: A checkpoint that mmfer trained, calibrated or not, or the name of a shipped model.
         out: The file, ``.safetensors``; one that is there is replaced.
+        classes: Names of the classes in label order, instead of the checkpoint's.
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
@@ -218,7 +219,7 @@ def export_weights(checkpoint: str | Path, out: str | Path) -> Path:
     """
     out = _check_out(Path(out), '.safetensors')
     content = load_checkpoint(checkpoint_file(checkpoint))
-    meta = dict(dataset_meta=classes_text(checkpoint_classes(content)), mmfer=__version__)
+    meta = dict(dataset_meta=classes_text(classes or checkpoint_classes(content)), mmfer=__version__)
     for kind in ('abstention', 'sets'):
         record = (content.get('meta') or {}).get(kind)
         if record:
