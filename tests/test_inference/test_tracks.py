@@ -78,8 +78,15 @@ def test_correlations_fit_the_pooled_deviation():
     np.testing.assert_allclose(*correlations)
 
 
+def test_frames_without_the_face_count_for_its_pooling():
+    tracks, (first, second) = FaceTracks(half_life=1), np.eye(3)[:2]
+    tracks.update([at(0, scores=first)])
+    tracks.update([])
+    np.testing.assert_allclose(tracks.update([at(0, scores=second)])[0].scores, [0.25, 0.75, 0])
+
+
 def test_faces_that_are_numbered_keep_their_numbers():
-    """Those of a follower, which knows better; a frame in which such a face was not looked at counts as well."""
+    """Those of a follower, which knows better."""
     tracks, (first, second) = FaceTracks(half_life=1), np.eye(3)[:2]
     assert [face.track for face in tracks.update([at(0, track=7, scores=first), at(50, track=3)])] == [7, 3]
     tracks.update([])
