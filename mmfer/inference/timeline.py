@@ -90,10 +90,11 @@ def _draw(name: str, film: dict[int, Any], classes: Sequence[str], out: Path, pe
     strips = []
     for track in longest:
         rows = film[track]
-        label = rows.groupby('label').lasts.sum().idxmax()
+        answered = rows[~rows.abstain.fillna(False).astype(bool)].groupby('label').lasts.sum()
+        mostly = f'mostly {answered.idxmax()}' if len(answered) else 'no answer'
         strips.append(
             Strip(
-                f'person {track}: {rows.lasts.sum():.1f} s, mostly {label}',
+                f'person {track}: {rows.lasts.sum():.1f} s, {mostly}',
                 rows.time.to_numpy(np.float64),
                 rows.lasts.to_numpy(np.float64),
                 rows[[SCORES + k for k in classes]].to_numpy(np.float64),
