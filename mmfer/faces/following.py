@@ -135,7 +135,7 @@ class FaceFollower:
         """
         if self.pace is None or seconds is None:
             self.past.clear()
-            return list(self.detector(img))
+            return largest_first(self.detector(img))
         if name != self.name or seconds <= self.now:
             self._start(name)
         elif img.shape[:2] != self.grey.shape:

@@ -127,7 +127,7 @@ class Face:
 
 def largest_first(faces: Iterable[Face]) -> list[Face]:
     """``faces`` sorted by the area of their boxes, and faces of equal area from left to right."""
-    return sorted(faces, key=lambda face: (-face.area, face.box))
+    return sorted(faces, key=lambda face: (-face.area, tuple(face.box)))
 
 
 def _plain(value: Any, digits: int = 6) -> Any:
