@@ -284,7 +284,7 @@ class ImageResult:
 
     def resized(self, width: int, height: int) -> ImageResult:
         """The same result, with boxes and landmarks in the pixels of a resized image."""
-        factors = np.array([width / self.width, height / self.height])
+        factors = np.array([width / max(self.width, 1), height / max(self.height, 1)])
         faces = tuple(
             replace(
                 face,
