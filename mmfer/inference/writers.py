@@ -42,15 +42,11 @@ class JSONLinesWriter:
     """
 
     def __init__(self, path: Path, classes: Sequence[str]) -> None:
-        self.file = open(path, 'w', encoding='utf-8')  # noqa: SIM115 (closed by open_writer)
+        # closed by open_writer
+        self.file = open(path, 'w', encoding='utf-8', errors='backslashreplace')  # noqa: SIM115
 
     def write(self, result: ImageResult) -> None:
-        line = json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False)
-        try:
-            line.encode()
-        except UnicodeError:
-            line = json.dumps(result.to_dict(), allow_nan=False)
-        self.file.write(line + '\n')
+        self.file.write(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False) + '\n')
 
     def close(self) -> None:
         self.file.close()

@@ -1,4 +1,3 @@
-import os
 import re
 import shutil
 from pathlib import Path

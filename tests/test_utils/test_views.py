@@ -43,7 +43,9 @@ def test_formulas_against_sums_over_views():
 
 
 def test_the_covariance_of_correlated_logits_is_that_of_the_mixture():
-    views = [prediction(seed, pred_mean=latent, pred_factor=lambda rng: rng.normal(size=(5, 4, 2))) for seed in range(3)]
+    views = [
+        prediction(seed, pred_mean=latent, pred_factor=lambda rng: rng.normal(size=(5, 4, 2))) for seed in range(3)
+    ]
     for view in views:
         view['pred_std'] = np.sqrt(0.3 + np.square(view['pred_factor']).sum(-1))
     own = [view['pred_factor'] @ view['pred_factor'].swapaxes(1, 2) + 0.3 * np.eye(4) for view in views]

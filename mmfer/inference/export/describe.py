@@ -43,7 +43,8 @@ def describe(
         ``checkpoint_sha256``.
 
     Raises:
-        ValueError: If nothing names the classes, ``classes`` are in another order than in the checkpoint, or test images are not prepared in a way that a file can hold.
+        ValueError: If nothing names the classes, ``classes`` are in another order than in the checkpoint, or test
+            images are not prepared in a way that a file can hold.
     """
     known = tuple(model.classes or ())
     classes = tuple(map(str, classes or known or config_classes(config) or ()))
