@@ -16,7 +16,6 @@ def score_interval(
     level: float = 0.9,
     weight: np.ndarray | None = None,
     bias: np.ndarray | None = None,
-    samples: int = 2000,
     factor: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Interval of each class probability under a Gaussian over the logits, by sampling with a fixed seed.
@@ -31,7 +30,6 @@ def score_interval(
         level: Probability mass between the bounds; the tails are of equal mass.
         weight: w (K,) of a calibration; None is 1.
         bias: b (K,) of a calibration; None is 0.
-        samples: Draws.
         factor: F (K, R) of heads with correlated logits; None is 0.
 
     Returns:
@@ -45,11 +43,11 @@ def score_interval(
         raise ValueError(f'level={level} of an interval must lie between 0 and 1')
     mean, std = (np.asarray(value, np.float64)[:, None] for value in (mean, std))
     if factor is None:
-        logits = mean + std * _draws(len(mean), samples)
+        logits = mean + std * _draws(len(mean))
     else:
         factor = np.asarray(factor, np.float64)
         own = np.sqrt(np.maximum(std**2 - np.square(factor).sum(1, keepdims=True), 0))
-        draws = _draws(len(mean) + factor.shape[1], samples)
+        draws = _draws(len(mean) + factor.shape[1])
         logits = mean + own * draws[: len(mean)] + factor @ draws[len(mean) :]
     if weight is not None or bias is not None:
         logits = logits - _log_sum_exp(logits)
@@ -61,8 +59,8 @@ def score_interval(
 
 
 @lru_cache(4)
-def _draws(classes: int, samples: int) -> np.ndarray:
-    draws = np.random.default_rng(0).standard_normal((classes, samples))
+def _draws(classes: int) -> np.ndarray:
+    draws = np.random.default_rng(0).standard_normal((classes, 2000))
     draws.flags.writeable = False
     return draws
 
