@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=['temperature', 'vector', 'none'],
         default='temperature',
         help='temperature: one parameter for all classes, which changes no predicted class; vector: two parameters for '
-        'each class; none: no calibration [temperature]',
+        'each class; none: the probabilities stay as they are [temperature]',
     )
     parser.add_argument(
         '--coverage',

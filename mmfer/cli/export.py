@@ -66,9 +66,10 @@ def run(args: argparse.Namespace) -> None:
     common = dict(classes=args.classes, images=args.images)
     lower = dict(precision=args.precision, data=args.data, max_drop=args.max_drop)
     options = dict(opset=args.opset, fast=not args.no_fast, card=card, **lower, **common)
-    print(export_onnx(config, args.checkpoint, args.out, **options))
+    report = export_onnx(config, args.checkpoint, args.out, **options)
+    print(report)
     if args.weights:
-        print(f'wrote {export_weights(args.checkpoint, args.weights)}')
+        print(f'wrote {export_weights(args.checkpoint, args.weights, report.description["classes"])}')
     if args.program:
         print(export_program(config, args.checkpoint, args.program, **common))
 

@@ -135,7 +135,7 @@ class FaceFollower:
         """
         if self.pace is None or seconds is None:
             self.past.clear()
-            return list(self.detector(img))
+            return largest_first(self.detector(img))
         if name != self.name or seconds <= self.now:
             self._start(name)
         elif img.shape[:2] != self.grey.shape:
@@ -152,7 +152,9 @@ class FaceFollower:
             self._look(img, [person for person in self.people if person.number not in repeated], before)
         if seconds - before > STEP:
             self.past.clear()
-        self._find_new(img, any(person.seen < seconds for person in present))
+        # Between frames that are far apart, anybody may have come: there are no frames to search what has changed.
+        is_far = seconds - before >= self.pace.glance
+        self._find_new(img, is_far or any(person.seen < seconds for person in present))
         self.people = [person for person in self.people if seconds - person.seen <= PATIENCE]
         here = [person for person in self.people if person.seen == seconds]
         faces = largest_first(replace(p.face, person=p.number, is_repeated=p.number in repeated) for p in here)
@@ -207,7 +209,7 @@ class FaceFollower:
             self._look_back(person)
 
     def _find_new(self, img: np.ndarray, is_lost: bool) -> None:
-        """Look for faces in the whole picture, where it is time for that or somebody was lost."""
+        """Look for faces in the whole picture, where it is time for that or somebody may be missing."""
         now, pace = self.now, self.pace
         here = [person.face.box for person in self.people if person.seen == now]
         since, faces = now - self.searched, []

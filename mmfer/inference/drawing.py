@@ -33,7 +33,7 @@ class Drawings:
         if self.folder.exists() and not self.folder.is_dir():
             raise ValueError(f'{self.folder} is a file, not a folder for pictures')
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.taken: set[str] = set()  # in lower case: some file systems do not tell A.png and a.png apart
+        self.taken: set[str] = set()
 
     def add(self, image: np.ndarray, result: ImageResult) -> list[Path]:
         """Draw a result into its image, and return the written files."""
@@ -41,15 +41,25 @@ class Drawings:
 
         stem = _fitting(Path(result.source).stem or 'image')
         stem = stem if result.frame is None else f'{stem}_{result.frame:06d}'
-        name, number = stem, 1
-        while name.lower() in self.taken:
-            number += 1
-            name = f'{stem}_{number}'
-        self.taken |= {name.lower(), f'{name.lower()}_cards'}
+        name = free_name(stem, self.taken)
+        self.taken.add(f'{name.lower()}_cards')
         files = [write_picture(self.folder / f'{name}.png', draw_faces(image, result))]
         if self.cards and result.faces:
             files.append(write_picture(self.folder / f'{name}_cards.png', face_sheet(image, result, level=self.level)))
         return files
+
+
+def free_name(stem: str, taken: set[str]) -> str:
+    """``stem``, with a number if ``taken`` has it, in lower case: some file systems do not tell A.png and a.png apart.
+
+    ``taken`` has it afterwards.
+    """
+    name, number = stem, 1
+    while name.lower() in taken:
+        number += 1
+        name = f'{stem}_{number}'
+    taken.add(name.lower())
+    return name
 
 
 def write_picture(path: Path, image: np.ndarray) -> Path:

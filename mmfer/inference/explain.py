@@ -13,6 +13,7 @@ from mmfer.visualization.curves import save_figure
 from mmfer.visualization.heat_map import METHODS, UNCERTAINTY, attention_rollout, grad_cam
 from mmfer.visualization.heat_map_panel import draw_heat_map
 
+from .drawing import free_name
 from .inputs import config_view, normalised, open_images, open_model
 
 
@@ -75,7 +76,8 @@ def heat_maps(
         raise ValueError(f'out={out} is a file, not a folder for pictures')
     config, model = open_model(config, checkpoint, device, cfg_options)
     view, wanted = config_view(config, detector), _target(target, model.classes)
-    done, taken = HeatMapFiles(), set()
+    done = HeatMapFiles()
+    taken: set[str] = set()
     for source in open_images(images, 'Heat maps'):
         if source.image is None:
             done.errors.append(str(source.error))
@@ -94,13 +96,8 @@ def heat_maps(
             answer = model(inputs, mode='predict')[0]
         figure = draw_heat_map(seen, heat, Path(source.name).name, _describe(answer, model.classes))
         stem = f'{Path(source.name).stem or "image"}_{method.replace("+", "p")}'
-        name, number = stem, 1
-        while name in taken:
-            number += 1
-            name = f'{stem}_{number}'
-        taken.add(name)
-        save_figure(figure, out / f'{name}.png')
-        done.files.append(out / f'{name}.png')
+        done.files.append(out / f'{free_name(stem, taken)}.png')
+        save_figure(figure, done.files[-1])
         if source.frame is not None:
             done.notes.append(f'{source.name}: the first frame of the video')
         if heat.empty:

@@ -43,7 +43,8 @@ def film(
         stride: Every so many frames.
 
     Returns:
-        A table with a row for each person's track, how many frames there were, and what could not be read.
+        A table with a row for each person's track, how many frames there were, and what could not be read. Shares of
+        the most frequent label are those of the frames in which the model does not abstain.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -142,7 +143,7 @@ class _Seen:
             person.last, person.seen = frame, person.seen + 1
             person.abstained += face.abstain
             person.uncertainty += face.uncertainty
-            person.labels[face.label] += 1
+            person.labels[face.label] += not face.abstain
 
     def lines(self, seconds: float) -> list[str]:
         lines = [self._table()] if self.people else ['no face was found']
@@ -154,7 +155,8 @@ class _Seen:
         rows = []
         for track, person in sorted(self.people.items()):
             (label, times), seen = person.labels.most_common(1)[0], person.seen
-            row = (track, f'{person.first}..{person.last}', seen, f'{label} {100 * times / seen:.0f} %')
+            mostly = f'{label} {100 * times / (seen - person.abstained):.0f} %' if times else '-'
+            row = (track, f'{person.first}..{person.last}', seen, mostly)
             rows.append((*row, f'{person.uncertainty / seen:.3f}', f'{100 * person.abstained / seen:.0f} %'))
         header = ('track', 'frames', 'seen', 'mostly', 'mean uncertainty (nats)', 'abstains')
         return render_table(header, rows).rstrip('\n')

@@ -74,7 +74,8 @@ def open_classifier(
     gpu = gpu_number(device)
     if checkpoint is None and (model is None or str(model) == DEFAULT):
         runs_here = device in (None, 'cpu') or (gpu is not None and can_use_gpu())
-        model = shipped_file(DEFAULT, '.onnx') if runs_here else DEFAULT  # which PyTorch runs
+        # PyTorch runs the shipped weights, too, and not those of the user's own training of that config.
+        model, checkpoint = (shipped_file(DEFAULT, '.onnx'), None) if runs_here else (DEFAULT, DEFAULT)
     if not isinstance(model, (str, Path)):
         return _open_torch(model, checkpoint, device)
     suffix = Path(model).suffix.lower()
@@ -297,15 +298,10 @@ class ExpressionInferencer:
             TypeError: If ``faces`` is a single array or a path, not a list of arrays.
             ValueError: If an array is not an image, or its ``channels`` are not given.
         """
-        if isinstance(faces, (np.ndarray, str, Path)):
+        if isinstance(faces, (np.ndarray, str, Path)) or not all(isinstance(face, np.ndarray) for face in faces):
             raise TypeError(
-                f'predict takes a list of arrays, not one {type(faces).__name__}. Put an array into a list; for files '
-                'and whole photos call the inferencer itself.'
+                'predict takes a list of arrays. Put one array into a list; for files and photos call the inferencer.'
             )
-        for face in faces:
-            if not isinstance(face, np.ndarray):
-                kind = type(face).__name__
-                raise TypeError(f'predict takes arrays, not {kind}. For files call the inferencer.')
         images = [from_array(face, channels) for face in faces]
         fields = self._classify([self._view(image) for image in images])
         return [self._judge(self._face(whole_image(image)[0], values)) for image, values in zip(images, fields)]

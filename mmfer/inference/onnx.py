@@ -76,7 +76,9 @@ class OnnxClassifier:
             self.session = onnxruntime.InferenceSession(str(path), options, providers)
             content = self.session.get_modelmeta().custom_metadata_map.get(KEY)
         except Exception as error:  # of onnxruntime's own kinds, which have no common base
-            raise ValueError(f'{path} is no ONNX model that onnxruntime can load: {_line(error)}; {REMEDY}') from None
+            raise ValueError(
+                f'{path} is no ONNX model that onnxruntime can load: {first_line(error)}; {REMEDY}'
+            ) from None
         if gpu is not None and CUDA not in self.session.get_providers():
             raise ValueError(f'{path} cannot run on GPU {gpu}: onnxruntime lacks CUDA. pip install onnxruntime-gpu')
         if content is None:
@@ -84,7 +86,7 @@ class OnnxClassifier:
         try:
             self._read(json.loads(content))
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            raise ValueError(f'{path}: its description is damaged ({_line(error)}); {REMEDY}') from None
+            raise ValueError(f'{path}: its description is damaged ({first_line(error)}); {REMEDY}') from None
 
     def __reduce__(self) -> tuple:
         return type(self), self._arguments
@@ -192,6 +194,7 @@ def check_steps(settings: Any) -> None:
         check_steps(value)
 
 
-def _line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The kind of an error and the begin of its text."""
     lines = str(error).strip().splitlines()
     return f'{type(error).__name__}: {lines[0][:200]}' if lines else type(error).__name__

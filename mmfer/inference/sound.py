@@ -14,6 +14,8 @@ import cv2
 from mmfer.utils.files import whole_file
 from mmfer.utils.optional import MissingPackageError, require
 
+from .videos import open_video
+
 
 def add_sound(drawn: str | Path, source: str | Path) -> str | None:
     """Give a drawn video, an MP4 file, the sound of its source as AAC, as long as its pictures last.
@@ -39,7 +41,12 @@ def _by_ffmpeg(ffmpeg: str, drawn: str, source: str, part: Path) -> None:
     capture = cv2.VideoCapture(drawn)
     seconds = capture.get(cv2.CAP_PROP_FRAME_COUNT) / capture.get(cv2.CAP_PROP_FPS)
     capture.release()
-    inputs = ['-i', f'file:{drawn}', '-i', f'file:{source}', '-map', '0:v', '-map', '1:a:0?', '-t', f'{seconds:.6f}']
+    film = open_video(source)
+    first = film.get(cv2.CAP_PROP_PTS) if film.grab() else 0.0  # picture, in frames
+    begin = max(0.0, first / (film.get(cv2.CAP_PROP_FPS) or 1.0))
+    film.release()
+    inputs = ['-i', f'file:{drawn}', '-seek_timestamp', '1', '-ss', f'{begin:.6f}', '-i', f'file:{source}']
+    inputs += ['-map', '0:v', '-map', '1:a:0?', '-t', f'{seconds:.6f}']
     words = [ffmpeg, '-nostdin', '-v', 'error', '-y', *inputs, '-c:v', 'copy', '-c:a', 'aac']
     done = subprocess.run([*words, '-f', 'mp4', f'file:{part}'], capture_output=True, text=True, errors='replace')
     if done.returncode:

@@ -13,6 +13,7 @@ import numpy as np
 from mmfer.utils.files import write_text
 from mmfer.utils.optional import require
 
+from .drawing import free_name
 from .sources import is_video
 from .summary import persons
 from .table import SCORES, class_names, read_results
@@ -55,10 +56,10 @@ def plot_timelines(
     if not is_file:
         out.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
+    taken: set[str] = set()
     for name, rows in films.items():
-        path = out if is_file else _free(out, Path(name).stem or 'video', paths)
-        _draw(name, rows, classes, path, people, thumbnails)
-        paths.append(path)
+        paths.append(out if is_file else out / f'{free_name(Path(name).stem, taken)}.png')
+        _draw(name, rows, classes, paths[-1], people, thumbnails)
     return paths
 
 
@@ -74,14 +75,6 @@ def _films(table: Any, source: str | None, name: str) -> dict[str, dict[int, Any
     return films
 
 
-def _free(folder: Path, stem: str, taken: Sequence[Path]) -> Path:
-    path, number = folder / f'{stem}.png', 1
-    while path in taken:
-        number += 1
-        path = folder / f'{stem}_{number}.png'
-    return path
-
-
 def _draw(name: str, film: dict[int, Any], classes: Sequence[str], out: Path, people: int, thumbnails: int) -> None:
     from mmfer.visualization.curves import save_figure
     from mmfer.visualization.timeline import Strip, draw_timeline, timeline_page
@@ -90,10 +83,11 @@ def _draw(name: str, film: dict[int, Any], classes: Sequence[str], out: Path, pe
     strips = []
     for track in longest:
         rows = film[track]
-        label = rows.groupby('label').lasts.sum().idxmax()
+        answered = rows[~rows.abstain.fillna(False).astype(bool)].groupby('label').lasts.sum()
+        mostly = f'mostly {answered.idxmax()}' if len(answered) else 'no answer'
         strips.append(
             Strip(
-                f'person {track}: {rows.lasts.sum():.1f} s, mostly {label}',
+                f'person {track}: {rows.lasts.sum():.1f} s, {mostly}',
                 rows.time.to_numpy(np.float64),
                 rows.lasts.to_numpy(np.float64),
                 rows[[SCORES + k for k in classes]].to_numpy(np.float64),

@@ -62,7 +62,7 @@ class FaceTracks:
     def update(self, faces: Sequence[FaceResult]) -> tuple[FaceResult, ...]:
         """The faces of the next frame, in their order, with track numbers and pooled predictions.
 
-        Faces with a number of :class:`mmfer.faces.following.FaceFollower` keep it. Frames in which such a face was not
+        Faces with a number of :class:`mmfer.faces.following.FaceFollower` keep it. Frames in which a face was not
         predicted still count for its pooling.
         """
         self.time += 1
@@ -80,9 +80,9 @@ class FaceTracks:
                 track = _Track(self.count if face.track is None else face.track, face.box, self.time)
                 self.count = max(self.count, track.number + 1)
                 self.tracks.append(track)
-            passed = 1 if face.track is None else max(self.time - track.seen, 1)
+            keep = self.keep ** (self.time - track.seen)  # of a new track, without effect
             track.box, track.seen = face.box, self.time
-            pooled.append(replace(self._pool(track, face, self.keep**passed), track=track.number))
+            pooled.append(replace(self._pool(track, face, keep), track=track.number))
         return tuple(pooled)
 
     def _pool(self, track: _Track, face: FaceResult, keep: float) -> FaceResult:

@@ -35,11 +35,6 @@ def plain_cell(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def plain_text(text: str) -> str:
-    r"""``text`` in UTF-8: bytes of file names that are no text become ``\\udc..``."""
-    return text.encode('utf-8', 'backslashreplace').decode()
-
-
 class JSONLinesWriter:
     """Writes one line with a JSON object for each image or frame: ``ImageResult.to_dict``.
 
@@ -47,15 +42,11 @@ class JSONLinesWriter:
     """
 
     def __init__(self, path: Path, classes: Sequence[str]) -> None:
-        self.file = open(path, 'w', encoding='utf-8')  # noqa: SIM115 (closed by open_writer)
+        # closed by open_writer
+        self.file = open(path, 'w', encoding='utf-8', errors='backslashreplace')  # noqa: SIM115
 
     def write(self, result: ImageResult) -> None:
-        line = json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False)
-        try:
-            line.encode()
-        except UnicodeError:
-            line = json.dumps(result.to_dict(), allow_nan=False)
-        self.file.write(line + '\n')
+        self.file.write(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False) + '\n')
 
     def close(self) -> None:
         self.file.close()
@@ -64,12 +55,12 @@ class JSONLinesWriter:
 class CSVWriter:
     """One row a face: ``ImageResult.to_rows``, with the columns of :func:`mmfer.structures.results.columns`.
 
-    What a model does not know is empty. Bytes of file names that are no text in UTF-8 become ``\\udc..``. Text that
-    spreadsheets might take for a formula has a ``'`` before it, see :func:`plain_cell`.
+    What a model does not know is empty. Text that spreadsheets might take for a formula has a ``'`` before it, see
+    :func:`plain_cell`.
     """
 
     def __init__(self, path: Path, classes: Sequence[str]) -> None:
-        self.file = open(path, 'w', encoding='utf-8', errors='backslashreplace', newline='')  # noqa: SIM115
+        self.file = open(path, 'w', encoding='utf-8', newline='')  # noqa: SIM115
         self.rows = csv.DictWriter(self.file, columns(classes), lineterminator='\n')
         self.rows.writeheader()
 
@@ -107,8 +98,7 @@ class ParquetWriter:
 
     def write(self, result: ImageResult) -> None:
         for row in result.to_rows():
-            text = {name: plain_text(row[name]) for name in TEXT if row.get(name)}
-            self.rows.append({**row, **text})
+            self.rows.append(row)
         if len(self.rows) >= _ROWS:
             self._flush()
 

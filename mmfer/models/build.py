@@ -20,7 +20,7 @@ from mmfer.utils.nesting import leaves
 from mmfer.utils.state_dict import find_state_dict
 from mmfer.weights import checkpoint_file, shipped_file
 
-from .heads.calibration import adopt_calibration
+from .heads.calibration import adopt_calibration, drop_calibration
 from .released.names import KINDS, detect_kind
 from .released.weights import PARTS, fill
 
@@ -166,13 +166,18 @@ def find_weights(info: Mapping[str, Any]) -> Path:
     """
     for path in list_checkpoints(info['work_dir']):
         calibrated = path.with_name(f'{path.stem}_calibrated.pth')
-        # One that is older belongs to an earlier training in the same folder. Copied files are of about the same time.
-        is_its_own = calibrated.is_file() and calibrated.stat().st_mtime > path.stat().st_mtime - 60
-        return calibrated if is_its_own else path
+        return calibrated if calibrated.is_file() and _same_weights(path, calibrated) else path
     shipped = shipped_file(info['name'], '.safetensors')
     if shipped is not None:
         return shipped
     raise FileNotFoundError('\n'.join(_what_is_missing(info)))
+
+
+def _same_weights(checkpoint: Path, calibrated: Path) -> bool:
+    """Whether a calibrated checkpoint was made from this one, and not from one of an earlier training of its name."""
+    own, theirs = (find_state_dict(load_checkpoint(path)) for path in (checkpoint, calibrated))
+    drop_calibration(theirs)
+    return own.keys() == theirs.keys() and all(torch.equal(own[name], theirs[name]) for name in own)
 
 
 def _what_is_missing(info: Mapping[str, Any]) -> Iterator[str]:

@@ -16,7 +16,6 @@ def score_interval(
     level: float = 0.9,
     weight: np.ndarray | None = None,
     bias: np.ndarray | None = None,
-    samples: int = 2000,
     factor: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Interval of each class probability under a Gaussian over the logits, by sampling with a fixed seed.
@@ -31,7 +30,6 @@ def score_interval(
         level: Probability mass between the bounds; the tails are of equal mass.
         weight: w (K,) of a calibration; None is 1.
         bias: b (K,) of a calibration; None is 0.
-        samples: Draws.
         factor: F (K, R) of heads with correlated logits; None is 0.
 
     Returns:
@@ -45,11 +43,11 @@ def score_interval(
         raise ValueError(f'level={level} of an interval must lie between 0 and 1')
     mean, std = (np.asarray(value, np.float64)[:, None] for value in (mean, std))
     if factor is None:
-        logits = mean + std * _draws(len(mean), samples)
+        logits = mean + std * _draws(len(mean))
     else:
         factor = np.asarray(factor, np.float64)
         own = np.sqrt(np.maximum(std**2 - np.square(factor).sum(1, keepdims=True), 0))
-        draws = _draws(len(mean) + factor.shape[1], samples)
+        draws = _draws(len(mean) + factor.shape[1])
         logits = mean + own * draws[: len(mean)] + factor @ draws[len(mean) :]
     if weight is not None or bias is not None:
         logits = logits - _log_sum_exp(logits)
@@ -61,8 +59,8 @@ def score_interval(
 
 
 @lru_cache(4)
-def _draws(classes: int, samples: int) -> np.ndarray:
-    draws = np.random.default_rng(0).standard_normal((classes, samples))
+def _draws(classes: int) -> np.ndarray:
+    draws = np.random.default_rng(0).standard_normal((classes, 2000))
     draws.flags.writeable = False
     return draws
 
@@ -89,6 +87,14 @@ def columns(classes: Sequence[str]) -> list[str]:
     names = ['source', 'frame', 'time', 'error', 'width', 'height', 'face', 'track', 'x1', 'y1', 'x2', 'y2']
     names += ['detection_score', 'label', 'label_set', 'abstain', *NUMBERS, 'people']
     return names + [f'{field}_{name}' for field in BY_CLASS for name in classes]
+
+
+def plain_text(text: str) -> str:
+    r"""The name of a file as tables hold it: bytes that are no UTF-8 become ``\udc..``, a carriage return ``\r``.
+
+    Readers of CSV would end the row at a carriage return.
+    """
+    return text.encode('utf-8', 'backslashreplace').decode().replace('\r', '\\r')
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +125,7 @@ class Face:
 
 def largest_first(faces: Iterable[Face]) -> list[Face]:
     """``faces`` sorted by the area of their boxes, and faces of equal area from left to right."""
-    return sorted(faces, key=lambda face: (-face.area, face.box))
+    return sorted(faces, key=lambda face: (-face.area, tuple(face.box)))
 
 
 def _plain(value: Any, digits: int = 6) -> Any:
@@ -263,6 +269,7 @@ class ImageResult:
     def rows_of(content: dict[str, Any]) -> list[dict[str, Any]]:
         """The rows for the output of :meth:`to_dict`, such as a line of a file. Removes the faces from ``content``."""
         faces = content.pop('faces', [])
+        content.update((name, plain_text(content[name])) for name in ('source', 'error') if name in content)
         rows = []
         for number, face in enumerate(faces):
             row = dict(content, face=number, **dict(zip(('x1', 'y1', 'x2', 'y2'), face['box'])))
@@ -275,7 +282,7 @@ class ImageResult:
 
     def resized(self, width: int, height: int) -> ImageResult:
         """The same result, with boxes and landmarks in the pixels of a resized image."""
-        factors = np.array([width / self.width, height / self.height])
+        factors = np.array([width / max(self.width, 1), height / max(self.height, 1)])
         faces = tuple(
             replace(
                 face,

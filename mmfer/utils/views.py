@@ -64,14 +64,16 @@ def merge_views(outputs: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.nda
         aleatoric = \frac{1}{V} \sum_v a_v, \quad epistemic = uncertainty - aleatoric
 
     :math:`a_v` is the ``aleatoric`` part of a view, or of heads without parts its entropy :math:`H[p_v]`: that views
-    disagree counts as epistemic. ``pred_mean`` and ``pred_std`` are the moments of the mixture of the views' Gaussians,
-    and of all other fields the mean is taken. Predictions of calibrated heads are calibrated before they are averaged.
+    disagree counts as epistemic. ``pred_mean``, ``pred_std`` and, of correlated logits, ``pred_factor`` give the
+    moments of the mixture of the views' Gaussians, and of all other fields the mean is taken. Predictions of calibrated
+    heads are calibrated before they are averaged.
 
     Args:
         outputs: For each view the fields of a prediction, (B, K) or (B,), with ``pred_score`` among them.
 
     Returns:
-        The fields of the merged prediction, of the same shapes, with ``uncertainty``, ``aleatoric``, ``epistemic``.
+        The fields of the merged prediction, with ``uncertainty``, ``aleatoric``, ``epistemic``. Shapes are the same,
+        but ``pred_factor`` has as many columns as its covariance needs, at most K.
     """
     fields = {name: np.stack([output[name] for output in outputs]).astype(np.float64) for name in outputs[0]}
     merged = {name: values.mean(0) for name, values in fields.items()}
@@ -81,6 +83,10 @@ def merge_views(outputs: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.nda
     merged.update(uncertainty=uncertainty, aleatoric=aleatoric, epistemic=uncertainty - aleatoric)
     if 'pred_mean' in fields and 'pred_std' in fields:
         merged['pred_std'] = np.sqrt(np.square(fields['pred_std']).mean(0) + fields['pred_mean'].var(0))
+    if 'pred_factor' in fields:
+        apart = np.moveaxis(fields['pred_mean'] - merged['pred_mean'], 0, -1)
+        columns = np.concatenate([*fields['pred_factor'], apart], -1) / np.sqrt(len(outputs))
+        merged['pred_factor'] = np.linalg.qr(columns.swapaxes(-1, -2), mode='r').swapaxes(-1, -2)
     return {name: values.astype(outputs[0]['pred_score'].dtype) for name, values in merged.items()}
 
 

@@ -22,20 +22,19 @@ NAMES = {
 COLORS = 'inferno'  # even steps of lightness, and told apart by colour-blind people
 
 
-def overlay(img_bgr: np.ndarray, values: np.ndarray, opacity: float = 0.75) -> np.ndarray:
+def overlay(img_bgr: np.ndarray, values: np.ndarray) -> np.ndarray:
     """The map over a grey image; the less there is, the more one sees through.
 
     Args:
         img_bgr: uint8 (H, W, 3).
         values: (H, W) in [0, 1].
-        opacity: Of the largest value.
 
     Returns:
         np.ndarray: uint8 BGR (H, W, 3).
     """
     grey = img_bgr @ np.array([0.114, 0.587, 0.299])
     color = 255 * matplotlib.colormaps[COLORS](np.clip(values, 0, 1))[..., 2::-1]
-    weight = opacity * np.clip(values, 0, 1)[..., None] ** 0.7
+    weight = 0.75 * np.clip(values, 0, 1)[..., None] ** 0.7
     return np.clip(np.rint((1 - weight) * grey[..., None] + weight * color), 0, 255).astype(np.uint8)
 
 

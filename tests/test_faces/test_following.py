@@ -125,6 +125,19 @@ def test_a_lost_face_is_searched_at_once(world):
     assert numbers[20:] == [[1]] * 3
 
 
+def test_frames_far_apart_are_all_searched(world):
+    """A small face after an empty frame, too, which a glance does not show."""
+    assert play(world, [{}, {}, dict(a=at(100, size=20)), {}, dict(a=at(300, size=20))], rate=1) == [
+        [],
+        [],
+        [0],
+        [],
+        [1],
+    ]
+    assert world.asked['search'] == 5
+    assert play(world, [{}] * 4 + [dict(a=at(100, size=20))] * 4, rate=3, is_live=False)[-3:] == [[0]] * 3
+
+
 def test_every_video_starts_anew_and_long_steps_are_not_followed(world):
     follower = FaceFollower(world)
     play(world, [dict(a=at(100))] * 3, follower)

@@ -1,7 +1,8 @@
 import pytest
 from face_results import ColourClassifier, two_faces, write_video
+from film_results import film_results
 
-from mmfer.inference.film import film
+from mmfer.inference.film import _Seen, film
 from mmfer.inference.inferencer import ExpressionInferencer
 from mmfer.inference.videos import read_video
 
@@ -28,3 +29,14 @@ def test_what_is_drawn_until_it_is_stopped_is_kept(last, kept, tmp_path):
     assert f'{last} frames' in told
     assert (f'written to {out}' in told, out.read_bytes() != before) == (last > 0, last > 0)
     assert len(list(read_video(str(out)))) == kept
+
+
+def test_the_most_frequent_label_is_of_the_frames_that_are_answered():
+    seen = _Seen()
+    for result in film_results(['HHHHsshs', 'NNNN....']):
+        seen.add(result)
+    rows = [line.split() for line in seen.lines(1.0)[0].splitlines()[-2:]]
+    assert [(row[2:-3], row[-2:]) for row in rows] == [
+        (['8', 'sadness', '75', '%'], ['50', '%']),
+        (['4', '-'], ['100', '%']),
+    ]

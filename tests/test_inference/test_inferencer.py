@@ -75,6 +75,13 @@ def test_all_fields_of_a_face():
     assert make(interval=None)(plain(RED), 'bgr')[0].faces[0].score_low is None
 
 
+def test_faces_of_any_detector_come_largest_first():
+    boxes = [np.array(box) for box in ((0, 0, 9, 9), (30, 0, 60, 20), (0, 0, 30, 20))]
+    (result,) = make(detector=lambda image: [Face(box) for box in boxes])(halves(RED, GREEN), 'bgr')
+    assert [face.label for face in result.faces] == ['red', 'green', 'red']
+    assert result.faces[-1].box == (0, 0, 9, 9)
+
+
 def test_calibration_goes_into_the_interval():
     calibration = (np.full(4, 0.5), np.zeros(4))
     face = make(ColourClassifier(calibration=calibration)).predict([plain(RED)], 'bgr')[0]

@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from face_results import write_video
 from mmengine.registry import DefaultScope
 from trained_heads import config_with
 
@@ -45,10 +46,7 @@ def test_images_come_with_those_of_folders_and_the_first_frames_of_videos(tmp_pa
     cv2.imwrite(str(tmp_path / 'a.png'), np.full((8, 9, 3), 7, np.uint8))
     (tmp_path / 'below').mkdir()
     (tmp_path / 'below/b.txt').write_text('no image')
-    writer = cv2.VideoWriter(str(tmp_path / 'c.avi'), cv2.VideoWriter_fourcc(*'MJPG'), 5, (64, 48))
-    for i in range(4):
-        writer.write(np.full((48, 64, 3), 60 * i, np.uint8))
-    writer.release()
+    write_video(tmp_path / 'c.avi', [(0, 0, 0), (200, 200, 200)])
     sources = list(open_images([tmp_path, tmp_path / 'nowhere.png'], 'x'))
     assert [source.image is None for source in sources] == [False, False, True, True]
     assert sources[0].image.shape == (8, 9, 3)

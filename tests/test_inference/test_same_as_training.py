@@ -118,14 +118,3 @@ def test_the_tensors_are_identical(photos, steps, detector):
         found, answers = seen_in_inference(infer, inputs, **options)
         assert torch.equal(found, expected)
         torch.testing.assert_close(answers, scores, rtol=0, atol=1e-6)
-
-
-def test_prepared_faces_are_not_cut_again(photos):
-    """An image that is a face already goes the same way whether or not the model has a detector."""
-    config = config_with(photos, FITTED)
-    model, infer = model_and_inferencer(config, photos, detector=lambda image: [FACE])
-    expected, _ = seen_in_test(config, model)
-    caught = []
-    infer.classifier.model.backbone.register_forward_pre_hook(lambda module, args: caught.append(args[0]))
-    infer.predict([cv2.imread(str(photos / name)) for name in ('a.png', 'b.jpg')], 'bgr')
-    assert torch.equal(caught[0], expected)

@@ -11,8 +11,8 @@ from face_results import write_video
 from mmfer.inference import sound
 
 
-def add_tone(av, source, path, seconds):
-    """A copy of a video with a tone of 1 kHz that begins after half a second."""
+def add_tone(av, source, path, seconds, late=0.0):
+    """A copy of a video with a tone of 1 kHz that begins after half a second; the pictures begin after ``late``."""
     with av.open(str(source)) as pictures, av.open(str(path), 'w') as out:
         copied = out.add_stream_from_template(pictures.streams.video[0])
         tone = out.add_stream('pcm_s16le' if path.suffix == '.avi' else 'aac', 16000)
@@ -20,7 +20,8 @@ def add_tone(av, source, path, seconds):
         wave = (8000 * np.sin(2000 * np.pi * times) * (times >= 0.5)).astype(np.int16)
         for packet in pictures.demux():
             if packet.dts is not None:
-                packet.stream = copied
+                shift = round(late / packet.time_base)
+                packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, copied
                 out.mux(packet)
         for start in range(0, len(wave), 1024):
             frame = av.AudioFrame.from_ndarray(wave[None, start : start + 1024], 's16', 'mono')
@@ -63,6 +64,16 @@ def test_the_sound_comes_along_and_ends_with_the_pictures(suffix, code, seconds,
     assert max(loud[:4]) < 0.05 * max(loud)
     assert min(loud[6:8]) > 0.5 * max(loud)
     assert not [path for path in tmp_path.iterdir() if path.suffix == '.part']
+
+
+def test_sound_before_the_first_picture_is_left_out(av, tmp_path):
+    plain = write_video(tmp_path / 'plain.mp4', [(9, 9, 9)] * 10, code='mp4v')
+    add_tone(av, plain, tmp_path / 'in.mp4', 2.0, late=0.3)
+    drawn = write_video(tmp_path / 'drawn.mp4', [(99, 9, 9)] * 10, code='mp4v')
+    assert sound.add_sound(drawn, tmp_path / 'in.mp4') is None
+    loud, _ = loudness(av, drawn)
+    assert loud[0] < 0.05 * max(loud)
+    assert min(loud[3:8]) > 0.5 * max(loud)
 
 
 def test_a_silent_film_stays_silent(av, tmp_path):

@@ -14,6 +14,7 @@ RESULTS = [
     ImageResult('=cmd|x.jpg', 40, 30, (make_face(std=np.ones(3)), make_face(abstain=True))),
     ImageResult("'quoted'.jpg", 40, 30, (make_face(),)),
     ImageResult('NA', 10, 10),
+    ImageResult('Icon\r\udcff', 10, 10),
     ImageResult('@kaputt.jpg', error='@kaputt.jpg: damaged,\nor no image'),
 ]
 
@@ -33,7 +34,7 @@ def files(tmp_path):
 def test_all_formats_give_the_same_table(files):
     first, *others = [mmfer.read_results(path) for path in files]
     assert list(first.columns) == columns(CLASSES)
-    assert list(first.source.unique()) == ['a.mp4', '=cmd|x.jpg', "'quoted'.jpg", 'NA', '@kaputt.jpg']
+    assert list(first.source.unique()) == ['a.mp4', '=cmd|x.jpg', "'quoted'.jpg", 'NA', 'Icon\\r\\udcff', '@kaputt.jpg']
     assert first.face.tolist()[:2] == [0, 0]
     assert first.frame.dtype == 'Int64'
     assert first.scores_happiness[1] == pytest.approx(0.8)
@@ -47,7 +48,7 @@ def test_some_columns_alone(files):
     for path in files:
         table = mmfer.read_results(path, ['label', 'frame'])
         assert list(table.columns) == ['label', 'frame']
-        assert len(table) == 9
+        assert len(table) == 10
         with pytest.raises(ValueError, match='has no column smile'):
             mmfer.read_results(path, ['smile'])
 

@@ -22,7 +22,7 @@ pytest.importorskip('pyarrow')
 def results(tmp_path):
     """Two videos; of the first there is a file, whose frames get brighter."""
     video = write_video(tmp_path / 'a.mp4', [(8 * i,) * 3 for i in range(30)], size=(64, 48), code='mp4v')
-    films = film_results(['h' * 10 + 'S' * 10 + 's' * 10, '.' * 20 + 'n' * 10], str(video))
+    films = film_results(['H' * 10 + 'h' * 8 + 's' * 12, '.' * 20 + 'N' * 10], str(video))
     return write_results(tmp_path / 'r.parquet', [*films, *film_results(['hhh'], 'b.mp4')])
 
 
@@ -71,6 +71,7 @@ def test_thumbnails_are_the_faces_of_their_times(results, monkeypatch, tmp_path)
     monkeypatch.setattr(timeline, 'draw_timeline', lambda strips, *more: drawn.extend(strips) or sys.exit(0))
     with pytest.raises(SystemExit):
         plot_timelines(results, tmp_path / 'a.png', source='a.mp4', thumbnails=3)
+    assert [strip.name for strip in drawn] == ['person 0: 3.0 s, mostly sadness', 'person 1: 1.0 s, no answer']
     for strip, least in zip(drawn, (0, 2.0)):
         assert len(strip.faces) == 3
         assert min(seconds for seconds, _ in strip.faces) >= least

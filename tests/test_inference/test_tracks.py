@@ -78,14 +78,19 @@ def test_correlations_fit_the_pooled_deviation():
     np.testing.assert_allclose(*correlations)
 
 
-def test_faces_that_are_numbered_keep_their_numbers():
-    """Those of a follower, which knows better; a frame in which such a face was not looked at counts as well."""
+def test_frames_without_the_face_count_for_its_pooling():
     tracks, (first, second) = FaceTracks(half_life=1), np.eye(3)[:2]
-    assert [face.track for face in tracks.update([at(0, track=7, scores=first), at(50, track=3)])] == [7, 3]
+    tracks.update([at(0, scores=first)])
     tracks.update([])
-    found = tracks.update([at(200, track=3), at(90, track=7, scores=second), at(0, track=9)])
+    np.testing.assert_allclose(tracks.update([at(0, scores=second)])[0].scores, [0.25, 0.75, 0])
+
+
+def test_faces_that_are_numbered_keep_their_numbers():
+    """Those of a follower, which knows better."""
+    tracks = FaceTracks()
+    assert [face.track for face in tracks.update([at(0, track=7), at(50, track=3)])] == [7, 3]
+    found = tracks.update([at(200, track=3), at(90, track=7), at(0, track=9)])
     assert [face.track for face in found] == [3, 7, 9]
-    np.testing.assert_allclose(found[1].scores, [0.25, 0.75, 0])
 
 
 def test_without_half_life_frames_stand_alone():

@@ -115,18 +115,3 @@ def test_names_that_are_not_taken(tmp_path):
         check_output(tmp_path / 'a.json')
     with pytest.raises(FileNotFoundError, match='there is no folder'):
         check_output(tmp_path / 'nothing/a.csv')
-
-
-def test_a_parquet_file_has_the_rows_of_the_csv_file(tmp_path):
-    pandas = pytest.importorskip('pandas')
-    pytest.importorskip('pyarrow')
-    for name in ('r.csv', 'r.parquet'):
-        with open_writer(tmp_path / name, CLASSES) as writer:
-            for result in RESULTS:
-                writer.write(result)
-    table, text = pandas.read_parquet(tmp_path / 'r.parquet'), pandas.read_csv(tmp_path / 'r.csv')
-    assert list(table.columns) == list(text.columns)
-    assert len(table) == len(text) > 0
-    pandas.testing.assert_series_equal(table.source, text.source, check_dtype=False)
-    numbers = [name for name in table.columns if name.startswith('scores_')]
-    np.testing.assert_allclose(table[numbers], text[numbers], atol=1e-6)

@@ -4,6 +4,8 @@ import exports
 import onnx
 import torch
 
+from mmfer.utils.checkpoint import checkpoint_classes, load_checkpoint
+
 TOOL = 'mmfer export'
 
 
@@ -14,7 +16,8 @@ def test_all_options(tmp_path, call_tool, monkeypatch):
     out, program = tmp_path / 'a.onnx', tmp_path / 'a.pt2'
     names = [f'class {i}' for i in range(7)]
     arguments = (tmp_path / 'config.py', checkpoint, out)
-    options = ('--classes', *names, '--opset', 19, '--no-fast', '--program', program)
+    weights = tmp_path / 'a.safetensors'
+    options = ('--classes', *names, '--opset', 19, '--no-fast', '--program', program, '--weights', weights)
     code, output, errors = call_tool(TOOL, *arguments, *options)
     assert code == 0, errors
     for text in ('largest difference of onnxruntime to PyTorch', f'wrote {out}', f'wrote {program}'):
@@ -23,7 +26,7 @@ def test_all_options(tmp_path, call_tool, monkeypatch):
     assert file.opset_import[0].version == 19
     assert any(node.op_type == 'PRelu' for node in file.graph.node)
     said = json.loads(next(entry.value for entry in file.metadata_props if entry.key == 'mmfer'))
-    assert said['classes'] == names
+    assert said['classes'] == names == list(checkpoint_classes(load_checkpoint(weights)))
     assert said['config'] == 'config.py'
     extra = {'mmfer.json': ''}
     torch.export.load(program, extra_files=extra)

@@ -42,6 +42,20 @@ def test_formulas_against_sums_over_views():
     np.testing.assert_allclose(merged['pred_std'][0], draws.std(0), atol=0.02)
 
 
+def test_the_covariance_of_correlated_logits_is_that_of_the_mixture():
+    views = [
+        prediction(seed, pred_mean=latent, pred_factor=lambda rng: rng.normal(size=(5, 4, 2))) for seed in range(3)
+    ]
+    for view in views:
+        view['pred_std'] = np.sqrt(0.3 + np.square(view['pred_factor']).sum(-1))
+    own = [view['pred_factor'] @ view['pred_factor'].swapaxes(1, 2) + 0.3 * np.eye(4) for view in views]
+    apart = np.stack([view['pred_mean'] for view in views]) - np.mean([view['pred_mean'] for view in views], 0)
+    merged = merge_views(views)
+    factor, rest = merged['pred_factor'], np.square(merged['pred_std']) - np.square(merged['pred_factor']).sum(-1)
+    found = factor @ factor.swapaxes(1, 2) + rest[..., None] * np.eye(4)
+    np.testing.assert_allclose(found, np.mean(own, 0) + np.einsum('vnk,vnl->nkl', apart, apart) / 3, atol=1e-5)
+
+
 def test_parts_of_heads_that_have_them_are_averaged():
     views = [prediction(seed, aleatoric=lambda rng: rng.uniform(0, 0.01, 5)) for seed in range(4)]
     merged = merge_views(views)

@@ -153,7 +153,8 @@ def test_a_sheet_has_a_card_a_face():
     assert sheets[3].shape[0] > sheets[2].shape[0] + 200
     empty = face_sheet(img, make_result(), dark=True)
     assert empty.max() > 200  # says that there is none
-    assert face_sheet(img, make_result(error='a.jpg: not a face')).shape[2] == 3
+    failed = ImageResult('a.jpg', error='a.jpg: not a face')  # whose size is 0 x 0
+    assert face_sheet(np.tile(img, (9, 9, 1)), failed).shape[1] == 440 + 2 * 14
 
 
 def test_a_large_picture_is_shrunk_before_it_is_drawn_on():

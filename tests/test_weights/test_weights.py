@@ -85,12 +85,15 @@ def test_it_is_tested_calibrated_and_exported_by_its_name(tmp_path, monkeypatch)
     assert mmfer.init_model(config, 'again.safetensors').classes == open_classifier(None).classes
 
 
-def test_without_a_model_the_shipped_one_answers(tmp_path):
+def test_without_a_model_the_shipped_one_answers(tmp_path, monkeypatch):
     path = tmp_path / 'grey.png'
     cv2.imwrite(str(path), np.full((120, 100), 128, np.uint8))
     (result,) = mmfer.ExpressionInferencer(detector='haar')(str(path))
     assert result.faces == ()
     assert repr(result) == f'{path}: no face found'
+    monkeypatch.setattr('mmfer.inference.inferencer._open_torch', lambda *model: model)
+    for model in (None, DEFAULT):  # where PyTorch runs it, whatever was trained in the present folder
+        assert open_classifier(model, device='mps')[1:] == (DEFAULT, 'mps')
     by_name = mmfer.ExpressionInferencer(DEFAULT, detector=None)(str(path))
     assert by_name[0].faces[0].classes == open_classifier(None).classes
 

@@ -120,7 +120,7 @@ def calibrate(
     """Fit the probabilities of a trained model to a validation split, and write a checkpoint that has them.
 
     ``mmfer.models.heads.calibration`` describes what is fitted. The new checkpoint is used like any other. A
-    calibration that the checkpoint has already is replaced. Soft labels are not used.
+    calibration that the checkpoint has already is replaced, unless ``method`` is 'none'. Soft labels are not used.
 
     Args:
         config: Config file or object of the model.
@@ -183,7 +183,8 @@ def calibrate(
     model = init_model(config, checkpoint, device)
     if not hasattr(model.head, 'calibration'):
         raise ValueError(f'{type(model.head).__name__} cannot be calibrated: a head of mmfer (BaseHead) is needed')
-    model.head.calibration = None
+    if method != 'none':
+        model.head.calibration = None
     classes = model.classes or config_classes(config)
     seed_of_data = (config.get('randomness') or {}).get('seed') or 0
     scores, target, votes = _predict(model, dict(loader, dataset=dataset), seed_of_data)
@@ -192,9 +193,12 @@ def calibrate(
     fit = _draw(target, holdout, seed) if holdout is not None else np.ones(len(target), bool)
 
     names = tuple(map(str, classes or range(scores.shape[1])))
-    calibration = _fit(method, scores[fit], target[fit], names, notes)
-    with torch.no_grad():
-        calibrated = scores if method == 'none' else calibration.scores(torch.from_numpy(scores)).numpy()
+    if method == 'none':
+        calibration, calibrated = model.head.calibration or Calibration(scores.shape[1]), scores
+    else:
+        calibration = _fit(method, scores[fit], target[fit], names, notes)
+        with torch.no_grad():
+            calibrated = calibration.scores(torch.from_numpy(scores)).numpy()
     abstention = _abstention(calibrated, target, fit, coverage, max_error)
     found = None
     if sets is not None:
@@ -224,13 +228,16 @@ def calibrate(
         rest = (_figures(part[~fit], target[~fit]) for part in (scores, calibrated))
         record['rest'] = dict(samples=int((~fit).sum()), before=next(rest), after=next(rest))
 
-    state = find_state_dict(content)
-    drop_calibration(state)
+    state, meta = find_state_dict(content), dict(content.get('meta') or {})
+    kept = (meta.get('calibration') or {}) if method == 'none' else {}
+    images = np.union1d(ids[fit], kept.get('images', ids[:0]))
+    meta['calibration'] = dict(kept or record, images=torch.from_numpy(images))
     if method != 'none':
+        drop_calibration(state)
         state.update({f'{PREFIX}{name}': tensor for name, tensor in calibration.state_dict().items()})
-    meta = dict(content.get('meta') or {}, calibration=dict(record, images=torch.from_numpy(np.sort(ids[fit]))))
+        for name in ('abstention', 'sets'):
+            meta.pop(name, None)  # of other probabilities
     for name, record_of in dict(abstention=abstention, sets=found).items():
-        meta.pop(name, None)  # of other probabilities
         if record_of:
             meta[name] = dict(record_of, protocol=protocol)
     write_checkpoint(dict(meta=meta, state_dict=state), out)
@@ -283,8 +290,6 @@ def _draw(target: np.ndarray, share: float, seed: int) -> np.ndarray:
 
 def _fit(method: str, scores: np.ndarray, target: np.ndarray, names: tuple, notes: list[str]) -> Calibration:
     calibration = Calibration(scores.shape[1])
-    if method == 'none':
-        return calibration
     absent = [name for i, name in enumerate(names) if not (target == i).any()]
     if len(target) < FEW:
         notes.append(f'{len(target)} images are very few for a fit')

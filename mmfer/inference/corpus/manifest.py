@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mmfer.inference.writers import plain_cell, plain_text
+from mmfer.inference.writers import plain_cell
+from mmfer.structures.results import plain_text
 from mmfer.utils.files import whole_file
 from mmfer.utils.folder_lock import sole_run
 

@@ -116,22 +116,25 @@ def _missing(out: Path, shards: Sequence[Shard]) -> list[Shard]:
 
 def settings_of(inferencer: Any, stride: int) -> dict[str, Any]:
     """What the results of an inferencer depend on, to be compared at the next start."""
-    names = ('interval', 'threshold', 'half_life', 'tta', 'speed')
-    settings = {name: getattr(inferencer, name) for name in names if hasattr(inferencer, name)}
-    model = str(inferencer.classifier.source)
-    settings.update(model=f'{Path(model).name} {sha256(model)[:16]}' if Path(model).is_file() else model)
-    crop = inferencer._view._crop
+    names = ('interval', 'threshold', 'half_life', 'tta', 'speed', 'max_pixels')
+    settings = {name: getattr(inferencer, name) for name in names}
+    model, crop = inferencer.classifier, inferencer._view._crop
+    settings.update(model=_file(Path(model.source)), pipeline=str(model.pipeline))
     settings.update(detector=_describe(inferencer.detector), crop=f'{type(crop).__name__} {vars(crop)}')
     return dict(settings, classes=list(inferencer.classes), stride=stride, schema=SCHEMA, version=__version__)
+
+
+def _file(path: Path) -> str:
+    return f'{path.name} {sha256(path)[:16]}' if path.is_file() else str(path)
 
 
 def _describe(detector: Any) -> str:
     """The class of a detector, and its options that are not the defaults."""
     usual = inspect.signature(type(detector).__init__).parameters
     options = {
-        name: value
+        name: _file(value) if isinstance(value, Path) else value
         for name, value in getattr(detector, '__dict__', {}).items()
-        if name in usual and isinstance(value, (str, float, int, tuple)) and value != usual[name].default
+        if name in usual and isinstance(value, (str, float, int, tuple, Path)) and value != usual[name].default
     }
     return f'{type(detector).__name__} {options}' if options else type(detector).__name__
 

@@ -104,15 +104,10 @@ def _together(job: Job, shard: Shard, announce: Callable[[str], None]) -> Iterat
             announce(file)
             yield file
 
-    results = job.inferencer.stream(files(), stride=job.stride)
-    while True:
-        try:
-            result = next(results)
-        except StopIteration:
-            return
-        except Exception as error:
-            raise _Failed from error
-        yield result
+    try:
+        yield from job.inferencer.stream(files(), stride=job.stride)
+    except Exception as error:
+        raise _Failed from error
 
 
 def _one_by_one(job: Job, shard: Shard, announce: Callable[[str], None]) -> Iterator[ImageResult]:
@@ -122,17 +117,11 @@ def _one_by_one(job: Job, shard: Shard, announce: Callable[[str], None]) -> Iter
             yield ImageResult(file, error=f'{file}: {job.avoid[file]}')
             continue
         announce(file)
-        results = job.inferencer.stream([file], stride=job.stride)
-        while True:
-            try:
-                result = next(results)
-            except StopIteration:
-                break
-            except Exception as error:
-                text = ' '.join(f'{type(error).__name__}: {error}'.split())
-                yield ImageResult(file, error=text if file in text else f'{file}: {text}')
-                break
-            yield result
+        try:
+            yield from job.inferencer.stream([file], stride=job.stride)
+        except Exception as error:
+            text = ' '.join(f'{type(error).__name__}: {error}'.split())
+            yield ImageResult(file, error=text if file in text else f'{file}: {text}')
 
 
 def _end_with_parent(connection: Connection) -> None:

@@ -42,10 +42,8 @@ class Batch:
     pixels: np.ndarray | None = None
 
 
-def make_batches(
-    model: nn.Module, description: Mapping[str, Any], folder: str | Path | None = None, sizes: Sequence[int] = BATCHES
-) -> list[Batch]:
-    """Random numbers, drawn faces (SynthFER) and, where a folder is given, its images, in batches of all ``sizes``.
+def make_batches(model: nn.Module, description: Mapping[str, Any], folder: str | Path | None = None) -> list[Batch]:
+    """Random numbers, drawn faces (SynthFER) and, where a folder is given, its images, in batches of all ``BATCHES``.
 
     Faces and images are prepared by the pipeline and normalised by the model's own data preprocessor.
 
@@ -53,9 +51,9 @@ def make_batches(
         ValueError: If the folder has no image that can be read.
     """
     height, width = description['input']['size']
-    most, generator = max(sizes), torch.Generator().manual_seed(0)
+    most, generator = max(BATCHES), torch.Generator().manual_seed(0)
     batches = []
-    for size in sizes:  # each channel of an image with a mean of its own, which averages over the image would hide
+    for size in BATCHES:  # each channel of an image with a mean of its own, which averages over the image would hide
         tint, noise = (torch.randn(size, 3, *shape, generator=generator) for shape in ((1, 1), (height, width)))
         batches.append(Batch('random numbers', tint + noise))
     view, sources = NetworkView(description['pipeline']), {'drawn faces': _draw_faces(most)}
@@ -63,7 +61,7 @@ def make_batches(
         sources['images of the folder'] = _read_images(folder, most)
     for name, images in sources.items():
         pixels = np.stack([view(image).transpose(2, 0, 1) for image in images])
-        for size in sizes:
+        for size in BATCHES:
             part = np.resize(pixels, (size, *pixels.shape[1:]))  # repeated where there are fewer
             data = model.data_preprocessor(dict(inputs=torch.from_numpy(part), data_samples=None))
             batches.append(Batch(name, data['inputs'].float(), part))

@@ -43,9 +43,13 @@ def describe(
         ``checkpoint_sha256``.
 
     Raises:
-        ValueError: If nothing names the classes, or test images are not prepared in a way that a file can hold.
+        ValueError: If nothing names the classes, ``classes`` are in another order than in the checkpoint, or test
+            images are not prepared in a way that a file can hold.
     """
-    classes = tuple(map(str, classes or model.classes or config_classes(config) or ()))
+    known = tuple(model.classes or ())
+    classes = tuple(map(str, classes or known or config_classes(config) or ()))
+    if sorted(classes) == sorted(known) and classes != known:
+        raise ValueError(f'{checkpoint} has the classes in the order {" ".join(known)}. Leave out --classes.')
     if not classes:
         raise ValueError(
             f'neither {checkpoint} nor {config.filename} names the classes: give their names in label order '

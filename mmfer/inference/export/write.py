@@ -17,7 +17,7 @@ from mmengine.config import Config
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from mmfer.inference.onnx import BATCH, KEY, OnnxClassifier
+from mmfer.inference.onnx import BATCH, KEY, OnnxClassifier, first_line
 from mmfer.models.build import init_model
 from mmfer.utils.checkpoint import checkpoint_classes, classes_text, load_checkpoint
 from mmfer.utils.config_options import load_config
@@ -183,7 +183,7 @@ def export_program(
             size = {0: torch.export.Dim('batch')}
             program = torch.export.export(exported, (_example(description),), dynamic_shapes=(size,))
     except Exception as error:
-        raise ValueError(f'torch.export cannot follow the model: {_line(error)}') from error
+        raise ValueError(f'torch.export cannot follow the model: {first_line(error)}') from error
     part = out.with_name(f'.{out.stem}.{os.getpid()}.part.pt2')  # its loader looks at the ending
     try:
         with warnings.catch_warnings():
@@ -202,7 +202,7 @@ def export_program(
     return ExportReport(out, description, exported.output_names, 'the program', checks)
 
 
-def export_weights(checkpoint: str | Path, out: str | Path) -> Path:
+def export_weights(checkpoint: str | Path, out: str | Path, classes: Sequence[str] = ()) -> Path:
     """Write the weights of a checkpoint as safetensors, for fine-tuning and for ``init_model``.
 
     The metadata of the file have the classes and the thresholds of abstention and sets. The state of the optimizer is
@@ -211,6 +211,7 @@ def export_weights(checkpoint: str | Path, out: str | Path) -> Path:
     Args:
         checkpoint: A checkpoint that mmfer trained, calibrated or not, or the name of a shipped model.
         out: The file, ``.safetensors``; one that is there is replaced.
+        classes: Names of the classes in label order, instead of the checkpoint's.
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
@@ -218,7 +219,7 @@ def export_weights(checkpoint: str | Path, out: str | Path) -> Path:
     """
     out = _check_out(Path(out), '.safetensors')
     content = load_checkpoint(checkpoint_file(checkpoint))
-    meta = dict(dataset_meta=classes_text(checkpoint_classes(content)), mmfer=__version__)
+    meta = dict(dataset_meta=classes_text(classes or checkpoint_classes(content)), mmfer=__version__)
     for kind in ('abstention', 'sets'):
         record = (content.get('meta') or {}).get(kind)
         if record:
@@ -284,7 +285,7 @@ def write_onnx(exported: ExportModel, example: Tensor, path: Path, opset: int = 
     except OSError:
         raise
     except Exception as error:  # SymbolicValueError, UnsupportedOperatorError, RuntimeError and more
-        raise ValueError(f'the model cannot be written as ONNX: {_line(error)}') from error
+        raise ValueError(f'the model cannot be written as ONNX: {first_line(error)}') from error
 
 
 def _add_description(path: Path, description: Mapping[str, Any]) -> None:
@@ -296,8 +297,3 @@ def _add_description(path: Path, description: Mapping[str, Any]) -> None:
     onnx.helper.set_model_props(file, {KEY: to_json(description)})
     onnx.checker.check_model(file)
     onnx.save(file, str(path))
-
-
-def _line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f'{type(error).__name__}: {lines[0][:300]}' if lines else type(error).__name__

@@ -268,6 +268,19 @@ def test_abstention(method, linear, tmp_path):
     assert 'abstention' not in load_checkpoint(again.path)['meta']
 
 
+def test_a_threshold_is_added_to_a_calibrated_checkpoint(linear, tmp_path):
+    config = config_with('linear', tmp_path)
+    first = calibrate(config, linear, out=tmp_path / 'first.pth', sets=0.8)
+    second = calibrate(config, first.path, 'none', out=tmp_path / 'second.pth', coverage=0.8)
+    before, after = load_checkpoint(first.path), load_checkpoint(second.path)
+    assert before['state_dict'].keys() == after['state_dict'].keys()
+    assert all(torch.equal(after['state_dict'][name], value) for name, value in before['state_dict'].items())
+    threshold = after['meta'].pop('abstention')['threshold']
+    assert str(after['meta']) == str(before['meta'])
+    out, _ = fields(init_model(config, second.path), faces('val', 60))
+    assert (out['uncertainty'] <= threshold + 1e-6).mean() == pytest.approx(0.8)
+
+
 def test_abstention_is_reported_on_the_other_images(linear, tmp_path):
     config = config_with('linear', tmp_path)
     result = calibrate(config, linear, out=tmp_path / 'new.pth', holdout=0.5, max_error=0.9)

@@ -114,6 +114,10 @@ def test_what_is_refused(folder):
     other = ExpressionInferencer(ColourClassifier(), detector=None, threshold=0.5)
     with pytest.raises(ValueError, match=r'was begun with threshold=None, now it is 0\.5'):
         predict_corpus(other, ['in'], 'r.parquet')
+    steps = [dict(type='ImageCenterCrop', size=8), *ColourClassifier.pipeline]
+    other = ExpressionInferencer(ColourClassifier(pipeline=steps), detector=None, threshold=None)
+    with pytest.raises(ValueError, match=r'was begun with pipeline=.* now it is .*ImageCenterCrop'):
+        predict_corpus(other, ['in'], 'r.parquet')
     for detector, other in ((Haar(), 'Haar'), (Haar(min_neighbors=9), "Haar {'min_neighbors': 9}")):
         found = settings_of(ExpressionInferencer(ColourClassifier(), detector=detector), 1)
         assert found['detector'] == other

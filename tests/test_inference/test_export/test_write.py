@@ -146,6 +146,9 @@ def test_classes_may_be_given(tmp_path):
     assert files(tmp_path) == ['a.pth']
     report = export_onnx(config, checkpoint, tmp_path / 'a.onnx', classes=list('abcdefg'))
     assert report.description['classes'] == list('abcdefg')
+    checkpoint = exports.write(config, tmp_path / 'a.pth', classes=list('abcdefg'))
+    with pytest.raises(ValueError, match='has the classes in the order a b c d e f g. Leave out --classes'):
+        export_onnx(config, checkpoint, tmp_path / 'a.onnx', classes=list('gfedcba'))
 
 
 def test_images_of_a_folder(model, tmp_path):
