@@ -52,7 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--opset', type=int, default=17, help="version of ONNX's operators, 17 to 20 [17]")
     parser.add_argument('--no-fast', action='store_true', help='keep PReLU as one operation, which is slower on CPUs')
     parser.add_argument('--card', type=Path, metavar='FILE.json', help='model card to put into the file')
-    parser.add_argument('--weights', metavar='OUT.safetensors', help='also write the weights, for fine-tuning')
+    parser.add_argument(
+        '--weights',
+        metavar='OUT.safetensors',
+        help='also write the weights, for fine-tuning; kernels and matrices are in float16 with --precision float16',
+    )
     parser.add_argument('--program', metavar='OUT.pt2', help='also write a program of torch.export')
     add_cfg_options(parser)
 
@@ -69,7 +73,8 @@ def run(args: argparse.Namespace) -> None:
     report = export_onnx(config, args.checkpoint, args.out, **options)
     print(report)
     if args.weights:
-        print(f'wrote {export_weights(args.checkpoint, args.weights, report.description["classes"])}')
+        half = 'float16' if args.precision == 'float16' else 'float32'
+        print(f'wrote {export_weights(args.checkpoint, args.weights, report.description["classes"], half)}')
     if args.program:
         print(export_program(config, args.checkpoint, args.program, **common))
 

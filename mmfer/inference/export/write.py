@@ -202,7 +202,9 @@ def export_program(
     return ExportReport(out, description, exported.output_names, 'the program', checks)
 
 
-def export_weights(checkpoint: str | Path, out: str | Path, classes: Sequence[str] = ()) -> Path:
+def export_weights(
+    checkpoint: str | Path, out: str | Path, classes: Sequence[str] = (), precision: str = 'float32'
+) -> Path:
     """Write the weights of a checkpoint as safetensors, for fine-tuning and for ``init_model``.
 
     The metadata of the file have the classes and the thresholds of abstention and sets. The state of the optimizer is
@@ -212,10 +214,11 @@ def export_weights(checkpoint: str | Path, out: str | Path, classes: Sequence[st
         checkpoint: A checkpoint that mmfer trained, calibrated or not, or the name of a shipped model.
         out: The file, ``.safetensors``; one that is there is replaced.
         classes: Names of the classes in label order, instead of the checkpoint's.
+        precision: ``'float16'`` halves the size: kernels and matrices are rounded. Else all stays as it is.
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        ValueError: If the checkpoint or ``out`` is of another kind.
+        ValueError: If the checkpoint or ``out`` is of another kind, or a weight is too large for ``precision``.
     """
     out = _check_out(Path(out), '.safetensors')
     content = load_checkpoint(checkpoint_file(checkpoint))
@@ -225,8 +228,15 @@ def export_weights(checkpoint: str | Path, out: str | Path, classes: Sequence[st
         if record:
             kept = {name: value for name, value in record.items() if isinstance(value, (bool, int, float, str, list))}
             meta[kind] = json.dumps(kept)
+    weights = {name: value.contiguous() for name, value in content['state_dict'].items()}
+    if precision == 'float16':
+        kernels = {name for name, value in weights.items() if value.ndim > 1 and value.is_floating_point()}
+        weights.update((name, weights[name].half()) for name in kernels)
+        large = [name for name in sorted(kernels) if weights[name].isinf().any()]
+        if large:
+            raise ValueError(f'{checkpoint}: {large[0]} has values too large for float16. Export it as float32.')
     with whole_file(out) as part:
-        part.write_bytes(save({name: value.contiguous() for name, value in content['state_dict'].items()}, meta))
+        part.write_bytes(save(weights, meta))
     return out
 
 

@@ -16,7 +16,7 @@ from torch import nn
 from mmfer.apis import init_model, load_config
 from mmfer.inference.export import agreement
 from mmfer.inference.export import write as export
-from mmfer.inference.export.write import export_onnx, export_program
+from mmfer.inference.export.write import export_onnx, export_program, export_weights
 from mmfer.models import heads
 from mmfer.registry import MODELS
 
@@ -97,6 +97,24 @@ def model(tmp_path_factory):
     config = exports.config_of()
     path = tmp_path_factory.mktemp('model') / 'a.pth'
     return config, exports.write(config, path, calibrated=True, abstention=exports.ABSTENTION)
+
+
+def test_weights_in_float16(model, tmp_path):
+    config, checkpoint = model
+    full = export_weights(checkpoint, tmp_path / 'full.safetensors')
+    half = export_weights(checkpoint, tmp_path / 'half.safetensors', precision='float16')
+    assert half.stat().st_size < 0.7 * full.stat().st_size
+    assert {value.dtype for value in init_model(config, half).state_dict().values() if value.ndim} == {torch.float32}
+    images = some_images(5)
+    for name, value in exports.answers(config, full, images).items():
+        np.testing.assert_allclose(exports.answers(config, half, images)[name], value, atol=2e-3, err_msg=name)
+
+    content = torch.load(checkpoint, weights_only=True)
+    content['state_dict']['backbone.conv.weight'] = torch.full((1, 1), 1e6)
+    torch.save(content, tmp_path / 'large.pth')
+    with pytest.raises(ValueError, match='backbone.conv.weight has values too large for float16. Export it as'):
+        export_weights(tmp_path / 'large.pth', tmp_path / 'large.safetensors', precision='float16')
+    assert files(tmp_path) == ['full.safetensors', 'half.safetensors', 'large.pth']
 
 
 def test_what_the_file_says(model, tmp_path):
