@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import os
 import pickle
@@ -15,32 +14,12 @@ from mmengine.fileio import load
 from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
+from mmfer.utils.nesting import own_copy
 
 from .arguments import check_choice
-from .entry_list import (
-    find_unreadable,
-    first_names,
-    is_remote,
-    label_problems,
-    missing_files,
-    serialize,
-)
+from .entry_list import find_unreadable, first_names, is_remote, label_problems, missing_files, serialize
 from .left_out import LeftOut
 from .votes import votes_problem
-
-__all__ = ['FERDataset', 'first_names', 'own_copy']
-
-
-def own_copy(dataset: BaseDataset) -> BaseDataset:
-    """A data set that can be cut and relabelled in place while ``dataset`` stays; images in memory are shared."""
-    if not dataset._fully_initialized:
-        return copy.deepcopy(dataset)
-    own = copy.copy(dataset)
-    if hasattr(own, 'dataset'):
-        own.dataset = own_copy(own.dataset)
-    elif hasattr(own, 'datasets'):
-        own.datasets = [own_copy(part) for part in own.datasets]
-    return own
 
 
 @DATASETS.register_module()

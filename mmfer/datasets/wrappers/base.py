@@ -8,8 +8,9 @@ from mmengine.dataset import BaseDataset, Compose, force_full_init
 from mmengine.registry import DefaultScope
 
 from mmfer.registry import DATASETS
+from mmfer.utils.nesting import own_copy
 
-from ..base_fer_dataset import FERDataset, own_copy
+from ..base_fer_dataset import FERDataset
 
 
 def shuffled(rng: np.random.Generator, indices: Sequence) -> np.ndarray:
