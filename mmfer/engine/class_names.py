@@ -104,7 +104,8 @@ class MatchedData:
 
     - ``'keep'``: the labels are mapped to the classes of the model, whose answers stay as they are. A class that the
       data lack is left out of the mean class accuracy and the macro F1, and counts by its scores in the class-wise
-      calibration error; one that the model lacks is an error, unless ``class_map`` has it count as another. Right where data and model share one list of classes, as validation parts do.
+      calibration error; one that the model lacks is an error, unless ``class_map`` has it count as another. Right where
+      data and model share one list of classes, as validation parts do.
     - ``'images'``: the same, and images of classes that the model lacks are left out. Right for uncertainties that are
       compared with those of the model's own data.
     - ``'drop'``: classes that one side lacks are left out of the other one, too: images of them, or scores of them.

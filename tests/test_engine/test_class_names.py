@@ -63,7 +63,7 @@ def test_a_validation_part_that_lacks_a_class(tmp_path):
     matched = MatchedData(data, [], model)
     truth = [model[label] for label in matched.dataset.get_gt_labels()]
     assert truth == [path.split('/')[-2] for path in matched.dataset.column('img_path')]
-    assert 'no anger, which the means over classes leave out' in matched.rule
+    assert 'no anger, which mean class accuracy and macro F1 leave out' in matched.rule
     with pytest.raises(ValueError, match=r"error'.*anger"):
         MatchedData(data, [], model, missing='error')
 
