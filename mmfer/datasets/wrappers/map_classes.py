@@ -63,11 +63,6 @@ class MapClasses(DatasetWrapper):
         return self.wanted
 
     @property
-    def num_classes(self) -> int:
-        """Number of classes, K."""
-        return len(self.wanted)
-
-    @property
     def metainfo(self) -> dict:
         """Meta information; SynthFER's Bayes-optimal accuracy only where nothing but order and spelling changed."""
         meta = dict(super().metainfo, classes=self.wanted)
