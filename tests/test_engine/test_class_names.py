@@ -112,6 +112,7 @@ def test_keep_with_a_class_that_counts_as_another():
 def test_synonyms_are_the_same_class():
     data = SynthFER(num_samples=10)
     assert MatchedData(data, [], ('neutral', 'happy', 'sad', 'surprised', 'fearful', 'disgusted', 'angry')).rule is None
+    assert MatchedData(MapClasses(data, ('Smile', 'fear'), dict(joy='Smile')), [], ('smile', 'Scared')).rule is None
     matched = MatchedData(data, [], ('angry', 'neutral', 'happy', 'sad', 'surprised', 'fearful', 'disgusted'))
     assert matched.dataset.get_gt_labels().tolist() == ((data.get_gt_labels() + 1) % 7).tolist()
 

@@ -7,7 +7,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 
 from mmfer.registry import DATASETS
-from mmfer.structures.expressions import EXPRESSIONS, class_key, find_class
+from mmfer.structures.expressions import EXPRESSIONS, find_class
 
 from .base import DatasetWrapper
 
@@ -49,7 +49,7 @@ class MapClasses(DatasetWrapper):
         mapping: Optional[Mapping] = None,
         lazy_init: bool = False,
     ):
-        if isinstance(classes, str) or len(set(map(class_key, classes))) < len(classes):
+        if isinstance(classes, str) or len({find_class(name, classes) for name in classes}) < len(classes):
             raise ValueError(f'MapClasses: classes={classes!r} must be a sequence of different names')
         self.wanted = tuple(classes)
         self.mapping = dict(mapping or {})

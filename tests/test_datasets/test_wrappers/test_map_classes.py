@@ -110,7 +110,7 @@ def test_synonyms_are_the_same_name():
 def test_wrong_arguments():
     with pytest.raises(ValueError, match='no samples are left'):
         MapClasses(SYNTH, ('contempt', 'boredom'))
-    for classes in ('anger', ('anger', 'anger'), ('anger', 'angry')):
+    for classes in ('anger', ('anger', 'anger'), ('anger', 'angry'), ('Bored', 'bored')):
         with pytest.raises(ValueError, match='must be a sequence of different names'):
             MapClasses(SYNTH, classes)
     for mapping, name in ((dict(feer='anger'), 'feer'), (dict(fear='angr'), 'angr')):
