@@ -13,8 +13,9 @@ from mmfer.structures.expressions import EXPRESSIONS
 from mmfer.utils.progress import track
 
 from .arguments import check_choice
-from .base_fer_dataset import FERDataset, first_names
+from .base_fer_dataset import FERDataset
 from .csv_table import read_table
+from .entry_list import first_names
 from .left_out import LeftOut
 
 _UNUSED = ('none', 'uncertain', 'non-face')  # labels 8, 9, 10

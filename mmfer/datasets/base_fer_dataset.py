@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import os
 import pickle
@@ -15,36 +14,70 @@ from mmengine.fileio import load
 from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
+from mmfer.utils.nesting import own_copy
 
 from .arguments import check_choice
-from .entry_list import (
-    find_unreadable,
-    first_names,
-    is_remote,
-    label_problems,
-    missing_files,
-    serialize,
-)
+from .entry_list import find_unreadable, first_names, is_remote, label_problems, missing_files, serialize
 from .left_out import LeftOut
 from .votes import votes_problem
 
-__all__ = ['FERDataset', 'first_names', 'own_copy']
 
+class LabelledDataset(BaseDataset):
+    """What data sets and the wrappers around them answer from their ``classes``, entries and columns."""
 
-def own_copy(dataset: BaseDataset) -> BaseDataset:
-    """A data set that can be cut and relabelled in place while ``dataset`` stays; images in memory are shared."""
-    if not dataset._fully_initialized:
-        return copy.deepcopy(dataset)
-    own = copy.copy(dataset)
-    if hasattr(own, 'dataset'):
-        own.dataset = own_copy(own.dataset)
-    elif hasattr(own, 'datasets'):
-        own.datasets = [own_copy(part) for part in own.datasets]
-    return own
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, K."""
+        return len(self.classes)
+
+    def get_gt_labels(self) -> np.ndarray:
+        """Labels of all samples, int64 (N,)."""
+        return np.array(self.column('gt_label'), dtype=np.int64)
+
+    def class_counts(self) -> dict:
+        """Number of samples of each class: dict of class name -> int, in label order."""
+        counts = np.bincount(self.get_gt_labels(), minlength=self.num_classes)
+        return dict(zip(self.classes, counts.tolist()))
+
+    def get_cat_ids(self, idx: int) -> list:
+        """The label of sample ``idx`` as a list of one (what MMEngine's ClassBalancedDataset asks for)."""
+        return [int(self.entry(idx)['gt_label'])]
+
+    @force_full_init
+    def get_subset(self, indices: Union[int, Sequence[int]]) -> LabelledDataset:
+        """A copy with only some samples."""
+        subset = own_copy(self)
+        subset.get_subset_(indices)
+        return subset
+
+    @force_full_init
+    def relabel(self, labels: Sequence) -> None:
+        """Replace the labels in place; ``clean_label`` keeps the former one, and soft labels and votes are dropped.
+
+        Args:
+            labels: (N,), indices into ``classes``.
+
+        Raises:
+            ValueError: There are more or fewer labels than samples, or one is out of range or no integer.
+        """
+        labels = np.asarray(labels)
+        fits = labels.dtype.kind in 'iu' and labels.shape == (len(self),)
+        if not fits or labels.min() < 0 or labels.max() >= self.num_classes:
+            raise ValueError(
+                f'{type(self).__name__}: relabel needs {len(self)} integers in 0..{self.num_classes - 1}, got '
+                f'{labels.dtype} {labels.shape} in {labels.min(initial=0)}..{labels.max(initial=0)}'
+            )
+        entries = [self.entry(i) for i in range(len(self))]
+        for entry, label in zip(entries, labels.tolist()):
+            entry.setdefault('clean_label', entry['gt_label'])
+            entry['gt_label'] = label
+            entry.pop('gt_score', None)
+            entry.pop('votes', None)  # which are about the former label, and would tell it
+        self.set_entries(entries)
 
 
 @DATASETS.register_module()
-class FERDataset(BaseDataset):
+class FERDataset(LabelledDataset):
     """Base class of the data sets, and reader of annotation files in MMEngine's own JSON format.
 
     A subclass sets the class attributes below and overrides :meth:`load_data_list`, which returns one dict a sample:
@@ -155,11 +188,6 @@ class FERDataset(BaseDataset):
         return tuple(self._metainfo.get('classes', ()))
 
     @property
-    def num_classes(self) -> int:
-        """Number of classes, K."""
-        return len(self.classes)
-
-    @property
     def metainfo(self) -> dict:
         """Meta information, with the ``protocol`` that a result is to name."""
         return dict(super().metainfo, protocol=self.protocol)
@@ -190,51 +218,6 @@ class FERDataset(BaseDataset):
             return [entry.get(key) for entry in self.data_list]
         data, ends = memoryview(self.data_bytes), self.data_address.tolist()
         return [pickle.loads(data[start:end]).get(key) for start, end in zip([0, *ends], ends)]
-
-    def get_gt_labels(self) -> np.ndarray:
-        """Labels of all samples, int64 (N,)."""
-        return np.array(self.column('gt_label'), dtype=np.int64)
-
-    def class_counts(self) -> dict:
-        """Number of samples of each class: dict of class name -> int, in label order."""
-        counts = np.bincount(self.get_gt_labels(), minlength=self.num_classes)
-        return dict(zip(self.classes, counts.tolist()))
-
-    def get_cat_ids(self, idx: int) -> list:
-        """The label of sample ``idx`` as a list of one (what MMEngine's ClassBalancedDataset asks for)."""
-        return [int(self.entry(idx)['gt_label'])]
-
-    @force_full_init
-    def get_subset(self, indices: Union[int, Sequence[int]]) -> FERDataset:
-        """A copy with only some samples."""
-        subset = own_copy(self)
-        subset.get_subset_(indices)
-        return subset
-
-    @force_full_init
-    def relabel(self, labels: Sequence) -> None:
-        """Replace the labels in place; ``clean_label`` keeps the former one, and soft labels and votes are dropped.
-
-        Args:
-            labels: (N,), indices into ``classes``.
-
-        Raises:
-            ValueError: There are more or fewer labels than samples, or one is out of range or no integer.
-        """
-        labels = np.asarray(labels)
-        fits = labels.dtype.kind in 'iu' and labels.shape == (len(self),)
-        if not fits or labels.min() < 0 or labels.max() >= self.num_classes:
-            raise ValueError(
-                f'{type(self).__name__}: relabel needs {len(self)} integers in 0..{self.num_classes - 1}, got '
-                f'{labels.dtype} {labels.shape} in {labels.min(initial=0)}..{labels.max(initial=0)}'
-            )
-        entries = [self.entry(i) for i in range(len(self))]
-        for entry, label in zip(entries, labels.tolist()):
-            entry.setdefault('clean_label', entry['gt_label'])
-            entry['gt_label'] = label
-            entry.pop('gt_score', None)
-            entry.pop('votes', None)  # which are about the former label, and would tell it
-        self.set_entries(entries)
 
     @force_full_init
     def set_entries(self, entries: Sequence, classes: Optional[Sequence] = None) -> None:

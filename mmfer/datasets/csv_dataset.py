@@ -16,8 +16,9 @@ from mmfer.structures.expressions import EXPRESSIONS, class_or_expression, find_
 from mmfer.utils.nesting import PLACE
 
 from .arguments import check_choice
-from .base_fer_dataset import FERDataset, first_names
+from .base_fer_dataset import FERDataset
 from .csv_table import read_table
+from .entry_list import first_names
 from .left_out import LeftOut
 from .votes import VoteSubset
 
@@ -126,6 +127,11 @@ class CSVDataset(FERDataset):
             raise ValueError(f"CSVDataset: delimiter={delimiter!r} must be 'auto' or one character")
         if votes_used is not None and not vote_columns:
             raise ValueError(f'CSVDataset: votes_used={votes_used!r} needs vote_columns')
+        if label_map and vote_columns:
+            raise ValueError(
+                f'CSVDataset: label_map={label_map!r} is about label_column, which vote_columns replace. Leave it out, '
+                'and put MapClasses around the data set.'
+            )
         if box_columns is not None and len(box_columns) != 4:
             raise ValueError(f'CSVDataset: box_columns={box_columns!r} must be four names, or None')
         self.path_column, self.label_column = path_column, label_column

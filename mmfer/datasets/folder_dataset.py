@@ -11,7 +11,8 @@ from mmfer.registry import DATASETS
 from mmfer.structures.expressions import EXPRESSIONS, SYNONYMS, class_or_expression, own_classes
 from mmfer.utils.image_files import HIDDEN, IMG_EXTENSIONS, Listing, is_folder, is_hidden, list_images, sort_files
 
-from .base_fer_dataset import FERDataset, first_names
+from .base_fer_dataset import FERDataset
+from .entry_list import first_names
 from .left_out import LeftOut
 
 

@@ -9,7 +9,7 @@ from mmengine.logging import print_log
 
 from mmfer.registry import DATASETS
 
-from .base_fer_dataset import first_names
+from .entry_list import first_names
 from .tree_dataset import TreeDataset
 
 EXPRESSION_CODES = ('AF', 'AN', 'DI', 'HA', 'NE', 'SA', 'SU')

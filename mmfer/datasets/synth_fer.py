@@ -113,8 +113,11 @@ class SynthFER(FERDataset):
 
     @property
     def protocol(self) -> str:
-        """Data set and split, and how many votes are used."""
-        return super().protocol + self.vote_subset.protocol
+        """Data set and split, what differs from the defaults in its faces and labels, and how many votes are used."""
+        own = dict(seed=self.seed, temperature=self.temperature, num_annotators=self.num_annotators)
+        usual = dict(seed=0, temperature=0.2, num_annotators=10)
+        changed = ''.join(f', {name} {value:g}' for name, value in own.items() if value != usual[name])
+        return super().protocol + changed + self.vote_subset.protocol
 
     @property
     @force_full_init

@@ -16,6 +16,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from mmfer.registry import DATASETS
+from mmfer.structures.expressions import class_key
 from mmfer.utils.nesting import inside, leaves
 from mmfer.utils.perceptual_hash import (
     SIZE,
@@ -118,7 +119,7 @@ class Scan:
 
     Attributes:
         files (list[str]): Names, N.
-        labels (list[str]): Names of the classes, N.
+        labels (list[str]): Names of the classes, N, those of expressions canonical.
         sizes (np.ndarray): int32 (N, 2), width and height in pixels; 0 where an image cannot be read.
         errors (dict[int, str]): Why an image cannot be read, by index.
         digests (np.ndarray): bytes (N,), equal for equal pixels.
@@ -129,7 +130,8 @@ class Scan:
     def __init__(self, names: Sequence[str], dataset: Any, workers: int = 1):
         self.names, self.dataset = list(names), dataset
         count = len(dataset)
-        self.labels = [dataset.classes[label] for label in dataset.column('gt_label')]
+        names = list(map(class_key, dataset.classes))  # data sets may call the same class happy and happiness
+        self.labels = [names[label] for label in dataset.column('gt_label')]
         self.files = [''] * count
         self.sizes = np.zeros((count, 2), np.int32)
         self.errors: dict = {}
@@ -277,9 +279,8 @@ def _duplicate_counts(scans: Sequence[Scan], groups: Sequence[np.ndarray]) -> li
 # ---- the report ---------------------------------------------------------------------------------------------------
 def _class_counts(scan: Scan) -> dict:
     counts = scan.dataset.class_counts()
-    published = None
-    if getattr(scan.dataset, '_indices', None) is None:  # a deliberate part of the data set is not compared
-        published = scan.dataset.published_counts()
+    part = any(getattr(leaf, '_indices', None) is not None for leaf in leaves(scan.dataset))
+    published = None if part else scan.dataset.published_counts()  # a deliberate part is not compared
     total = published if published is None or isinstance(published, int) else sum(published)
     each = [None] * len(counts) if published is None or isinstance(published, int) else list(published)
 

@@ -103,8 +103,9 @@ class MatchedData:
     ``missing`` decides what happens where the lists of classes differ:
 
     - ``'keep'``: the labels are mapped to the classes of the model, whose answers stay as they are. A class that the
-      data lack is left out of the means over classes; one that the model lacks is an error, unless ``class_map`` has it
-      count as another. Right where data and model share one list of classes, as validation parts do.
+      data lack is left out of the mean class accuracy and the macro F1, and counts by its scores in the class-wise
+      calibration error; one that the model lacks is an error, unless ``class_map`` has it count as another. Right where
+      data and model share one list of classes, as validation parts do.
     - ``'images'``: the same, and images of classes that the model lacks are left out. Right for uncertainties that are
       compared with those of the model's own data.
     - ``'drop'``: classes that one side lacks are left out of the other one, too: images of them, or scores of them.
@@ -185,7 +186,7 @@ class MatchedData:
             self.rule += f'; images of {", ".join(lost)} are left out'
         absent = [name for key, name in names.items() if key not in targets.values()]
         if absent:
-            self.rule += f'; the data have no {", ".join(absent)}, which the means over classes leave out'
+            self.rule += f'; the data have no {", ".join(absent)}, which mean class accuracy and macro F1 leave out'
 
     def _translate(
         self, model: tuple[str, ...], data: tuple[str, ...], missing: str, counts_as: Mapping[str, str], where: str

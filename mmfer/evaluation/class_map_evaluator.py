@@ -20,8 +20,8 @@ class ClassMapEvaluator(Evaluator):
     The scores of model classes that count as the same class are added. If the data set lacks a class of the model, its
     score is removed and the others are divided by their sum. ``pred_mean`` and ``pred_std`` are put into the new order,
     or dropped if classes were added. The parameters of a Dirichlet distribution and the samples of an ensemble are
-    added like the scores. ``uncertainty`` is the entropy of the new scores in nats. Its parts are dropped unless only
-    the order changed.
+    added like the scores; ``vacuity`` is that of the new parameters. ``uncertainty`` is the entropy of the new scores
+    in nats. Its parts are dropped unless only the order changed.
 
     The labels are the data set's own (see ``mmfer.datasets.MapClasses`` for data sets with classes that the model
     lacks).
@@ -94,7 +94,9 @@ class ClassMapEvaluator(Evaluator):
                     sample[key] = torch.empty_like(values[: len(kept)]).index_copy_(0, target, values[kept])
         if 'pred_concentration' in sample:  # sums of a Dirichlet variable's shares, and shares of a part, are Dirichlet
             alpha = torch.as_tensor(sample['pred_concentration'])
-            sample['pred_concentration'] = alpha.new_zeros(len(self.classes)).index_add_(0, target, alpha[kept])
+            alpha = sample['pred_concentration'] = alpha.new_zeros(len(self.classes)).index_add_(0, target, alpha[kept])
+            if 'vacuity' in sample:
+                sample['vacuity'] = len(alpha) / alpha.sum()
         if 'pred_samples' in sample:
             members = torch.as_tensor(sample['pred_samples'])
             shares = members.new_zeros(len(members), len(self.classes)).index_add_(1, target, members[:, kept])

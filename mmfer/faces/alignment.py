@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from .cropping import BORDERS, check_image, check_margin, check_pad, crop_region, name_of
+from .cropping import BORDERS, check_image, check_margin, check_pad, check_pixels, crop_region, name_of
 from .resizing import check_size
 
 # Eyes, nose and corners of the mouth (x, y) in an image of 112 x 112 pixels, left before right as seen in the image.
@@ -239,7 +239,7 @@ class AlignFace:
     Raises:
         TypeError: ``size`` is no integer and no pair of them.
         ValueError: The landmarks are not those of a face in the image, or are required and not there; the box is no
-            box in the image. The message names the image.
+            box in the image; the image is not as it was loaded. The message names the image.
     """
 
     def __init__(self, size: int | Sequence = 224, margin: float = 0.0, pad: str = 'edge', required: bool = False):
@@ -258,6 +258,7 @@ class AlignFace:
             )
         if landmarks is None and box is None:
             return results
+        check_pixels(results, 'AlignFace')
         try:
             if landmarks is None:
                 warnings.warn(

@@ -132,6 +132,16 @@ def name_of(sample: dict) -> str:
     return sample.get('img_path') or f'sample {sample.get("sample_idx", "?")}'
 
 
+def check_pixels(sample: dict, who: str) -> None:
+    """Raise a ValueError where box and landmarks, which count pixels of the file, do not fit the image any more."""
+    shape = sample['img'].shape[:2]
+    if sample.get('flip') or tuple(sample.get('ori_shape', shape)) != shape:
+        raise ValueError(
+            f'{who}: {name_of(sample)}: the image was resized, cropped or flipped before, and its face_box and '
+            f'face_landmarks were not. Put {who} right after LoadImageFromFile.'
+        )
+
+
 class CropFace:
     """Crop the image to the face's box, with a margin, as :func:`crop_face` does.
 
@@ -149,8 +159,8 @@ class CropFace:
         required: A sample without a box is an error.
 
     Raises:
-        ValueError: The box is no box, lies outside the image or far exceeds it, or is required and not there; the
-            message names the image.
+        ValueError: The box is no box, lies outside the image or far exceeds it, or is required and not there, or the
+            image is not as it was loaded; the message names the image.
     """
 
     def __init__(self, margin: float = 0.0, square: bool = True, pad: str = 'edge', required: bool = False):
@@ -165,6 +175,7 @@ class CropFace:
             if self.required:
                 raise ValueError(f'CropFace: {name_of(results)} has no face_box; required=False leaves it uncropped')
             return results
+        check_pixels(results, 'CropFace')
         img = results['img']
         try:
             region = crop_region(results['face_box'], img.shape[:2], self.margin, self.square)

@@ -46,14 +46,15 @@ def class_indices(
 
 
 def class_key(name: str) -> str:
-    """The key by which classes are matched: the canonical name of an expression or synonym, else the name itself.
+    """The key by which classes are matched: the canonical name of an expression or synonym, else the name.
 
-    >>> class_key('Happy'), class_key('happily surprised')
-    ('happiness', 'happily surprised')
+    It is in lower case and without surrounding blanks.
+
+    >>> class_key('Happy'), class_key(' Bored')
+    ('happiness', 'bored')
     """
-    key = name.strip().lower()
-    key = SYNONYMS.get(key, key)
-    return key if key in EXPRESSIONS else name
+    key = name.strip().casefold()
+    return SYNONYMS.get(key, key)
 
 
 def find_class(name: object, classes: Sequence[str]) -> str | None:
@@ -64,16 +65,12 @@ def find_class(name: object, classes: Sequence[str]) -> str | None:
     >>> find_class('Happy ', ('happiness', 'Bored')), find_class('bored', ('happiness', 'Bored'))
     ('happiness', 'Bored')
     """
-    return _by_key(tuple(classes)).get(_folded(name))
-
-
-def _folded(name: object) -> str:
-    return class_key(str(name)).strip().casefold()
+    return _by_key(tuple(classes)).get(class_key(str(name)))
 
 
 @lru_cache(maxsize=64)
 def _by_key(classes: tuple[str, ...]) -> dict[str, str]:
-    return {_folded(name): name for name in classes}
+    return {class_key(str(name)): name for name in classes}
 
 
 def own_classes(names: Sequence) -> tuple[str, ...]:
@@ -85,7 +82,8 @@ def own_classes(names: Sequence) -> tuple[str, ...]:
     >>> own_classes(['Happy', ' Bored'])
     ('happiness', 'Bored')
     """
-    classes = tuple(class_key(str(name)).strip() for name in names)
+    keys = [class_key(str(name)) for name in names]
+    classes = tuple(key if key in EXPRESSIONS else str(name).strip() for key, name in zip(keys, names))
     if '' in classes or len(_by_key(classes)) < len(classes):
         raise ValueError(f'classes={tuple(names)} must name each expression once, none twice, and none may be empty')
     return classes

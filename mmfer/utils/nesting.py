@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -84,3 +85,15 @@ def protocol_of(dataset: Any) -> str:
         same = len(dataset) == sum(map(len, parts))
         return text if same else f'{text}, {type(dataset).__name__} of {len(dataset)} samples'
     return str((getattr(dataset, 'metainfo', None) or {}).get('protocol') or type(dataset).__name__)
+
+
+def own_copy(dataset: Any) -> Any:
+    """A data set that can be cut and relabelled in place while ``dataset`` stays; images in memory are shared."""
+    if not dataset._fully_initialized:
+        return copy.deepcopy(dataset)
+    own = copy.copy(dataset)
+    if hasattr(own, 'dataset'):
+        own.dataset = own_copy(own.dataset)
+    elif hasattr(own, 'datasets'):
+        own.datasets = [own_copy(part) for part in own.datasets]
+    return own

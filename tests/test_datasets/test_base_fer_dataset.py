@@ -89,11 +89,6 @@ def test_missing_files_and_bad_labels_come_in_one_error(tmp_path):
     assert 'gt_label None' in text
 
 
-def test_validate_false_reads_the_list_only(tmp_path):
-    cfg = write_list(tmp_path, samples(0, 1), files=[])
-    assert len(FERDataset(**dict(cfg, img_prefix='nowhere'), validate=False)) == 2
-
-
 def test_missing_source_names_path_tree_page_and_option(tmp_path):
     class Published(FERDataset):
         EXPECTED_TREE = '  data_root/list.json'

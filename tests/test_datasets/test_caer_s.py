@@ -28,17 +28,6 @@ def test_failures(tmp_path):
     check_common_failures(CAERS, write_class_folders(tmp_path / 'caer' / 'train', FOLDERS)[: -len('/train')])
 
 
-def test_bad_folders_are_reported_together(tmp_path):
-    write_class_folders(tmp_path / 'train', ('Anger', 'Contempt', 'Bored'))
-    (tmp_path / 'train' / 'Sad').mkdir()
-    with pytest.raises(ValueError) as error:
-        CAERS(str(tmp_path))
-    message = str(error.value)
-    assert '2 folders that are no class of CAERS (anger, disgust, ' in message
-    assert ': Bored, Contempt' in message
-    assert '1 folders without images: Sad' in message
-
-
 def test_missing_split_and_images_beside_the_folders(tmp_path):
     root = write_class_folders(tmp_path / 'train', FOLDERS[1:])[: -len('/train')]
     with pytest.raises(FileNotFoundError, match='images not found.*test'):

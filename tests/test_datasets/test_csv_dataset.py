@@ -170,6 +170,8 @@ def test_bad_votes_and_vote_columns(tmp_path):
     ) in str(error.value)
     with pytest.raises(ValueError, match='votes_used=3 needs vote_columns'):
         CSVDataset(root, votes_used=3)
+    with pytest.raises(ValueError, match='label_map=.* is about label_column, which vote_columns replace'):
+        CSVDataset(root, vote_columns=['fear', 'joy'], label_map=dict(fear=None))
     with pytest.raises(ValueError, match='has no column sad; its columns are path, fear, joy'):
         CSVDataset(root, vote_columns=['fear', 'sad'])
     with pytest.raises(ValueError, match='each expression once'):

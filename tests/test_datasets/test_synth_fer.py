@@ -91,6 +91,7 @@ def test_some_of_the_votes():
 
 def test_observer_accuracy_is_in_metainfo_and_follows_subsets():
     dataset = SynthFER(split='val', num_samples=200, temperature=0.4)
+    assert dataset.protocol == 'SynthFER val, temperature 0.4'
     assert type(dataset.metainfo['observer_accuracy']) is float
     right = np.array([info['gt_score'].argmax() == info['gt_label'] for info in infos_of(dataset)])
     assert dataset.metainfo['observer_accuracy'] == pytest.approx(right.mean())

@@ -78,7 +78,10 @@ def test_exact_near_and_mirrored_copies(tree):
     write(tree / 'test/sad/smaller.png', cv2.resize(picture(1), (40, 40), interpolation=cv2.INTER_AREA))
     write(tree / 'train/happy/darker.png', (picture(10) * 0.7).astype(np.uint8))
     write(tree / 'train/sad/mirrored.png', picture(6)[:, ::-1])
-    report = verify(config(tree))
+    settings = config(tree)
+    train = settings['train_dataloader']
+    train['dataset'] = dict(type='MapClasses', dataset=train['dataset'], classes=('Happy', 'sad'))  # the same classes
+    report = verify(settings)
     groups = {tuple(sorted(names(group))): group for group in report['duplicates']['groups']}
     assert {key: group['kind'] for key, group in groups.items()} == {
         ('0.png', 'same_file.png'): 'exact',
@@ -192,6 +195,10 @@ def test_published_counts(tree):
     assert problems[0] == 'train: counts differ from the published ones: sadness, total'
     assert problems[1] == 'val and test: counts differ from the published ones: total'
     settings['train_dataloader']['dataset']['indices'] = [0, 9]  # a part on purpose
+    assert verify(settings, ['train'])['data_sets'][0]['total']['published'] is None
+    settings['train_dataloader']['dataset'] = dict(
+        type='NoisyLabels', rate=0.0, dataset=settings['train_dataloader']['dataset']
+    )
     assert verify(settings, ['train'])['data_sets'][0]['total']['published'] is None
 
 

@@ -63,7 +63,7 @@ def test_a_validation_part_that_lacks_a_class(tmp_path):
     matched = MatchedData(data, [], model)
     truth = [model[label] for label in matched.dataset.get_gt_labels()]
     assert truth == [path.split('/')[-2] for path in matched.dataset.column('img_path')]
-    assert 'no anger, which the means over classes leave out' in matched.rule
+    assert 'no anger, which mean class accuracy and macro F1 leave out' in matched.rule
     with pytest.raises(ValueError, match=r"error'.*anger"):
         MatchedData(data, [], model, missing='error')
 
@@ -112,6 +112,7 @@ def test_keep_with_a_class_that_counts_as_another():
 def test_synonyms_are_the_same_class():
     data = SynthFER(num_samples=10)
     assert MatchedData(data, [], ('neutral', 'happy', 'sad', 'surprised', 'fearful', 'disgusted', 'angry')).rule is None
+    assert MatchedData(MapClasses(data, ('Smile', 'fear'), dict(joy='Smile')), [], ('smile', 'Scared')).rule is None
     matched = MatchedData(data, [], ('angry', 'neutral', 'happy', 'sad', 'surprised', 'fearful', 'disgusted'))
     assert matched.dataset.get_gt_labels().tolist() == ((data.get_gt_labels() + 1) % 7).tolist()
 

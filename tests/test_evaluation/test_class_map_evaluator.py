@@ -66,6 +66,7 @@ def test_distributions_over_the_probabilities_follow():
     fields = dict(
         pred_factor=torch.arange(8.0).view(4, 2),
         pred_concentration=torch.tensor([1.0, 2.0, 3.0, 4.0]),
+        vacuity=torch.tensor(4 / 10),
         pred_samples=members,
     )
     sample, _ = translated(('contempt', 'anger', 'neutral', 'happiness'), **fields)
@@ -78,6 +79,7 @@ def test_distributions_over_the_probabilities_follow():
     torch.testing.assert_close(sample['pred_samples'], torch.tensor([[0.7, 0.2, 0.1], [0.3, 0.3, 0.4]]))
     sample, _ = translated(('happiness', 'anger', 'neutral'), **fields)
     assert sample['pred_concentration'].tolist() == [2, 3, 1]
+    assert float(sample['vacuity']) == 3 / 6
     torch.testing.assert_close(sample['pred_samples'].sum(-1), torch.ones(2))
     sure = torch.eye(4)[[3, 0]]  # a member that is sure of a class that the data lack
     sample, _ = translated(('happiness', 'anger', 'neutral'), pred_samples=sure)

@@ -42,10 +42,6 @@ def test_intervals():
     assert (result['accuracy_low'], result['accuracy_high']) == pytest.approx(tuple(ends))
     assert result['macro_f1_low'] <= result['macro_f1'] <= result['macro_f1_high']
     assert 'share_of_observer_low' not in result
-    with pytest.raises(ValueError, match='bootstrap=-1'):
-        ExpressionMetric(bootstrap=-1)
-    with pytest.raises(ValueError, match='ExpressionMetric: there are no predictions'):
-        ExpressionMetric().compute_metrics([])
 
 
 def test_table_names_classes(monkeypatch):

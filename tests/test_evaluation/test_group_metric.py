@@ -70,6 +70,7 @@ def test_soft_labels_as_models_hand_them_on():
     _, expected = evaluate(samples, metric='js')
     for sample in samples:
         sample.set_field(sample.gt_distribution.requires_grad_(), 'gt_distribution')
+        sample.set_field(torch.tensor([1, 0, 0]), 'votes')  # from the same truth as DistributionMetric
     assert evaluate(samples, metric='js')[1] == expected
 
 

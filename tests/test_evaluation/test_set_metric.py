@@ -32,6 +32,10 @@ def test_without_votes():
     metric = SetMetric(SETS)
     metric.process(None, samples(votes=False))
     assert 'set_votes' not in metric.evaluate(4)
+    some = SetMetric(SETS)  # of faces without votes nothing is known
+    nobody = dict(samples()[3], votes=torch.zeros(3, dtype=torch.int64))
+    some.process(None, [*samples()[:2], samples(votes=False)[2], nobody])
+    assert some.evaluate(4)['set_votes'] == pytest.approx(100 * np.mean([0.8, 0.7]))
 
 
 def test_sets_of_another_model():

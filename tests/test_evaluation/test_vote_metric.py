@@ -6,7 +6,6 @@ from scipy import stats
 
 from mmfer.evaluation import functional as F
 from mmfer.evaluation.metrics.vote_metric import VoteMetric
-from mmfer.registry import METRICS
 from mmfer.structures.predictive import probability_samples
 
 SIZE = 150
@@ -134,7 +133,6 @@ def test_single_votes_have_no_halves():
 
 
 def test_bad_input():
-    assert METRICS.get('VoteMetric') is VoteMetric
     samples = make_samples(**make_fields())
     del samples[9]['votes']
     samples[9]['img_path'] = 'b.png'

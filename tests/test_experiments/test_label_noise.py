@@ -109,8 +109,6 @@ def test_what_cannot_be_noisy_is_refused(tmp_path):
     config = shallow_config(tmp_path)
     with pytest.raises(ValueError, match='label noise of 20: expected a share'):
         noisy(config, LabelNoise(20))
-    with pytest.raises(ValueError, match='noisy already'):
-        noisy(noisy(config))
     config.train_dataloader.dataset = dict(type='mmengine.ConcatDataset', datasets=[])
     with pytest.raises(ValueError, match='for data sets of mmfer, not ConcatDataset'):
         noisy(config)

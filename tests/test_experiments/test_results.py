@@ -174,10 +174,11 @@ def test_bayes_optimal_accuracy(tmp_path, images, records):
     write_run(tmp_path / 'a', records)
     (run,) = runs_in(tmp_path)
     assert observer_accuracy(run) == pytest.approx(100 * np.mean(truth.argmax(1) == labels))
-    run.protocol = 'FER+ test, majority of votes'
-    assert math.isnan(observer_accuracy(run))
-    run.metrics = dict(observer_accuracy=90.0)
-    assert observer_accuracy(run) > 0
+    for protocol in ('FER+ test, majority of votes', 'SynthFER test, at most 3 votes a face (seed 0)'):
+        run.protocol, run.metrics = protocol, {}
+        assert math.isnan(observer_accuracy(run))
+        run.metrics = dict(observer_accuracy=90.0)
+        assert observer_accuracy(run) == 90
 
 
 # ---- conditions ------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from mmfer.datasets.affect_net import AffectNet
-from mmfer.datasets.base_fer_dataset import first_names
+from mmfer.datasets.entry_list import first_names
 from mmfer.faces.cropping import CropFace
 from mmfer.structures.expressions import EXPRESSIONS
 from mmfer.utils.progress import track

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mmfer.datasets.base_fer_dataset import first_names
+from mmfer.datasets.entry_list import first_names
 from mmfer.datasets.left_out import LeftOut
 from mmfer.faces.alignment import align_by_box, align_face
 from mmfer.faces.cropping import check_margin, check_pad

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import cv2
 
-from mmfer.datasets.base_fer_dataset import first_names
 from mmfer.datasets.csv_table import read_table
+from mmfer.datasets.entry_list import first_names
 from mmfer.datasets.fer2013 import CSV_NAME, SIZE, find_split, parse_pixels
 from mmfer.datasets.fer_plus import FERPlus
 from mmfer.utils.progress import track

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmfer.datasets.base_fer_dataset import first_names
+from mmfer.datasets.entry_list import first_names
 from mmfer.utils.progress import track
 from mmfer.utils.tables import render_table
 

@@ -9,6 +9,8 @@ from mmengine.dataset import ClassBalancedDataset, RepeatDataset
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import ConcatDataset, Sampler, Subset
 
+from mmfer.utils.nesting import walk
+
 from ..arguments import check_integer
 
 
@@ -111,7 +113,9 @@ class ClassSampler(Sampler):
         name = type(self).__name__
         if not len(labels):
             raise ValueError(f'{name}: the data set is empty')
-        classes = getattr(self.dataset, 'metainfo', {}).get('classes') or range(int(labels.max()) + 1)
+        # the first that names them: PyTorch's Subset does not
+        named = (getattr(each, 'metainfo', {}).get('classes') for each in walk(self.dataset))
+        classes = next(filter(None, named), range(int(labels.max()) + 1))
         if labels.min() < 0 or labels.max() >= len(classes):
             raise ValueError(f'{name}: labels {labels.min()}..{labels.max()} do not fit {len(classes)} classes')
         members = [np.flatnonzero(labels == label) for label in range(len(classes))]

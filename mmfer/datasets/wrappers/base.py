@@ -8,8 +8,9 @@ from mmengine.dataset import BaseDataset, Compose, force_full_init
 from mmengine.registry import DefaultScope
 
 from mmfer.registry import DATASETS
+from mmfer.utils.nesting import own_copy
 
-from ..base_fer_dataset import FERDataset, own_copy
+from ..base_fer_dataset import LabelledDataset
 
 
 def shuffled(rng: np.random.Generator, indices: Sequence) -> np.ndarray:
@@ -24,10 +25,10 @@ def is_own(settings: Mapping) -> bool:
     if isinstance(kind, str):
         with DefaultScope.overwrite_default_scope('mmfer'):
             kind = DATASETS.get(kind)
-    return isinstance(kind, type) and issubclass(kind, (FERDataset, DatasetWrapper))
+    return isinstance(kind, type) and issubclass(kind, LabelledDataset)
 
 
-class DatasetWrapper(BaseDataset):
+class DatasetWrapper(LabelledDataset):
     """Base class of the wrappers, which change which samples a data set has or how they are labelled.
 
     A wrapper is used like the data set inside: it has its pipeline, classes, entries and labels, goes into data
@@ -51,9 +52,9 @@ class DatasetWrapper(BaseDataset):
             config = dataset.copy()
             config['lazy_init'] = True  # full_init below, so that it is read only once and only when needed
             dataset = DATASETS.build(config)
-        elif isinstance(dataset, (FERDataset, DatasetWrapper)):
+        elif isinstance(dataset, LabelledDataset):
             dataset = own_copy(dataset)
-        if not isinstance(dataset, (FERDataset, DatasetWrapper)):
+        if not isinstance(dataset, LabelledDataset):
             raise TypeError(
                 f'{type(self).__name__}: dataset must be a data set of mmfer or its config, not '
                 f'{type(dataset).__name__}. Join data sets with mmfer.datasets.ConcatDataset; put other wrappers of '
@@ -89,11 +90,6 @@ class DatasetWrapper(BaseDataset):
     def classes(self) -> tuple:
         """Canonical class names in label order."""
         return self.dataset.classes
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes, K."""
-        return self.dataset.num_classes
 
     @property
     def metainfo(self) -> dict:
@@ -142,26 +138,6 @@ class DatasetWrapper(BaseDataset):
         return self.dataset.get_data_info(idx)
 
     @force_full_init
-    def get_gt_labels(self) -> np.ndarray:
-        """Labels of all samples, int64 (N,)."""
-        return self.dataset.get_gt_labels()
-
-    @force_full_init
-    def class_counts(self) -> dict:
-        """Number of samples of each class: dict of class name -> int, in label order."""
-        return self.dataset.class_counts()
-
-    @force_full_init
-    def get_cat_ids(self, idx: int) -> list:
-        """The label of sample ``idx`` as a list of one."""
-        return self.dataset.get_cat_ids(idx)
-
-    @force_full_init
-    def relabel(self, labels: Sequence) -> None:
-        """Replace the labels in place (see ``FERDataset.relabel``); the data set that was passed in is not changed."""
-        self.dataset.relabel(labels)
-
-    @force_full_init
     def set_entries(self, entries: Sequence, classes: Optional[Sequence] = None) -> None:
         """Replace the list in place (see ``FERDataset.set_entries``)."""
         self.dataset.set_entries(entries, classes)
@@ -170,13 +146,6 @@ class DatasetWrapper(BaseDataset):
     def get_subset_(self, indices: Union[int, Sequence]) -> None:
         """Keep only some samples (see MMEngine's ``BaseDataset.get_subset_``)."""
         self.dataset.get_subset_(indices)
-
-    @force_full_init
-    def get_subset(self, indices: Union[int, Sequence]) -> 'DatasetWrapper':
-        """A copy with only some samples."""
-        subset = own_copy(self)
-        subset.get_subset_(indices)
-        return subset
 
     @force_full_init
     def prepare_data(self, idx: int) -> Any:

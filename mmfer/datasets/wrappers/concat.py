@@ -8,9 +8,9 @@ from mmengine.dataset import BaseDataset, Compose
 
 from mmfer.registry import DATASETS
 from mmfer.structures.expressions import class_key
-from mmfer.utils.nesting import PLACE, leaves, protocol_of, source
+from mmfer.utils.nesting import PLACE, leaves, own_copy, protocol_of, source
 
-from ..base_fer_dataset import FERDataset, own_copy
+from ..base_fer_dataset import FERDataset
 from .map_classes import MapClasses
 
 

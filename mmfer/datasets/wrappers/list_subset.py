@@ -14,7 +14,7 @@ from mmfer.structures.expressions import EXPRESSIONS, find_class
 from mmfer.utils.image_files import IMG_EXTENSIONS
 
 from ..arguments import check_choice
-from ..base_fer_dataset import first_names
+from ..entry_list import first_names
 from .base import DatasetWrapper
 
 RAN_REPOSITORY = 'https://github.com/kaiwang960112/Challenge-condition-FER-dataset'
@@ -89,13 +89,11 @@ class _Finder:
         if hashes:
             parts = parts[: hashes[-1] + 1]
         found = self.by_stem.get(parts[-1]) or self.by_stem.get(_CLASS_PREFIX.sub('', parts[-1]), [])
-        if len(parts) > 1:
-            name = find_class(parts[-2], self.known) or find_class(parts[-2], EXPRESSIONS)
-            if name:
-                found = [i for i in found if self.classes[i] == name]
-        if len(found) > 1:
-            found = [i for i in found if self.parts[i][-len(parts) :] == parts] or found
-        return found
+        placed = [i for i in found if self.parts[i][-len(parts) :] == parts]
+        if placed:  # also where its class has another name or label now
+            return placed
+        name = len(parts) > 1 and (find_class(parts[-2], self.known) or find_class(parts[-2], EXPRESSIONS))
+        return [i for i in found if self.classes[i] == name] if name else found
 
 
 @DATASETS.register_module()
@@ -105,7 +103,8 @@ class ListSubset(DatasetWrapper):
     The first token of each line, up to a space or comma, names a sample by its file: ``test_0003_aligned``,
     ``test_0003.jpg``, ``0/test_0003_aligned.jpg``; endings of images and '_aligned' do not count. Where several
     samples have the same file name, the folders before it tell them apart, and a folder named by an expression must be
-    the sample's. Folders named by numbers do not count, nor do other columns: labels are those of the data set.
+    the sample's own or its class. Folders named by numbers do not count, nor do other columns: labels are those of the
+    data set.
 
     The occlusion and pose subsets of "Region Attention Networks for Pose and Occlusion Robust Facial Expression
     Recognition" (RAN), IEEE TIP 2020, https://arxiv.org/abs/1905.04075, come as such lists, from

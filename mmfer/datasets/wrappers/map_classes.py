@@ -7,7 +7,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 
 from mmfer.registry import DATASETS
-from mmfer.structures.expressions import EXPRESSIONS, class_key, find_class
+from mmfer.structures.expressions import EXPRESSIONS, find_class
 
 from .base import DatasetWrapper
 
@@ -23,8 +23,9 @@ class MapClasses(DatasetWrapper):
     ``mmfer test --data`` does.
 
     Soft labels follow: classes that count as the same one are added, and what is left is scaled to the former sum; a
-    sample whose soft label has nothing left in ``classes`` loses it. ``votes`` are added likewise, but not scaled.
-    Other keys of an entry stay.
+    sample whose soft label has nothing left in ``classes`` loses it. ``votes`` are added likewise, but not scaled. A
+    label that had the most votes follows them: of 4 votes for neutral and 3 each for anger and fear, which both count
+    as negative, negative is the label. Of equal ones the label stays. Other keys of an entry stay.
 
     Args:
         dataset: The data set, or its config.
@@ -48,7 +49,7 @@ class MapClasses(DatasetWrapper):
         mapping: Optional[Mapping] = None,
         lazy_init: bool = False,
     ):
-        if isinstance(classes, str) or len(set(map(class_key, classes))) < len(classes):
+        if isinstance(classes, str) or len({find_class(name, classes) for name in classes}) < len(classes):
             raise ValueError(f'MapClasses: classes={classes!r} must be a sequence of different names')
         self.wanted = tuple(classes)
         self.mapping = dict(mapping or {})
@@ -62,11 +63,6 @@ class MapClasses(DatasetWrapper):
         return self.wanted
 
     @property
-    def num_classes(self) -> int:
-        """Number of classes, K."""
-        return len(self.wanted)
-
-    @property
     def metainfo(self) -> dict:
         """Meta information; SynthFER's Bayes-optimal accuracy only where nothing but order and spelling changed."""
         meta = dict(super().metainfo, classes=self.wanted)
@@ -78,39 +74,40 @@ class MapClasses(DatasetWrapper):
         """Translate the labels."""
         source = self.dataset.classes
         self.mapping = self._matched(source)
-        places = {name: index for index, name in enumerate(self.wanted)}
-        indices = [places.get(find_class(self.mapping.get(name, name), self.wanted)) for name in source]
-        self._reordered = None not in indices and len(set(indices)) == len(indices)
-        self._left_out = {
-            name: count
-            for (name, count), index in zip(self.dataset.class_counts().items(), indices)
-            if index is None and count
-        }
-        matrix = np.zeros((len(source), len(self.wanted)), dtype=np.float32)
-        for i, index in enumerate(indices):
-            if index is not None:
-                matrix[i, index] = 1
-        entries = []
+        number, known = len(self.wanted), (*source, *self.wanted)  # the last one is found
+        targets = [find_class(self.mapping.get(name, name), known) or name for name in source]
+        names = tuple(dict.fromkeys((*self.wanted, *targets)))  # those that are left out come last
+        places = [names.index(name) for name in targets]
+        self._reordered = len(names) == number and len(set(places)) == len(places)
+        matrix = np.eye(len(names), dtype=np.int64)[places]
+        entries, lost = [], np.zeros(len(names), dtype=np.int64)
         for entry in (self.dataset.entry(i) for i in range(len(self.dataset))):
-            label = indices[entry['gt_label']]
-            if label is None:
+            label = places[entry['gt_label']]
+            if entry.get('votes') is not None:
+                votes = np.asarray(entry['votes'], dtype=np.int64)
+                added = votes @ matrix
+                if votes[entry['gt_label']] == votes.max() and added[label] < added.max():
+                    label = int(added.argmax())
+                entry['votes'] = added[:number]
+                if not entry['votes'].any():
+                    entry.pop('votes')
+            if label >= number:
+                lost[label] += 1
                 continue
             entry['gt_label'] = label
             if entry.get('clean_label') is not None:
-                entry['clean_label'] = indices[entry['clean_label']]
+                clean = places[entry['clean_label']]
+                entry['clean_label'] = clean if clean < number else None
             if entry.get('gt_score') is not None:
                 score = np.asarray(entry['gt_score'], dtype=np.float32)
-                mapped = score @ matrix
+                mapped = score @ matrix[:, :number].astype(np.float32)
                 if mapped.sum() > 0:
                     # where classes were left out, what remains is a distribution again
                     entry['gt_score'] = mapped if self._reordered else mapped * (score.sum() / mapped.sum())
                 else:
                     entry.pop('gt_score')
-            if entry.get('votes') is not None:
-                entry['votes'] = np.asarray(entry['votes'], dtype=np.int64) @ matrix.astype(np.int64)
-                if not entry['votes'].any():
-                    entry.pop('votes')
             entries.append(entry)
+        self._left_out = {name: count for name, count in zip(names, lost.tolist()) if count}
         if not entries:
             raise ValueError(
                 f'MapClasses: no samples are left: the data set has {", ".join(source)}, wanted are '

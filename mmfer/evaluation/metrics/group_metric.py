@@ -13,8 +13,7 @@ from mmfer.utils.tables import render_table
 from ..functional.group_figures import FIGURES, group_figure
 from ..functional.groups import GroupComparison, compare_groups, group_name
 from .bootstrap_metric import stacked
-
-TRUTHS = ('votes', 'gt_distribution', 'gt_score')
+from .distribution_metric import TRUTHS
 
 
 @METRICS.register_module()
@@ -34,8 +33,8 @@ class GroupMetric(BaseMetric):
     Args:
         by: The column.
         metric: One or several of ``accuracy``, ``mean_class_accuracy``, ``nll``, ``brier``, ``overconfidence``,
-            ``ece``, ``skce``, ``aurc``, ``selective_risk``, ``coverage``, ``js``, ``kl``. The last two take the votes
-            or the true distribution of each face (``keep_score`` of ``PackInputs``).
+            ``ece``, ``skce``, ``aurc``, ``selective_risk``, ``coverage``, ``js``, ``kl``. The last two take the true
+            distribution of each face, as ``DistributionMetric`` does, or else the votes.
         stratify: Compare within classes, as groups may show other expressions, of which some are harder.
         threshold: Of the uncertainty (nats), above which nothing is answered, in ``selective_risk`` and ``coverage``;
             that of a calibrated model is ``meta['abstention']['threshold']`` of its checkpoint. By default the one at
@@ -99,7 +98,7 @@ class GroupMetric(BaseMetric):
         scores = stacked(data_samples, 'pred_score')
         for sample, row in zip(data_samples, scores):
             unsure = sample.get('uncertainty')
-            found = (sample[name] for name in TRUTHS if sample.get(name) is not None)
+            found = (sample[name] for name in (*TRUTHS, 'votes') if sample.get(name) is not None)
             truth = next((torch.as_tensor(value).detach().cpu().double().numpy() for value in found), None)
             label = int(sample['gt_label'])
             self.results.append(

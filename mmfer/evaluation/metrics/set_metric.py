@@ -18,7 +18,7 @@ class SetMetric(BootstrapMetric):
     """The coverage and the size of the prediction sets of a calibrated model.
 
     It returns ``set_coverage`` (%, of the labels), ``set_worst_class`` (%, the lowest coverage of a class),
-    ``set_size`` (mean number of classes), ``set_single`` (%, sets of one class), and for samples with ``votes``
+    ``set_size`` (mean number of classes), ``set_single`` (%, sets of one class), and over the samples with ``votes``
     ``set_votes`` (%, the mean share of the votes of a face in its set). ``mmfer test`` adds this metric if the
     checkpoint has sets.
 
@@ -51,16 +51,14 @@ class SetMetric(BootstrapMetric):
         check_sets(self.sets, scores.shape[1])
         for sample, inside in zip(data_samples, find_sets(scores, self.sets)):
             label, votes = int(sample['gt_label']), sample.get('votes')
-            held = np.nan
-            if votes is not None:
-                votes = torch.as_tensor(votes).cpu().numpy()
-                held = votes[inside].sum() / votes.sum()
+            votes = np.zeros(len(inside)) if votes is None else torch.as_tensor(votes).cpu().numpy()
+            held = float(divide(votes[inside].sum(), votes.sum()))
             self.results.append((label, bool(inside[label]), int(inside.sum()), held))
 
     def statistics(self, results: list) -> Statistics:
         """The figures as a function of the weights."""
         labels, holds, sizes, votes = (np.array(column) for column in zip(*results))
-        members = np.eye(labels.max() + 1)[labels]
+        members, voted = np.eye(labels.max() + 1)[labels], ~np.isnan(votes)
 
         def statistics(weights: np.ndarray | None) -> dict[str, Any]:
             w = np.ones(len(labels)) if weights is None else np.asarray(weights, float)
@@ -71,8 +69,8 @@ class SetMetric(BootstrapMetric):
                 set_size=mean(sizes, weights),
                 set_single=100 * mean(sizes == 1, weights),
             )
-            if not np.isnan(votes).any():
-                figures['set_votes'] = 100 * mean(votes, weights)
+            if voted.any():
+                figures['set_votes'] = 100 * divide(w @ np.where(voted, votes, 0), w @ voted)
             return figures
 
         return statistics

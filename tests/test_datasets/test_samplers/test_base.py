@@ -72,6 +72,8 @@ def test_classes_without_samples(synth, tmp_path):
     absent = [name for name, count in empty.class_counts().items() if not count]
     with pytest.raises(ValueError, match=f'InOrder: the data set has no samples of {", ".join(absent)}'):
         InOrder(empty)
+    with pytest.raises(ValueError, match='InOrder: the data set has no samples of .*anger'):
+        InOrder(Subset(synth, np.flatnonzero(synth.get_gt_labels() < 6)))
     with pytest.raises(ValueError, match='no samples of 1, so'):
         InOrder(OnlyIds([[0], [2]]))
     with pytest.raises(ValueError, match='the data set is empty'):

@@ -1,8 +1,11 @@
 import cv2
 import numpy as np
 import pytest
+from mmcv.transforms import RandomFlip
 
+from mmfer.faces.alignment import AlignFace
 from mmfer.faces.cropping import CropFace
+from mmfer.faces.resizing import ImageResize
 from mmfer.registry import TRANSFORMS
 
 IMG = np.random.RandomState(0).randint(1, 256, (20, 30, 3), dtype=np.uint8)
@@ -85,3 +88,11 @@ def test_bad_boxes_name_the_image(box, match):
 def test_wrong_options(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         CropFace(**options)
+
+
+@pytest.mark.parametrize('transform', [CropFace(), AlignFace(32)])
+@pytest.mark.parametrize('before', [ImageResize((40, 60)), RandomFlip(prob=1.0)])
+def test_the_box_is_that_of_the_image_as_it_was_loaded(transform, before):
+    sample = dict(img=IMG, img_shape=(20, 30), ori_shape=(20, 30), face_box=(4, 5, 12, 9), img_path='a.jpg')
+    with pytest.raises(ValueError, match='a.jpg: the image was resized, cropped or flipped before'):
+        transform(before(sample))

@@ -84,8 +84,8 @@ def test_classes_meet_by_name():
     )
     soft = ConcatDataset([A, dict(B, num_classes=8)])
     assert soft.entry(3)['gt_score'].shape == soft[3]['votes'].shape == (8,)
-    synonyms = named('happy', 'angry')
-    assert names(ConcatDataset([synonyms, named('anger', 'happiness')]))[6:] == ['angry', 'happy'] * 3
+    synonyms = named('happy', 'Bored')
+    assert names(ConcatDataset([synonyms, named('bored', 'happiness')]))[6:] == ['Bored', 'happy'] * 3
 
 
 def test_data_sets_with_and_without_votes():
@@ -229,5 +229,3 @@ def test_copies():
     assert len(both) == 120
     again = pickle.loads(pickle.dumps(part))
     assert again[0]['img_path'] == 'synth/val/000010.png'
-    empty = MapClasses(ConcatDataset([named('anger', 'fear'), named('fear', 'anger', split='b')]), ('fear',))
-    assert len(empty) == 6

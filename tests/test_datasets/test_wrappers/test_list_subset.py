@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from mmfer.datasets import RAFDB, FERDataset, FolderDataset
-from mmfer.datasets.wrappers import ListSubset
+from mmfer.datasets.wrappers import ListSubset, MapClasses, NoisyLabels
 from mmfer.datasets.wrappers.list_subset import RAN_LISTS, read_names
 
 HASHES = [f'{i:056x}' for i in range(6)]
@@ -78,6 +78,9 @@ def test_folders_tell_equal_names_apart(tmp_path, subset):
     dataset = FolderDataset(str(tmp_path / 'tree'))
     assert subset(dataset, ['happy/1.png', 'sad/2.png']) == [1, 5]
     assert subset(dataset, ['sadness/0', 'joy/0']) == [0, 3]  # by the class
+    lines = ['happy/1.png', 'sad/2.png']
+    for other in (NoisyLabels(dataset, 1.0), MapClasses(dataset, ('any',), dict(happiness='any', sadness='any'))):
+        assert subset(other, lines) == [1, 5]
     with pytest.raises(ValueError, match='2 names that fit several samples: 1.png, x/2'):
         subset(dataset, ['1.png', 'x/2'])
     with pytest.raises(ValueError, match='1 names that are not in the data set .*: fear/1'):
