@@ -4,7 +4,6 @@ from mmengine.hooks import (
     LoggerHook,
     ParamSchedulerHook,
     RuntimeInfoHook,
-    SyncBuffersHook,
 )
 from mmengine.runner import LogProcessor
 from mmengine.visualization import LocalVisBackend
@@ -19,6 +18,7 @@ from mmfer.engine import (
     ScalarVisualizer,
     SeedHook,
     SpeedHook,
+    SyncBuffersHook,
 )
 
 # where names without a prefix are looked up: in mmfer, then in mmpretrain and MMEngine

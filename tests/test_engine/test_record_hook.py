@@ -133,8 +133,9 @@ def make_runner(values, best_ckpt=None, hooks=(), work_dir='.'):
     return SimpleNamespace(message_hub=hub, hooks=list(hooks), work_dir=work_dir)
 
 
-def test_best_validation_is_that_of_the_best_checkpoint():
-    hook = CheckpointHook(save_best='accuracy', rule='greater')
+@pytest.mark.parametrize('save_best', ['accuracy', 'auto'])
+def test_best_validation_is_that_of_the_best_checkpoint(save_best):
+    hook = CheckpointHook(save_best=save_best, rule='greater')
     values = dict(accuracy=[50.0, 80.0, 80.0, 70.0], f1=[0.9, 0.5, 0.6, 0.7])
     metrics = final_metrics(make_runner(values, '/old/place/best_accuracy_epoch_12.pth', [hook]))
     assert metrics['last'] == dict(accuracy=70, f1=0.7)

@@ -32,7 +32,7 @@ class SafeCheckpointHook(CheckpointHook):
         interval: Epochs (or iterations) between checkpoints; -1: none but the last.
         by_epoch: Count epochs, not iterations.
         max_keep_ckpts: So many are kept, apart from the best; -1: all.
-        save_last: Save at the end, too.
+        save_last: Save at the end, too, also where EarlyStoppingHook brings it about.
         save_best: Metric, or several, for each of which the best weights are kept (without the optimizer's state);
             ``'auto'`` is the first metric.
         rule: ``'greater'``, ``'less'``, or None to tell by the name of the metric; one for all, or one each.
@@ -109,11 +109,11 @@ class SafeCheckpointHook(CheckpointHook):
 
     # ---- the newest -----------------------------------------------------------------------------------------------
     def _save_checkpoint(self, runner: Runner) -> None:
-        if self.by_epoch:
-            epoch, done = runner.epoch + 1, runner.iter
-            name = f'epoch_{epoch}.pth'
-        else:
-            epoch, done = runner.epoch, runner.iter + 1
+        self._save(runner, runner.epoch + self.by_epoch, runner.iter + (not self.by_epoch))
+
+    def _save(self, runner: Runner, epoch: int, done: int) -> None:
+        name = f'epoch_{epoch}.pth'
+        if not self.by_epoch:
             without_epochs = isinstance(runner.train_loop, IterBasedTrainLoop)
             name = f'iter_{done}.pth' if without_epochs else f'epoch_{epoch}_iter_{done}.pth'
         self._write(runner, name, dict(epoch=epoch, iter=done))
@@ -132,6 +132,8 @@ class SafeCheckpointHook(CheckpointHook):
             super().after_val_epoch(runner, metrics)
 
     def after_train(self, runner: Runner) -> None:
+        if self.save_last and getattr(runner.train_loop, 'stop_training', False):  # early, by EarlyStoppingHook
+            self._save(runner, runner.epoch, runner.iter)
         self._training = False
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, Any]) -> None:
