@@ -215,6 +215,11 @@ def test_resnets_of_face_recognition(tmp_path, run, kind):
     assert 'dropped 2 tensors' in out
     assert made.keys() == state.keys()
     assert all(torch.equal(made[n], t) for n, t in state.items() if 'num_batches' not in n)
+    if kind == 'vggface2':  # where the shapes are the same, and the strides are not
+        (tmp_path / 'config.py').write_text(BACKBONE.format(settings.replace(kind, 'torchvision')))
+        code, _, err = run(tmp_path / 'released', tmp_path / 'other.pth', '--config', tmp_path / 'config.py')
+        assert code == 1
+        assert "Set model.backbone.layout='vggface2'" in err
 
 
 @pytest.mark.parametrize('depth', [50, 152])
