@@ -37,7 +37,7 @@ default_hooks = dict(
     param_scheduler=dict(type=ParamSchedulerHook),
     # averages running statistics over the processes before each validation and checkpoint
     sync_buffers=dict(type=SyncBuffersHook),
-    checkpoint=dict(type=SafeCheckpointHook, interval=1, max_keep_ckpts=2, save_best='accuracy', rule='greater'),
+    checkpoint=dict(type=SafeCheckpointHook, interval=1, max_keep_ckpts=2, save_best='accuracy'),
     progress=dict(type=ProgressHook),
     # with the loops of mmfer: the same result for any number of workers, and after a stop at any place
     seed=dict(type=SeedHook),

@@ -44,6 +44,10 @@ class SafeCheckpointHook(CheckpointHook):
         ValueError: If an argument is out of range.
     """
 
+    _default_greater_keys = [*CheckpointHook._default_greater_keys, 'f1']
+    _default_less_keys = [*CheckpointHook._default_less_keys, 'nll', 'brier', 'ece', 'mce', 'kl', 'js', 'aurc']
+    _default_less_keys += ['fpr95', 'top_error', 'class_error']
+
     def __init__(
         self,
         interval: int = 1,

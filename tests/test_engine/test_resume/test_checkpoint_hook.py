@@ -3,7 +3,9 @@ from types import SimpleNamespace
 
 import pytest
 from mmengine.logging import MessageHub
+from small_runs import shallow_config
 
+from mmfer.apis import build_runner
 from mmfer.engine.resume.checkpoint_hook import SafeCheckpointHook
 from mmfer.utils.checkpoint import load_checkpoint, write_checkpoint
 
@@ -96,6 +98,15 @@ def test_several_metrics(tmp_path):
 def test_first_metric(tmp_path):
     runner = run(SafeCheckpointHook(save_best='auto', max_keep_ckpts=1), Runner(tmp_path), [1.0])
     assert runner.files() == ['best_accuracy_epoch_1.pth', 'epoch_1.pth']
+
+
+def test_whether_more_is_better_goes_by_the_metric_also_where_an_option_sets_it(tmp_path):
+    for name, rule in dict(
+        accuracy='greater', macro_f1='greater', nll='less', adaptive_ece='less', top_error='less'
+    ).items():
+        options = {'default_hooks.checkpoint.save_best': name}
+        hooks = build_runner(shallow_config(tmp_path), cfg_options=options).hooks
+        assert next(hook.rules for hook in hooks if isinstance(hook, SafeCheckpointHook)) == [rule]
 
 
 def test_not_a_number_is_not_the_best(tmp_path):
