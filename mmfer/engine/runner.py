@@ -109,10 +109,11 @@ class FERRunner(ResumableRunner):
             built = super().build_param_scheduler(scheduler)
         except ValueError as error:  # such as an end before the begin
             raise ValueError(f'param_scheduler: {error}') from error
-        if len(rates) > 1 and any(isinstance(each, OneCycleParamScheduler) for each in built):
+        scaled = len(rates) > 1 or (self.auto_scale_lr or {}).get('enable', False)
+        if scaled and any(isinstance(each, OneCycleParamScheduler) for each in built):
             raise ValueError(
                 'param_scheduler: OneCycleLR gives all parameters the rate eta_max, so that lr_mult of '
-                'optim_wrapper.paramwise_cfg would not count. Take LinearLR and CosineAnnealingLR, or leave it out.'
+                'optim_wrapper.paramwise_cfg and auto_scale_lr would not count. Take LinearLR and CosineAnnealingLR.'
             )
         check_lengths(built, self)
         return built

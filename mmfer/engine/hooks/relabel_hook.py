@@ -86,8 +86,8 @@ class RelabelHook(Hook):
             raise ValueError('RelabelHook counts epochs: use FERTrainLoop or EpochBasedTrainLoop')
         if self.begin > runner.max_epochs:
             raise ValueError(
-                f'RelabelHook begins with epoch {self.begin}, and the training has {runner.max_epochs}. Set another begin '
-                'in custom_hooks, or leave out the hook.'
+                f'RelabelHook begins with epoch {self.begin}, and the training has {runner.max_epochs}. '
+                'Set another begin in custom_hooks, or leave out the hook.'
             )
         if any(isinstance(part, ConcatDataset) for part in walk(dataset)):
             raise ValueError(

@@ -10,7 +10,7 @@ from pathlib import Path
 import mmengine
 from mmengine.dist import master_only
 from mmengine.hooks import EarlyStoppingHook, EMAHook
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
@@ -340,10 +340,12 @@ class ResumableRunner(Runner):
             )
         else:
             self.train_loop._epoch, self.train_loop._iter = meta['epoch'], meta['iter']
+        by_iter = isinstance(self.train_loop, IterBasedTrainLoop)
+        done = self.iter >= self.max_iters if by_iter else self.epoch >= self.max_epochs
         saved = checkpoint.get('param_schedulers')
         if self.param_schedulers is not None:
             self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
-        if resume_param_scheduler and self.iter < self.max_iters:
+        if resume_param_scheduler and not done:
             check_schedules(self.param_schedulers, saved, name)
         if resume_optimizer:
             self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
@@ -356,7 +358,7 @@ class ResumableRunner(Runner):
         restore_rank_state(self, checkpoint.get('rank_states'))
         self._has_loaded = True
         self.logger.info(f'Continued from {filename}: {self.epoch} epochs, {self.iter} iterations done')
-        if self.iter >= self.max_iters:
+        if done:
             self.logger.info('All iterations of this training are done; a larger train_cfg.max_epochs would prolong it')
 
     def _restore_hub(self, state: dict) -> None:
