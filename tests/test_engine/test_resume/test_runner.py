@@ -127,8 +127,8 @@ def test_schedule_that_does_not_fit_is_refused(two, tmp_path):
         build_runner(config_of(tmp_path / 'cosine', 2, dict(cosine, T_max=2)), resume=True).train()
     build_runner(config_of(tmp_path / 'three', 3, dict(cosine, T_max=3))).train()
     (tmp_path / 'three/epoch_3.pth').unlink()
-    with pytest.raises(ValueError, match='T_max: 6 in the checkpoint, 3 in the config'):  # 3 iterations, 4 were done
-        options = {'train_dataloader.batch_size': 28}
+    options = {'train_dataloader.batch_size': 28}  # 3 iterations in all, of which 4 were done
+    with pytest.raises(ValueError, match='T_max: 6 in the checkpoint, 3 in the config'):
         build_runner(config_of(tmp_path / 'three', 3, dict(cosine, T_max=3), **options), resume=True).train()
 
 
