@@ -79,6 +79,11 @@ class SafeCheckpointHook(CheckpointHook):
 
     # ---- the folder -----------------------------------------------------------------------------------------------
     def before_train(self, runner: Runner) -> None:
+        if self.by_epoch and isinstance(runner.train_loop, IterBasedTrainLoop):
+            raise ValueError(
+                'SafeCheckpointHook would save nothing: it counts epochs, which a training by iterations has not. Set '
+                'by_epoch=False in default_hooks.checkpoint.'
+            )
         self.out_dir = runner.work_dir
         self._training = True
         resumed = runner.resumed

@@ -167,7 +167,8 @@ def restore_rank_state(runner: Runner, states: list[dict] | None) -> None:
     state = states[get_rank()]
     buffers = _buffers(runner)
     for name, value in state.get('buffers', {}).items():
-        buffers[name].copy_(value)
+        if name in buffers:  # those of an EMAHook may not be there any more
+            buffers[name].copy_(value)
     parameters = dict(next(modules_of(runner))[1].named_parameters())
     for name, value in state.get('gradients', {}).items():
         parameters[name].grad = value.to(parameters[name])

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 from mmengine.logging import MessageHub
+from mmengine.runner import IterBasedTrainLoop
 from small_runs import shallow_config
 
 from mmfer.apis import build_runner
@@ -139,6 +140,8 @@ def test_within_epochs(tmp_path):
     assert load_checkpoint(tmp_path / 'epoch_2_iter_35.pth')['meta'] == dict(epoch=2, iter=35)
     hook.after_train_epoch(runner)
     assert len(runner.files()) == 2
+    with pytest.raises(ValueError, match='Set by_epoch=False'):
+        SafeCheckpointHook().before_train(Runner(tmp_path, train_loop=IterBasedTrainLoop.__new__(IterBasedTrainLoop)))
 
 
 def test_what_was_left_half_written_is_removed(tmp_path):
