@@ -31,8 +31,8 @@ class SAMOptimWrapper(AutocastOptimWrapper):
         T = 1 \text{, or } \operatorname{diag} |w| \text{ if adaptive}
 
     The second pass needs the batch: :class:`SAMHook` supplies it, which the default runtime names. Under
-    DistributedDataParallel both passes synchronise their gradients, so all processes perturb alike. One more copy of
-    the weights is kept in memory.
+    DistributedDataParallel both passes synchronise their gradients, so all processes perturb alike. During the
+    second pass one more copy of the weights is in memory.
 
     Logged: ``sharpness``, the loss of the second pass minus that of the first, and ``grad_norm`` of the gradient that
     the optimizer uses, before clipping. If the first loss is not finite the weights stay as they are and the guards
@@ -94,7 +94,6 @@ class SAMOptimWrapper(AutocastOptimWrapper):
         self._steps = 0
         self._closure: Callable[[], Tensor] | None = None
         self._model: nn.Module | None = None
-        self._copies: dict[Tensor, Tensor] = {}  # memory for the weights during the second pass
 
     @property
     def needs_second_pass(self) -> bool:
@@ -161,7 +160,7 @@ class SAMOptimWrapper(AutocastOptimWrapper):
             norm = _norm([p.grad for p in params]) / scale
             if self.loss_scaler is not None and not norm.isfinite():
                 return None
-            kept = self._copy(params)
+        kept = {p: p.detach().clone() for p in params}
         try:
             self._perturb(params, self.rho / (norm + 1e-12) / scale)
             self.optimizer.zero_grad(set_to_none=True)
@@ -189,16 +188,6 @@ class SAMOptimWrapper(AutocastOptimWrapper):
                 torch._foreach_mul_(grads, group)
             torch._foreach_mul_(grads, factor.to(grads[0]))
             torch._foreach_add_(group, grads)
-
-    def _copy(self, params: Sequence[Tensor]) -> dict[Tensor, Tensor]:
-        old, self._copies = self._copies, {}
-        for p in params:
-            copy = old.get(p)
-            fits = copy is not None and (copy.shape, copy.dtype, copy.device) == (p.shape, p.dtype, p.device)
-            self._copies[p] = copy if fits else torch.empty_like(p)
-        for group in _alike(params):
-            _copy_all([self._copies[p] for p in group], group)
-        return self._copies
 
     def _report(self, first: float, second: float) -> None:
         if not math.isfinite(second):

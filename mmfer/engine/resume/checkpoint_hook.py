@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +35,6 @@ class SafeCheckpointHook(CheckpointHook):
         save_best: Metric, or several, for each of which the best weights are kept (without the optimizer's state);
             ``'auto'`` is the first metric.
         rule: ``'greater'``, ``'less'``, or None to tell by the name of the metric; one for all, or one each.
-        greater_keys: Names of metrics of which more is better.
-        less_keys: Names of metrics of which less is better.
         save_begin: Epochs (or iterations) before the first checkpoint.
 
     Raises:
@@ -56,8 +53,6 @@ class SafeCheckpointHook(CheckpointHook):
         save_last: bool = True,
         save_best: str | list[str] | None = None,
         rule: str | list[str] | None = None,
-        greater_keys: Sequence[str] | None = None,
-        less_keys: Sequence[str] | None = None,
         save_begin: int = 0,
     ) -> None:
         for name, value in (('interval', interval), ('max_keep_ckpts', max_keep_ckpts)):
@@ -70,8 +65,6 @@ class SafeCheckpointHook(CheckpointHook):
             save_last=save_last,
             save_best=save_best,
             rule=rule,
-            greater_keys=greater_keys,
-            less_keys=less_keys,
             save_begin=save_begin,
         )
         self._saved: tuple | None = None  # epochs, iterations and name of the newest regular checkpoint

@@ -315,13 +315,7 @@ class ResumableRunner(Runner):
         elif drop_calibration(checkpoint.get('state_dict', checkpoint)):
             self.logger.warning(f'{filename} is calibrated: the training has its weights, and not its calibration')
 
-    def resume(
-        self,
-        filename: str,
-        resume_optimizer: bool = True,
-        resume_param_scheduler: bool = True,
-        map_location: str | Callable = 'cpu',
-    ) -> None:
+    def resume(self, filename: str, map_location: str | Callable = 'cpu') -> None:
         """Continue the training of a checkpoint.
 
         Raises:
@@ -345,15 +339,13 @@ class ResumableRunner(Runner):
         saved = checkpoint.get('param_schedulers')
         if self.param_schedulers is not None:
             self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
-        if resume_param_scheduler and not done:
+        if not done:
             check_schedules(self.param_schedulers, saved, name)
-        if resume_optimizer:
-            self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
-            kind = meta.get('optimizer_type') or (meta.get('optimizer') or {}).get('')  # which 0.2 wrote
-            check_optimizer(self.optim_wrapper, checkpoint['optimizer'], kind, name)
-            self.optim_wrapper.load_state_dict(checkpoint['optimizer'])
-        if resume_param_scheduler:
-            restore_schedules(self.param_schedulers, saved)
+        self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
+        kind = meta.get('optimizer_type') or (meta.get('optimizer') or {}).get('')  # which 0.2 wrote
+        check_optimizer(self.optim_wrapper, checkpoint['optimizer'], kind, name)
+        self.optim_wrapper.load_state_dict(checkpoint['optimizer'])
+        restore_schedules(self.param_schedulers, saved)
         self._restore_hub(checkpoint['message_hub'])
         restore_rank_state(self, checkpoint.get('rank_states'))
         self._has_loaded = True
