@@ -127,11 +127,6 @@ def test_failures_write_nothing(tmp_path, run):
     assert 'bad.pth cannot be read: it begins like' in fails(bad, target, '--config', seven)
     message = fails(good, target, '--config', config(tmp_path, k=8))
     assert 'head.fc_mean.weight: file (7, 768), config (8, 768)' in message
-    torch.save({'model': {n: t for n, t in released.items() if n != 'conv2.bias'}}, bad)
-    assert 'neck.image_projections.1.bias (128,)' in fails(bad, target, '--config', seven)
-    torch.save({'model': released | {'conv2.bias': torch.zeros(127)}}, bad)
-    message = fails(bad, target, '--config', seven)
-    assert 'neck.image_projections.1.bias: file (127,), config (128,)' in message
     torch.save({'epoch': 3}, bad)
     assert 'bad.pth: no state dict found' in fails(bad, target, '--config', seven)
     assert 'none.pth' in fails(tmp_path / 'none.pth', target, '--config', seven)
