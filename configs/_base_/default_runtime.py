@@ -4,7 +4,6 @@ from mmengine.hooks import (
     LoggerHook,
     ParamSchedulerHook,
     RuntimeInfoHook,
-    SyncBuffersHook,
 )
 from mmengine.runner import LogProcessor
 from mmengine.visualization import LocalVisBackend
@@ -19,6 +18,7 @@ from mmfer.engine import (
     ScalarVisualizer,
     SeedHook,
     SpeedHook,
+    SyncBuffersHook,
 )
 
 # where names without a prefix are looked up: in mmfer, then in mmpretrain and MMEngine
@@ -37,7 +37,7 @@ default_hooks = dict(
     param_scheduler=dict(type=ParamSchedulerHook),
     # averages running statistics over the processes before each validation and checkpoint
     sync_buffers=dict(type=SyncBuffersHook),
-    checkpoint=dict(type=SafeCheckpointHook, interval=1, max_keep_ckpts=2, save_best='accuracy', rule='greater'),
+    checkpoint=dict(type=SafeCheckpointHook, interval=1, max_keep_ckpts=2, save_best='accuracy'),
     progress=dict(type=ProgressHook),
     # with the loops of mmfer: the same result for any number of workers, and after a stop at any place
     seed=dict(type=SeedHook),

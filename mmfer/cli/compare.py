@@ -129,23 +129,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--list-heads', action='store_true', help='list the heads and exit')
 
 
-OF_TRAININGS = dict(  # options and their defaults
-    seeds=[0],
-    label_noise=[0.0],
-    noise_seed=0,
-    processes=1,
-    checkpoint='last',
-    epochs=None,
-    amp=None,
-    cfg_options=None,
-)
+OF_TRAININGS = ('seeds', 'label_noise', 'noise_seed', 'processes', 'checkpoint', 'epochs', 'amp', 'cfg_options')
 
 
 def _check(args: argparse.Namespace) -> None:
     if args.finished and (args.configs or args.heads):
         args.refuse('--from reports on runs that are there: no CONFIG and no --heads')
-    for name, usual in OF_TRAININGS.items():
-        if args.finished and getattr(args, name) != usual:
+    usual = argparse.ArgumentParser()
+    add_arguments(usual)
+    for name in OF_TRAININGS:
+        if args.finished and getattr(args, name) != usual.get_default(name):
             args.refuse(f'--{name.replace("_", "-")} is for trainings; --from reports on runs that are there')
     if args.plan and args.primary == 'all':
         args.refuse('--plan is for one primary metric: leave out --primary all')

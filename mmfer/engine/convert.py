@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mmfer.datasets.config_classes import config_classes
 from mmfer.models.released.names import KINDS, own_part
-from mmfer.models.released.weights import PART_OF_KIND, PARTS, fill, read_released
+from mmfer.models.released.weights import PART_OF_KIND, PARTS, check_layout, fill, read_released
 from mmfer.registry import MODELS
 from mmfer.utils.checkpoint import classes_text
 from mmfer.utils.checkpoint_reader import CheckpointError, show
@@ -71,6 +71,7 @@ def convert(source: str | os.PathLike, destination: str | os.PathLike, config: s
     if part and not PARTS[part][0]:
         state = {name.removeprefix('backbone.'): tensor for name, tensor in state.items()}
     target, classes = _build_target(config, part or own_part(state))
+    check_layout(target, kind, source)
     report = fill(target, state, str(source))
     meta = dict(source=source.name, sha256=sha256(source), kind=kind, config=Path(config).name)
     if classes:

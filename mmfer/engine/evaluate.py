@@ -16,7 +16,7 @@ from mmfer.evaluation import ClassMapEvaluator, PredictionDump, SetMetric
 from mmfer.models.heads.calibration import PREFIX, describe_calibration
 from mmfer.registry import TRANSFORMS
 from mmfer.utils.checkpoint import checkpoint_classes, load_checkpoint
-from mmfer.utils.config_options import load_config, type_name
+from mmfer.utils.config_options import load_config, set_options, type_name
 from mmfer.utils.nesting import leaves
 from mmfer.utils.state_dict import find_state_dict
 from mmfer.utils.views import VIEWS
@@ -50,7 +50,8 @@ def evaluate(
         out: JSON file for the metrics and every image's label, prediction and scores.
         work_dir: Folder of the logs.
         launcher: See :func:`build_runner`.
-        cfg_options: Dotted names to values, set in the config (after ``data`` is put in place).
+        cfg_options: Dotted names to values, set in the config after ``data`` is put in place. Arguments such as
+            ``missing`` count more.
         data: Config with the ``test_dataloader`` to test on. Images are loaded (and faces cropped) as it says, and
             then preprocessed as ``config`` says.
         class_map: Name of a class, of the model or of the data -> the class that it counts as; synonyms are known.
@@ -71,12 +72,13 @@ def evaluate(
     config = load_config(config)
     checkpoint = checkpoint_file(checkpoint)
     content = load_checkpoint(checkpoint)
+    classes = None if checkpoint_classes(content) else config_classes(config)  # not those of other data
     if data is not None:
         data = load_config(data)
         borrow_test_data(config, data)
-    classes = None if checkpoint_classes(content) else config_classes(config)
+    set_options(config, cfg_options)
     config.test_cfg = _test_cfg(config, data is None, classes, missing, class_map)
-    runner = build_runner(config, work_dir, load_from=checkpoint, launcher=launcher, cfg_options=cfg_options, tta=tta)
+    runner = build_runner(config, work_dir, load_from=checkpoint, launcher=launcher, tta=tta)
     runner.use_content(checkpoint, content)
     loop = runner.test_loop
     calibration = _calibration(runner, content)

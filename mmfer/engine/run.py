@@ -55,11 +55,12 @@ def build_runner(
     config.resume = resume or config.get('resume', False)
     if load_from is not None:
         config['resume' if config.resume else 'load_from'] = str(load_from)
-    if config.get('load_from'):
-        config.load_from = str(checkpoint_file(config.load_from))
     if seed is not None:
         config.randomness = dict(config.get('randomness') or {}, seed=seed)
-    return FERRunner.from_cfg(config)
+    runner = FERRunner.from_cfg(config)
+    if runner._load_from:  # the config keeps the name of a shipped model, whose file lies elsewhere on other machines
+        runner._load_from = str(checkpoint_file(runner._load_from))
+    return runner
 
 
 def add_views(config: Config, tta: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel
+from mmengine.optim import OneCycleParamScheduler
 from mmengine.runner.base_loop import BaseLoop
 from torch import distributed as torch_dist
 from torch import nn
@@ -101,12 +102,19 @@ class FERRunner(ResumableRunner):
         if target == 'train_step' and self.cfg.get('compile') not in (None, False):
             self.logger.info('compile: the first step compiles backbone and neck, which takes a minute or two')
 
-    def build_param_scheduler(self, scheduler: list | dict) -> list | dict:
-        """MMEngine's, with an error if schedules and training do not end together."""
+    def build_param_scheduler(self, scheduler: list | dict) -> list:
+        """MMEngine's, with an error if schedules and training do not end together, or OneCycleLR makes rates equal."""
+        rates = {group['lr'] for group in self.optim_wrapper.param_groups}
         try:
             built = super().build_param_scheduler(scheduler)
         except ValueError as error:  # such as an end before the begin
             raise ValueError(f'param_scheduler: {error}') from error
+        scaled = len(rates) > 1 or (self.auto_scale_lr or {}).get('enable', False)
+        if scaled and any(isinstance(each, OneCycleParamScheduler) for each in built):
+            raise ValueError(
+                'param_scheduler: OneCycleLR gives all parameters the rate eta_max, so that lr_mult of '
+                'optim_wrapper.paramwise_cfg and auto_scale_lr would not count. Take LinearLR and CosineAnnealingLR.'
+            )
         check_lengths(built, self)
         return built
 

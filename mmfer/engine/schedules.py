@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 from mmengine.config import Config
 from mmengine.optim import (
@@ -23,22 +22,21 @@ FOREVER = 10**8  # MMEngine's default for `end` is more
 
 
 # ---- the check -------------------------------------------------------------------------------------------------------
-def check_lengths(schedulers: Any, runner: Runner) -> None:
+def check_lengths(schedulers: Sequence[_ParamScheduler], runner: Runner) -> None:
     """Look whether the schedules end where the training does.
 
     ExponentialLR and StepLR have no end, and so fit any length; a constant rate after a warm-up, after ConstantLR or
     after the last step of MultiStepLR is meant.
 
     Args:
-        schedulers: Built: a list, or a dict of lists.
+        schedulers: Built.
         runner: Knows how long the training is.
 
     Raises:
         ValueError: If one ends before the training, and the rate would then stand still, rise again or crash; or if
             the training ends amid one.
     """
-    groups = schedulers if isinstance(schedulers, Mapping) else {'': schedulers or []}
-    problems = [line for name, group in groups.items() for line in _misfits(name, group, runner)]
+    problems = list(_misfits(schedulers, runner))
     if problems:
         raise ValueError(
             f'the schedule does not fit the training: {"; ".join(problems)}. mmfer train --epochs N (epochs=N in '
@@ -46,12 +44,12 @@ def check_lengths(schedulers: Any, runner: Runner) -> None:
         )
 
 
-def _misfits(name: str, group: list, runner: Runner) -> Iterator[str]:
+def _misfits(schedulers: Sequence[_ParamScheduler], runner: Runner) -> Iterator[str]:
     last: dict = {}  # of each parameter: when its last schedule ends, as a share of the training, and what to say then
     by_iter = isinstance(runner.train_loop, IterBasedTrainLoop)
     unit, total = ('iteration', runner.max_iters) if by_iter else ('epoch', runner.max_epochs)
-    for i, scheduler in enumerate(group):
-        what = f'param_scheduler.{name}{"." * bool(name)}{i} ({type(scheduler).__name__})'
+    for i, scheduler in enumerate(schedulers):
+        what = f'param_scheduler.{i} ({type(scheduler).__name__})'
         length = runner.max_epochs if scheduler.by_epoch else runner.max_iters
         if scheduler.by_epoch and by_iter:
             if not isinstance(scheduler, ReduceOnPlateauParamScheduler):
@@ -78,7 +76,7 @@ def _misfits(name: str, group: list, runner: Runner) -> Iterator[str]:
             share = min(scheduler.end, length if course is None else end + slack) / length
             last[scheduler.param_name] = max(last.get(scheduler.param_name, (0,)), (share, i, here))
     for share, i, here in last.values():
-        if share < 1 and not _may_stand(group[i]):
+        if share < 1 and not _may_stand(schedulers[i]):
             yield here
 
 
@@ -121,15 +119,10 @@ def set_epochs(config: Config, epochs: int) -> None:
     if train.get('val_begin', 1) > epochs:
         train['val_begin'] = epochs
     settings = config.get('param_scheduler')
-    if isinstance(settings, Mapping) and 'type' not in settings:
-        config.param_scheduler = {name: _stretched_all(part, before, epochs) for name, part in settings.items()}
-    elif settings:
-        config.param_scheduler = _stretched_all(settings, before, epochs)
-
-
-def _stretched_all(settings: Any, before: int, epochs: int) -> list[dict]:
-    each = [settings] if isinstance(settings, Mapping) else settings
-    return [changed for changed in (_stretched(part, before, epochs) for part in each) if changed is not None]
+    if settings:
+        each = [settings] if isinstance(settings, Mapping) else settings
+        stretched = [_stretched(part, before, epochs) for part in each]
+        config.param_scheduler = [part for part in stretched if part is not None]
 
 
 def _stretched(settings: Mapping, before: int, epochs: int) -> dict | None:

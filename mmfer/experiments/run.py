@@ -153,13 +153,17 @@ def report_finished(
         raise FileNotFoundError(f'no such folder: {", ".join(absent)}')
     found = {file.parent for top in dirs for name in (PREDICTIONS, MARKER) for file in Path(top).rglob(name)}
     finished = {folder: read_finished(folder) for folder in sorted(found)}
-    conditions = {folder: training_condition((own or {}).get('settings', {})) for folder, own in finished.items()}
+    conditions = {
+        folder: training_condition((own or {}).get('settings', {}))
+        for folder, own in finished.items()
+        if not methods or name_of(folder)[0] in methods
+    }
     first = min(conditions.values(), key=lambda condition: condition.order, default=None)
     tasks = []
     for folder, condition in conditions.items():
         own = [] if (folder / PREDICTIONS).is_file() else [condition]
         own += tests if condition == first else []
-        if own and (not methods or name_of(folder)[0] in methods):
+        if own:
             tasks.append(_task(folder, own, finished[folder]))
     number = run_tasks(tasks, jobs, output.say) if any(task.state != 'complete' for task in tasks) else 0
     return _finish(tasks, number, dirs, output, methods)

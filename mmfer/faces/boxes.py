@@ -7,6 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 
+def box_centre(box: Sequence[float]) -> np.ndarray:
+    """(x, y) of the centre of a box (x1, y1, x2, y2)."""
+    return (np.asarray(box[:2]) + np.asarray(box[2:])) / 2
+
+
 def box_iou(first: Sequence[Sequence[float]], second: Sequence[Sequence[float]]) -> np.ndarray:
     """Intersection over union of boxes (x1, y1, x2, y2): ``(N, 4), (M, 4) -> (N, M)``.
 

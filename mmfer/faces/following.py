@@ -12,11 +12,10 @@ import numpy as np
 
 from mmfer.structures.results import Face, largest_first
 
-from .alignment import estimate_similarity
-from .boxes import box_iou, greedy_pairs
+from .boxes import box_centre, box_iou, greedy_pairs
 from .changes import ChangeMap
-from .cropping import cut
-from .yunet import CLOSE_SIDE, YuNet, close_region
+from .optical_flow import flow_face
+from .yunet import YuNet
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,6 @@ SPEEDS = ('accurate', *PACES)
 STEP, PATIENCE = 0.5, 0.8  # seconds: the longest step that faces are followed over, and how long one may be hidden
 # Least overlaps (IoU): of a face with where it was expected, of one that was hidden, of two boxes of one face.
 _STILL, _NEAR, _SAME, _TWICE = 0.45, 0.1, 0.3, 0.4
-_TRUSTED, _STIFF = 1.0, 2.0  # pixels of the crop by which optical flow there and back may miss, and points may differ
 IN_VAIN = 0.3  # seconds after a search of what has changed that found nobody new
 _SOON = 0.5  # seconds between complete searches for faces that were lost
 _UNCONFIRMED = 0.2  # seconds that optical flow may carry a face that the detector does not see
@@ -77,7 +75,7 @@ class _Person:
     def found(self, face: Face, seconds: float, confirmed: bool = True) -> None:
         passed = seconds - self.seen
         if confirmed and passed > 0:
-            moved = (_centre(face.box) - _centre(self.face.box)) / passed
+            moved = (box_centre(face.box) - box_centre(self.face.box)) / passed
             self.velocity = moved if self.velocity is None else 0.7 * self.velocity + 0.3 * moved
         self.face, self.seen = face, seconds
         self.confirmed = seconds if confirmed else self.confirmed
@@ -261,7 +259,7 @@ class FaceFollower:
                     continue
                 found = replace(close[int(fits.argmax())], person=person.number)
                 seen.faces[:] = largest_first([*seen.faces, found])
-            moved = (_centre(found.box) - _centre(face.box)) / (seen.seconds - now)
+            moved = (box_centre(found.box) - box_centre(face.box)) / (seen.seconds - now)
             face, now, velocity = found, seen.seconds, 0.7 * velocity + 0.3 * moved
 
     def _seen_close(self, img: np.ndarray, faces: list[Face]) -> list[Face]:
@@ -282,54 +280,13 @@ def check_speed(speed: str) -> str:
     return speed
 
 
-def flow_face(before: np.ndarray, img: np.ndarray, face: Face) -> Face | None:
-    """A face of the frame before in this one, by the optical flow of its landmarks; None where that cannot be trusted.
-
-    Both frames are grey, uint8 (H, W). Box and landmarks move by the similarity that the landmarks do, in a crop of the
-    size that the detector looks at.
-    """
-    try:
-        region = close_region(face.box, img.shape)
-    except ValueError:
-        return None
-    scale = CLOSE_SIDE / (region[2] - region[0])
-    side = (CLOSE_SIDE, CLOSE_SIDE)
-    old, new = (cv2.resize(cut(frame, region), side, interpolation=cv2.INTER_AREA) for frame in (before, img))
-    points = np.asarray(face.landmarks, np.float32)
-    start = ((points - region[:2] + 0.5) * scale - 0.5).astype(np.float32)
-    options = dict(winSize=(15, 15), maxLevel=2)
-    there, ok, _ = cv2.calcOpticalFlowPyrLK(old, new, start, None, **options)
-    back, ok_back, _ = cv2.calcOpticalFlowPyrLK(new, old, there, None, **options)
-    good = (ok & ok_back).ravel().astype(bool) & (np.linalg.norm(back - start, axis=1) < _TRUSTED)
-    if good.sum() < 4:
-        return None
-    ends = (there + 0.5) / scale - 0.5 + region[:2]
-    try:
-        matrix = estimate_similarity(points[good], ends[good])
-    except ValueError:
-        return None
-    misses = points[good] @ matrix[:, :2].T + matrix[:, 2] - ends[good]
-    if np.abs(misses).max() * scale > _STIFF:
-        return None
-    centre = matrix[:, :2] @ _centre(face.box) + matrix[:, 2]
-    half = np.hypot(matrix[0, 0], matrix[1, 0]) * (np.asarray(face.box[2:]) - face.box[:2]) / 2
-    landmarks = (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
-    if (centre < 0).any() or (centre > [img.shape[1], img.shape[0]]).any():
-        return None
-    return replace(face, box=tuple(map(float, (*(centre - half), *(centre + half)))), landmarks=landmarks)
-
-
 def _scaled(box: Sequence[float], scale: float) -> np.ndarray:
     half = scale / 2 * (np.asarray(box[2:]) - box[:2])
-    return np.concatenate([_centre(box) - half, _centre(box) + half])
+    return np.concatenate([box_centre(box) - half, box_centre(box) + half])
 
 
 def _likeness(box: Sequence[float], other: Sequence[float]) -> float:
     """1 of equal boxes, less where the other is elsewhere, 0 from the distance of a side on or where sizes differ."""
     sides = [np.sqrt(np.prod(np.subtract(each[2:], each[:2]))) for each in (box, other)]
-    far = float(np.linalg.norm(_centre(box) - _centre(other))) / max(sides)
+    far = float(np.linalg.norm(box_centre(box) - box_centre(other))) / max(sides)
     return max(0.0, 1 - far) if min(sides) > 0.7 * max(sides) else 0.0
-
-
-def _centre(box: Sequence[float]) -> np.ndarray:
-    return (np.asarray(box[:2]) + np.asarray(box[2:])) / 2

@@ -171,6 +171,17 @@ def test_a_checkpoint_of_another_label_order_is_noticed(trained, tmp_path):
     assert evaluate(model_config(work), reversed_path, work_dir=tmp_path)['accuracy'] == plain['accuracy']
 
 
+def test_a_config_for_tests_alone_names_the_classes_of_its_model_and_not_of_other_data(trained, photos, tmp_path):
+    work, checkpoint = trained
+    data = data_config(photos, 'fer2013', type='FER2013')
+    named = evaluate(model_config(work), checkpoint, work_dir=tmp_path, data=data)
+    nameless, config = tmp_path / 'nameless.pth', model_config(work)
+    torch.save(dict(state_dict=torch.load(checkpoint, weights_only=True)['state_dict']), nameless)
+    for part in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler'):
+        config.pop(part)
+    assert evaluate(config, nameless, work_dir=tmp_path, data=data) == named
+
+
 def test_classes_of_configs():
     for name, classes in (('synth', SynthFER.METAINFO['classes']), ('fer2013', ORDER), ('raf', None)):
         found = config_classes(load_config(ROOT / f'configs/poster_var/{name}.py'))
@@ -224,6 +235,8 @@ def test_config_objects_stay_and_their_test_cfg_counts(trained, photos, tmp_path
     config.test_cfg = dict(type='FERTestLoop', missing='drop')
     evaluate(config, checkpoint, out, tmp_path)
     assert 'images of contempt are left out' in json.loads(out.read_text())['class_rule']
+    with pytest.raises(ValueError, match='lacks contempt'):
+        evaluate(config, checkpoint, work_dir=tmp_path, cfg_options={'test_cfg.missing': 'drop'}, missing='keep')
     config.test_cfg = dict(type='mmengine.runner.OtherLoop')
     with pytest.raises(ValueError, match='OtherLoop cannot match classes by name'):
         evaluate(config, checkpoint, missing='error')

@@ -29,7 +29,7 @@ class Fixed(LinearHead):
         return self.pre_logits(feats) + 0 * self.fc.bias
 
 
-def fake_runner(head=None, epoch=0, dataset=(), loop=EpochBasedTrainLoop, max_epochs=5, distributed=False):
+def fake_runner(head=None, epoch=0, dataset=(), loop=EpochBasedTrainLoop, max_epochs=10, distributed=False):
     return SimpleNamespace(
         model=SimpleNamespace(head=head or Fixed(3, 3)),
         epoch=epoch,
@@ -111,6 +111,8 @@ def test_validation_is_not_recorded():
 def test_what_cannot_be_relabelled():
     with pytest.raises(ValueError, match='EpochBasedTrainLoop'):
         RelabelHook().before_train(fake_runner(loop=IterBasedTrainLoop))
+    with pytest.raises(ValueError, match='begins with epoch 11, and the training has 10'):
+        RelabelHook(begin=11).before_train(fake_runner())
     joined = SimpleNamespace(dataset=ConcatDataset.__new__(ConcatDataset))  # as RepeatDataset has one inside
     with pytest.raises(ValueError, match='ConcatDataset'):
         RelabelHook().before_train(fake_runner(dataset=joined))

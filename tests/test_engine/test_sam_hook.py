@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.model import BaseDataPreprocessor, BaseModel
-from mmengine.runner import Runner
 from small_runs import small_config
 from torch import nn
 from torch.nn import functional as F
@@ -65,15 +64,6 @@ def test_the_batch_is_preprocessed_once():
     assert not torch.equal(first, batch(0)['inputs'])
     assert not torch.equal(first, second)
     assert not runner.model.data_preprocessor._forward_hooks
-
-
-def test_only_steps_of_sam_run_twice():
-    runner, hook = runner_of(Tiny(), interval=3), SAMHook()
-    passes = []
-    for seed in range(6):
-        iterate(runner, hook, batch(seed))
-        passes.append(len(runner.model.seen))
-    assert passes == [2, 3, 4, 6, 7, 8]
 
 
 def test_an_iteration_that_failed_leaves_nothing_behind():
@@ -159,15 +149,6 @@ def test_both_passes_draw_noise_in_the_head(tmp_path):
     runner.train()
     first, second = samples[:2]
     assert (first - second).abs().mean() > 0.1
-
-
-def test_a_runner_without_the_hook_is_told(tmp_path):
-    config = sam_config(tmp_path)
-    config.custom_hooks = []
-    config.default_hooks = dict(checkpoint=None)
-    runner = Runner.from_cfg(config)
-    with pytest.raises(RuntimeError, match='SAMHook'):
-        runner.train()
 
 
 PROCESS = """

@@ -132,12 +132,6 @@ def test_what_does_not_fit_ten_epochs(schedules, message):
         check_lengths(*build(schedules, 10)[1:])
 
 
-def test_schedules_of_several_optimizers():
-    _, built, runner = build([dict(ONE_CYCLE, total_steps=4)], 10)
-    with pytest.raises(ValueError, match=r'param_scheduler.second.0 \(OneCycleLR\) ends'):
-        check_lengths(dict(first=[], second=built), runner)
-
-
 def test_trainings_by_iterations():
     fitting = [dict(type='OneCycleLR', eta_max=0.1, total_steps=40, by_epoch=False)]
     check_lengths(*build(fitting, 10, iterations=True)[1:])
@@ -183,11 +177,8 @@ def test_validation_at_the_end_stays_there():
     assert stretched([], 4, 2, val_interval=1, val_begin=3).train_cfg == dict(max_epochs=2, val_interval=1, val_begin=2)
 
 
-def test_a_single_schedule_and_those_of_several_optimizers():
+def test_a_single_schedule():
     assert stretched(dict(type='PolyLR', end=10), 10, 5).param_scheduler == [dict(type='PolyLR', end=5)]
-    config = Config(dict(train_cfg=dict(max_epochs=10), param_scheduler=dict(a=dict(type='PolyLR', end=10), b=[])))
-    set_epochs(config, 5)
-    assert config.param_scheduler == dict(a=[dict(type='PolyLR', end=5)], b=[])
 
 
 @pytest.mark.parametrize(
@@ -210,6 +201,10 @@ def test_epochs_where_there_are_none(train, epochs, message):
         (
             {'param_scheduler.0.begin': 5, 'param_scheduler.0.end': 5},
             'param_scheduler: end should be larger than begin',
+        ),
+        (
+            {'optim_wrapper.paramwise_cfg.custom_keys.backbone.lr_mult': 0.1},
+            'OneCycleLR gives all parameters the rate eta_max',
         ),
     ],
 )

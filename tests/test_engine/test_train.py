@@ -1,5 +1,6 @@
 import sys
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from mmfer.apis import build_runner, load_config, train
 from mmfer.engine.optim_wrappers import AutocastOptimWrapper, SAMOptimWrapper
 from mmfer.engine.run import default_work_dir
 from mmfer.engine.train import add_tensorboard, set_amp, train_config
-from mmfer.structures.run_record import read_finished
+from mmfer.structures.run_record import config_settings, read_finished
 
 MODULE = sys.modules['mmfer.engine.train']  # the package may have its function under this name
 AUTOCAST = 'mmfer.engine.optim_wrappers.AutocastOptimWrapper'
@@ -97,6 +98,14 @@ def test_resume_of_the_config_and_of_the_options_resumes(tmp_path):
     config = shallow_config(tmp_path)
     config.resume = True
     assert train(config).resumed['epoch'] == 1
+
+
+def test_the_name_of_a_shipped_model_stays_in_the_record(tmp_path):
+    config = shallow_config(tmp_path)
+    config.load_from = 'poster_var_ferplus_small'
+    runner = build_runner(config)
+    assert Path(runner._load_from).is_file()
+    assert config_settings(runner.cfg) == config_settings(train_config(config))  # else no run would be complete
 
 
 def test_a_config_object_stays_as_it_is(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ class RecordHook(Hook):
     took, and leaves all that in ``finished.json``; one that begins or goes on takes that of an earlier one away.
     """
 
-    priority = 'LOW'  # before CheckpointHook, whose checkpoints hold the record
+    priority = 'LOWEST'  # after CheckpointHook, whose last checkpoint the summary names
 
     def __init__(self) -> None:
         self.record: RunRecord | None = None  # of the first process
@@ -150,7 +151,7 @@ def final_metrics(runner: Runner) -> dict[str, Any]:
     buffers = {k[4:]: v for k, v in runner.message_hub.log_scalars.items() if k.startswith('val/')}
     histories = {name: buffer.data[0] for name, buffer in buffers.items() if name not in ('time', 'data_time')}
     last = {name: _finite(values[-1]) for name, values in histories.items()}
-    key, rule = _best_rule(runner)
+    key, rule = _best_rule(runner, histories)
     values = histories.get(key)
     info = runner.message_hub.runtime_info
     checkpoint = info.get('best_ckpt') or info.get(f'best_ckpt_{key}')  # of one metric, or of several
@@ -166,9 +167,11 @@ def final_metrics(runner: Runner) -> dict[str, Any]:
     return result
 
 
-def _best_rule(runner: Runner) -> tuple[str, str]:
+def _best_rule(runner: Runner, histories: Mapping[str, Any]) -> tuple[str, str]:
     for hook in runner.hooks:
         if isinstance(hook, CheckpointHook) and getattr(hook, 'key_indicators', None):
+            if histories and 'auto' in hook.key_indicators:  # without a validation since it was resumed
+                hook._init_rule(hook.rules, [next(iter(histories))])
             return hook.key_indicators[0], hook.rules[0]
     return 'accuracy', 'greater'
 

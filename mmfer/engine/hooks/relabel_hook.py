@@ -84,6 +84,11 @@ class RelabelHook(Hook):
         dataset = runner.train_dataloader.dataset
         if isinstance(runner.train_loop, IterBasedTrainLoop):
             raise ValueError('RelabelHook counts epochs: use FERTrainLoop or EpochBasedTrainLoop')
+        if self.begin > runner.max_epochs:
+            raise ValueError(
+                f'RelabelHook begins with epoch {self.begin}, and the training has {runner.max_epochs}. '
+                'Set another begin in custom_hooks, or leave out the hook.'
+            )
         if any(isinstance(part, ConcatDataset) for part in walk(dataset)):
             raise ValueError(
                 "RelabelHook knows samples by their sample_idx, which the parts of MMEngine's ConcatDataset share. "

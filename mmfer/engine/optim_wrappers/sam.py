@@ -31,8 +31,8 @@ class SAMOptimWrapper(AutocastOptimWrapper):
         T = 1 \text{, or } \operatorname{diag} |w| \text{ if adaptive}
 
     The second pass needs the batch: :class:`SAMHook` supplies it, which the default runtime names. Under
-    DistributedDataParallel both passes synchronise their gradients, so all processes perturb alike. One more copy of
-    the weights is kept in memory.
+    DistributedDataParallel both passes synchronise their gradients, so all processes perturb alike. During the
+    second pass one more copy of the weights is in memory.
 
     Logged: ``sharpness``, the loss of the second pass minus that of the first, and ``grad_norm`` of the gradient that
     the optimizer uses, before clipping. If the first loss is not finite the weights stay as they are and the guards
@@ -94,7 +94,6 @@ class SAMOptimWrapper(AutocastOptimWrapper):
         self._steps = 0
         self._closure: Callable[[], Tensor] | None = None
         self._model: nn.Module | None = None
-        self._copies: dict[Tensor, Tensor] = {}  # memory for the weights during the second pass
 
     @property
     def needs_second_pass(self) -> bool:
@@ -150,18 +149,20 @@ class SAMOptimWrapper(AutocastOptimWrapper):
     def _second_pass(self) -> Tensor | None:
         """Replace the gradients by those at the perturbed weights and return the loss there.
 
-        None, with the gradients as they are, where they overflowed in float16: then the scaler leaves the step out.
+        None, with the gradients as they are, where there are none, or where they overflowed in float16: then the scaler
+        leaves the step out.
         """
         params = self._params_with_grad()
+        if not params:
+            return None
         scale = 1.0 if self.loss_scaler is None else self.loss_scaler.get_scale()
         with torch.no_grad():
             if self.adaptive:
-                for group in _alike(params):
-                    torch._foreach_mul_([p.grad for p in group], group)
+                torch._foreach_mul_([p.grad for p in params], params)
             norm = _norm([p.grad for p in params]) / scale
             if self.loss_scaler is not None and not norm.isfinite():
                 return None
-            kept = self._copy(params)
+        kept = [p.detach().clone() for p in params]
         try:
             self._perturb(params, self.rho / (norm + 1e-12) / scale)
             self.optimizer.zero_grad(set_to_none=True)
@@ -172,8 +173,7 @@ class SAMOptimWrapper(AutocastOptimWrapper):
             self.scaled(loss).backward()
         finally:
             with torch.no_grad():
-                for group in _alike(params):
-                    _copy_all(group, [kept[p] for p in group])
+                _copy_all(params, kept)
             torch.clear_autocast_cache()
         return loss.detach()
 
@@ -183,22 +183,11 @@ class SAMOptimWrapper(AutocastOptimWrapper):
     @torch.no_grad()
     def _perturb(self, params: Sequence[Tensor], factor: Tensor) -> None:
         # The first gradients are not needed any more, so they become the perturbation: no further memory.
-        for group in _alike(params):
-            grads = [p.grad for p in group]
-            if self.adaptive:
-                torch._foreach_mul_(grads, group)
-            torch._foreach_mul_(grads, factor.to(grads[0]))
-            torch._foreach_add_(group, grads)
-
-    def _copy(self, params: Sequence[Tensor]) -> dict[Tensor, Tensor]:
-        old, self._copies = self._copies, {}
-        for p in params:
-            copy = old.get(p)
-            fits = copy is not None and (copy.shape, copy.dtype, copy.device) == (p.shape, p.dtype, p.device)
-            self._copies[p] = copy if fits else torch.empty_like(p)
-        for group in _alike(params):
-            _copy_all([self._copies[p] for p in group], group)
-        return self._copies
+        grads = [p.grad for p in params]
+        if self.adaptive:
+            torch._foreach_mul_(grads, params)
+        torch._foreach_mul_(grads, factor.to(grads[0]))
+        torch._foreach_add_(params, grads)
 
     def _report(self, first: float, second: float) -> None:
         if not math.isfinite(second):
@@ -234,21 +223,13 @@ class SAMOptimWrapper(AutocastOptimWrapper):
         super().load_state_dict(state)
 
 
-def _alike(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
-    """``tensors`` in groups of one device and type, as multi-tensor operations want them."""
-    groups: dict[tuple, list[Tensor]] = {}
-    for tensor in tensors:
-        groups.setdefault((tensor.device, tensor.dtype), []).append(tensor)
-    return list(groups.values())
-
-
 def _norm(tensors: Sequence[Tensor]) -> Tensor:
     """L2 norm of all ``tensors`` together, a scalar in single precision or better."""
     if not tensors:
         return torch.zeros(())
-    norms = [norm for group in _alike(tensors) for norm in torch._foreach_norm(group)]
+    norms = torch._foreach_norm(tensors)
     dtype = reduce(torch.promote_types, {norm.dtype for norm in norms}, torch.float32)
-    return torch.linalg.vector_norm(torch.stack([norm.to(norms[0].device, dtype) for norm in norms]))
+    return torch.linalg.vector_norm(torch.stack([norm.to(dtype) for norm in norms]))
 
 
 def _copy_all(targets: list[Tensor], sources: list[Tensor]) -> None:

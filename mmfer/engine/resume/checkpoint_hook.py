@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +31,19 @@ class SafeCheckpointHook(CheckpointHook):
         interval: Epochs (or iterations) between checkpoints; -1: none but the last.
         by_epoch: Count epochs, not iterations.
         max_keep_ckpts: So many are kept, apart from the best; -1: all.
-        save_last: Save at the end, too.
+        save_last: Save at the end, too, also where EarlyStoppingHook brings it about.
         save_best: Metric, or several, for each of which the best weights are kept (without the optimizer's state);
             ``'auto'`` is the first metric.
         rule: ``'greater'``, ``'less'``, or None to tell by the name of the metric; one for all, or one each.
-        greater_keys: Names of metrics of which more is better.
-        less_keys: Names of metrics of which less is better.
         save_begin: Epochs (or iterations) before the first checkpoint.
 
     Raises:
         ValueError: If an argument is out of range.
     """
+
+    _default_greater_keys = [*CheckpointHook._default_greater_keys, 'f1']
+    _default_less_keys = [*CheckpointHook._default_less_keys, 'nll', 'brier', 'ece', 'mce', 'kl', 'js', 'aurc']
+    _default_less_keys += ['fpr95', 'top_error', 'class_error']
 
     def __init__(
         self,
@@ -52,8 +53,6 @@ class SafeCheckpointHook(CheckpointHook):
         save_last: bool = True,
         save_best: str | list[str] | None = None,
         rule: str | list[str] | None = None,
-        greater_keys: Sequence[str] | None = None,
-        less_keys: Sequence[str] | None = None,
         save_begin: int = 0,
     ) -> None:
         for name, value in (('interval', interval), ('max_keep_ckpts', max_keep_ckpts)):
@@ -66,8 +65,6 @@ class SafeCheckpointHook(CheckpointHook):
             save_last=save_last,
             save_best=save_best,
             rule=rule,
-            greater_keys=greater_keys,
-            less_keys=less_keys,
             save_begin=save_begin,
         )
         self._saved: tuple | None = None  # epochs, iterations and name of the newest regular checkpoint
@@ -75,6 +72,11 @@ class SafeCheckpointHook(CheckpointHook):
 
     # ---- the folder -----------------------------------------------------------------------------------------------
     def before_train(self, runner: Runner) -> None:
+        if self.by_epoch and isinstance(runner.train_loop, IterBasedTrainLoop):
+            raise ValueError(
+                'SafeCheckpointHook would save nothing: it counts epochs, which a training by iterations has not. Set '
+                'by_epoch=False in default_hooks.checkpoint.'
+            )
         self.out_dir = runner.work_dir
         self._training = True
         resumed = runner.resumed
@@ -109,11 +111,11 @@ class SafeCheckpointHook(CheckpointHook):
 
     # ---- the newest -----------------------------------------------------------------------------------------------
     def _save_checkpoint(self, runner: Runner) -> None:
-        if self.by_epoch:
-            epoch, done = runner.epoch + 1, runner.iter
-            name = f'epoch_{epoch}.pth'
-        else:
-            epoch, done = runner.epoch, runner.iter + 1
+        self._save(runner, runner.epoch + self.by_epoch, runner.iter + (not self.by_epoch))
+
+    def _save(self, runner: Runner, epoch: int, done: int) -> None:
+        name = f'epoch_{epoch}.pth'
+        if not self.by_epoch:
             without_epochs = isinstance(runner.train_loop, IterBasedTrainLoop)
             name = f'iter_{done}.pth' if without_epochs else f'epoch_{epoch}_iter_{done}.pth'
         self._write(runner, name, dict(epoch=epoch, iter=done))
@@ -132,6 +134,8 @@ class SafeCheckpointHook(CheckpointHook):
             super().after_val_epoch(runner, metrics)
 
     def after_train(self, runner: Runner) -> None:
+        if self.save_last and getattr(runner.train_loop, 'stop_training', False):  # early, by EarlyStoppingHook
+            self._save(runner, runner.epoch, runner.iter)
         self._training = False
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import mmengine
 from mmengine.dist import master_only
 from mmengine.hooks import EarlyStoppingHook, EMAHook
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
@@ -30,7 +30,6 @@ from .state import (
     check_optimizer,
     check_schedules,
     modules_of,
-    optimizer_kinds,
     rank_states,
     restore_rank_state,
     restore_schedules,
@@ -141,14 +140,9 @@ class ResumableRunner(Runner):
         content = dict(meta=meta, state_dict=model.state_dict(), message_hub=hub)
         if save_optimizer:
             content['optimizer'] = self.optim_wrapper.state_dict()
-            meta['optimizer'] = optimizer_kinds(self.optim_wrapper)
+            meta['optimizer_type'] = type(self.optim_wrapper.optimizer).__name__
         if save_param_scheduler and self.param_schedulers is not None:
-            groups = self.param_schedulers
-            content['param_schedulers'] = (
-                {name: [item.state_dict() for item in group] for name, group in groups.items()}
-                if isinstance(groups, dict)
-                else [item.state_dict() for item in groups]
-            )
+            content['param_schedulers'] = [item.state_dict() for item in self.param_schedulers]
         if states:
             content['rank_states'] = states
         self.call_hook('before_save_checkpoint', checkpoint=content)
@@ -272,6 +266,10 @@ class ResumableRunner(Runner):
         model = unwrapped(self.model)
         self._match_classes(checkpoint, filename, model)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        if self._resume and not any(isinstance(hook, EMAHook) for hook in self.hooks):
+            # an EMAHook of that time exchanged its averages, which are not needed any more, with the trained weights
+            averaged = checkpoint.get('ema_state_dict', {}).items()
+            checkpoint['state_dict'].update((k[7:], v) for k, v in averaged if k.startswith('module.'))
         if strict or self._strict or self._resume:
             fill(model, find_state_dict(checkpoint), filename)
         else:  # fine-tuning may start from a model with another head: MMEngine's warnings say what is left out
@@ -317,13 +315,7 @@ class ResumableRunner(Runner):
         elif drop_calibration(checkpoint.get('state_dict', checkpoint)):
             self.logger.warning(f'{filename} is calibrated: the training has its weights, and not its calibration')
 
-    def resume(
-        self,
-        filename: str,
-        resume_optimizer: bool = True,
-        resume_param_scheduler: bool = True,
-        map_location: str | Callable = 'cpu',
-    ) -> None:
+    def resume(self, filename: str, map_location: str | Callable = 'cpu') -> None:
         """Continue the training of a checkpoint.
 
         Raises:
@@ -342,22 +334,23 @@ class ResumableRunner(Runner):
             )
         else:
             self.train_loop._epoch, self.train_loop._iter = meta['epoch'], meta['iter']
+        by_iter = isinstance(self.train_loop, IterBasedTrainLoop)
+        done = self.iter >= self.max_iters if by_iter else self.epoch >= self.max_epochs
         saved = checkpoint.get('param_schedulers')
         if self.param_schedulers is not None:
             self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
-        if resume_param_scheduler and self.iter < self.max_iters:
+        if not done:
             check_schedules(self.param_schedulers, saved, name)
-        if resume_optimizer:
-            self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
-            check_optimizer(self.optim_wrapper, checkpoint['optimizer'], meta.get('optimizer') or {}, name)
-            self.optim_wrapper.load_state_dict(checkpoint['optimizer'])
-        if resume_param_scheduler:
-            restore_schedules(self.param_schedulers, saved)
+        self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
+        kind = meta.get('optimizer_type') or (meta.get('optimizer') or {}).get('')  # which 0.2 wrote
+        check_optimizer(self.optim_wrapper, checkpoint['optimizer'], kind, name)
+        self.optim_wrapper.load_state_dict(checkpoint['optimizer'])
+        restore_schedules(self.param_schedulers, saved)
         self._restore_hub(checkpoint['message_hub'])
         restore_rank_state(self, checkpoint.get('rank_states'))
         self._has_loaded = True
         self.logger.info(f'Continued from {filename}: {self.epoch} epochs, {self.iter} iterations done')
-        if self.iter >= self.max_iters:
+        if done:
             self.logger.info('All iterations of this training are done; a larger train_cfg.max_epochs would prolong it')
 
     def _restore_hub(self, state: dict) -> None:
@@ -367,4 +360,4 @@ class ResumableRunner(Runner):
         for hook in self.hooks:
             if isinstance(hook, EarlyStoppingHook) and f'val/{hook.monitor}' in self.message_hub.log_scalars:
                 for score in self.message_hub.get_scalar(f'val/{hook.monitor}').data[0]:  # what it saw before
-                    self.train_loop.stop_training = hook._check_stop_condition(float(score))[0]
+                    self.train_loop.stop_training |= hook._check_stop_condition(float(score))[0]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import torch
 from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.hooks import EMAHook
-from mmengine.optim import OptimWrapperDict, _ParamScheduler
+from mmengine.optim import OptimWrapper, _ParamScheduler
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
@@ -24,12 +23,6 @@ NOT_SETTINGS = {'self', 'optimizer', 'last_step', 'verbose', 'args', 'kwargs'}
 
 
 # ---- schedules -------------------------------------------------------------------------------------------------------
-def _flat(schedulers: Any) -> list:
-    if isinstance(schedulers, dict):
-        return [item for group in schedulers.values() for item in group]
-    return list(schedulers or [])
-
-
 def _settings(scheduler: _ParamScheduler) -> dict:
     names = set(DERIVED)
     for cls in type(scheduler).__mro__:
@@ -44,19 +37,18 @@ def _same_so_far(scheduler: _ParamScheduler, state: dict) -> bool:
     return type(scheduler).__module__.startswith('mmengine.') and (done < min(old, new) or done == old < new)
 
 
-def check_schedules(schedulers: Any, saved: Any, name: str) -> None:
+def check_schedules(schedulers: Sequence | None, saved: Sequence[dict] | None, name: str) -> None:
     """Look whether the schedules in a checkpoint can go on as those of the config.
 
     Args:
-        schedulers: Freshly built by the config: a list, a dict of lists, or None.
+        schedulers: Freshly built by the config.
         saved: Their states in the checkpoint.
         name: What errors call the checkpoint.
 
     Raises:
         ValueError: If they would jump.
     """
-    schedulers, saved = _flat(schedulers), _flat(saved)
-    problems = []
+    schedulers, saved, problems = schedulers or [], saved or [], []
     if len(schedulers) != len(saved):
         problems.append(f'param_scheduler: {len(saved)} schedules in the checkpoint, {len(schedulers)} in the config')
     for scheduler, state in zip(schedulers, saved):
@@ -79,12 +71,12 @@ def check_schedules(schedulers: Any, saved: Any, name: str) -> None:
         )
 
 
-def restore_schedules(schedulers: Any, saved: Any) -> None:
+def restore_schedules(schedulers: Sequence | None, saved: Sequence[dict] | None) -> None:
     """Let freshly built schedules go on from their saved states; the optimizer must already have its own.
 
     What is no plain value, and the settings, stay as they were built.
     """
-    for scheduler, state in zip(_flat(schedulers), _flat(saved)):
+    for scheduler, state in zip(schedulers or (), saved or ()):
         own, settings = vars(scheduler), _settings(scheduler)
         scheduler.load_state_dict(
             {key: value for key, value in state.items() if key not in settings and not callable(own.get(key))}
@@ -97,43 +89,30 @@ def restore_schedules(schedulers: Any, saved: Any) -> None:
 
 
 # ---- optimizers ------------------------------------------------------------------------------------------------------
-def _wrappers(optim_wrapper: Any) -> dict:
-    return dict(optim_wrapper.items()) if isinstance(optim_wrapper, OptimWrapperDict) else {'': optim_wrapper}
-
-
-def optimizer_kinds(optim_wrapper: Any) -> dict[str, str]:
-    """The class of the optimizer of each part; there is one part, ``''``, without an OptimWrapperDict."""
-    return {part: type(wrapper.optimizer).__name__ for part, wrapper in _wrappers(optim_wrapper).items()}
-
-
-def check_optimizer(optim_wrapper: Any, saved: dict, kinds: dict[str, str], name: str) -> None:
+def check_optimizer(optim_wrapper: OptimWrapper, saved: dict, kind: str | None, name: str) -> None:
     """Look whether the state of an optimizer in a checkpoint is one for that of the config.
 
     Args:
         optim_wrapper: Freshly built by the config.
         saved: Its state in the checkpoint.
-        kinds: Of :func:`optimizer_kinds`, of that time.
+        kind: The class of the optimizer at that time; None where it is unknown.
         name: What errors call the checkpoint.
 
     Raises:
-        ValueError: If there are other optimizers, or other groups of parameters.
+        ValueError: If it is another optimizer, or has other groups of parameters.
     """
-    own, states = _wrappers(optim_wrapper), {'': saved} if 'param_groups' in saved else saved
-    present = optimizer_kinds(optim_wrapper)
-    now = {part: _described(present[part], wrapper.optimizer.param_groups) for part, wrapper in own.items()}
-    then = {
-        part: _described(kinds.get(part, present.get(part)), state['param_groups']) for part, state in states.items()
-    }
+    own = type(optim_wrapper.optimizer).__name__
+    now = _described(own, optim_wrapper.optimizer.param_groups)
+    then = _described(kind or own, saved['param_groups'])
     if now != then:
-        old, new = ('; '.join(f'{part} {text}'.strip() for part, text in found.items()) for found in (then, now))
         raise ValueError(
-            f'{name} cannot continue with the optimizer of this config: {old} in the checkpoint, {new} in the config. '
+            f'{name} cannot continue with the optimizer of this config: {then} in the checkpoint, {now} in the config. '
             'Set it back, or begin a new training from these weights: --cfg-options load_from=FILE and another '
             '--work-dir, without --resume. (mmfer explain cannot-resume)'
         )
 
 
-def _described(kind: str | None, groups: list) -> str:
+def _described(kind: str, groups: list) -> str:
     return f'{kind} of {" + ".join(str(len(group["params"])) for group in groups)} parameters'
 
 
@@ -161,7 +140,7 @@ def rank_states(runner: Runner) -> list[dict] | None:
     Returns:
         On the first process a dict for each process, or None if nobody has anything; None on the others.
     """
-    waiting = any(not wrapper.should_update() for wrapper in _wrappers(runner.optim_wrapper).values())
+    waiting = not runner.optim_wrapper.should_update()
     if get_world_size() == 1 and not waiting:
         return None
     state = {'buffers': {name: buffer.detach().cpu() for name, buffer in _buffers(runner).items()}}
@@ -188,7 +167,8 @@ def restore_rank_state(runner: Runner, states: list[dict] | None) -> None:
     state = states[get_rank()]
     buffers = _buffers(runner)
     for name, value in state.get('buffers', {}).items():
-        buffers[name].copy_(value)
+        if name in buffers:  # those of an EMAHook may not be there any more
+            buffers[name].copy_(value)
     parameters = dict(next(modules_of(runner))[1].named_parameters())
     for name, value in state.get('gradients', {}).items():
         parameters[name].grad = value.to(parameters[name])

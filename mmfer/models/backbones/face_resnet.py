@@ -55,4 +55,5 @@ class FaceResNet(PretrainedBackbone, ResNet):
             elif layout == 'small':
                 self.conv1 = nn.Conv2d(3, width, 3, 1, 1, bias=False)
                 self.maxpool = nn.Identity()
+        self.layout = layout
         self.to(torch.empty(0).device)

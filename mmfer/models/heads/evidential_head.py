@@ -85,6 +85,7 @@ class EvidentialHead(BaseHead):
         fit: ``'mse'`` (the paper's choice) or ``'ce'``, of labels.
         kl_weight: Weight of the divergence after annealing, of labels.
         annealing_steps: Batches over which the weight rises from 0; the paper takes 10 epochs. 0: from the first on.
+            SAM shows each batch twice, so with SAM it rises in half as many; ``load_from`` goes on where it was.
         loss_weight: Factor of the whole.
         likelihood: ``'labels'``, or ``'dirichlet_multinomial'`` for samples with ``votes``
             (``PackInputs(votes=True)``).

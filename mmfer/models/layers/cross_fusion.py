@@ -37,15 +37,10 @@ class WindowCrossAttention(nn.Module):
         self.relative_position_bias_table = nn.Parameter(torch.empty((2 * window_size - 1) ** 2, num_heads))
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
         self.register_buffer('relative_position_index', _relative_position_index(window_size), persistent=False)
-        self.register_buffer('fixed_bias', None, persistent=False)
 
     def bias(self) -> Tensor:
         """What is added to the scores by the offset of two cells: ``(1, heads, S * S, S * S)``."""
         return self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1).unsqueeze(0)
-
-    def fix_bias(self) -> None:
-        """Look the bias up now and not in each call, for weights that do not change any more."""
-        self.fixed_bias = self.bias().detach().contiguous()
 
     def _windows(self, x: Tensor) -> Tensor:
         """``(B, H, W, C) -> (B * windows, S * S, C)``."""
@@ -68,8 +63,7 @@ class WindowCrossAttention(nn.Module):
         size = self.window_size
         query = self._heads(self._windows(landmark))
         key, value = (self._heads(x) for x in self.kv(self._windows(image)).chunk(2, dim=-1))
-        bias = self.bias() if self.fixed_bias is None else self.fixed_bias
-        out = F.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
+        out = F.scaled_dot_product_attention(query, key, value, attn_mask=self.bias().to(query.dtype))
         out = self.proj(out.transpose(1, 2).flatten(2))
         out = out.view(b, h // size, w // size, size, size, c).transpose(2, 3)
         return out.reshape(b, h, w, c)

@@ -19,6 +19,7 @@ KINDS = {
     'scn': 'SCN (the whole model)',
     'eac': 'EAC or another ResNet with a linear layer (the whole model)',
     'resnet': "a ResNet by torchvision's names (a backbone)",
+    'vggface2': 'the ResNet-50 of VGGFace2 (a backbone)',
     'mixed_feature_net': 'MixedFeatureNet (a backbone)',
     'ir_net': 'IR-50 or another IR-Net (an image stream)',
     'mobile_face_net': 'MobileFaceNet (a landmark stream)',
@@ -178,7 +179,9 @@ RULES = {
     'ddamfn': DDAMFN,
     'scn': {**RESNET_LIST, 'fc.<rest>': 'head.fc.{rest}', 'alpha.0.<rest>': 'head.alpha.{rest}'},
     'eac': {**RESNET_LIST, 'fc.<rest>': 'head.fc.{rest}'},
-    'resnet': {f'{layer}.<rest>': f'backbone.{layer}.{{rest}}' for layer in RESNET_LAYERS.values()},
+    **dict.fromkeys(
+        ('resnet', 'vggface2'), {f'{layer}.<rest>': f'backbone.{layer}.{{rest}}' for layer in RESNET_LAYERS.values()}
+    ),
     'mixed_feature_net': _mixed_feature_net(
         ('conv1', 'conv2_dw', 'conv_23', 'conv_3', 'conv_34', 'conv_4', 'conv_45', 'conv_5', 'conv_6_sep')
     ),
@@ -203,7 +206,7 @@ def own_part(names: Iterable[str]) -> str | None:
 
 
 def detect_kind(state: dict[str, Tensor]) -> str:
-    """What a state dict is, told by its names alone: a key of ``KINDS``.
+    """What a state dict is, told by its names, and of VGGFace2 by its 8631 people: a key of ``KINDS``.
 
     Raises:
         CheckpointError: If it is none of them; the message shows some of the names.
@@ -226,7 +229,8 @@ def detect_kind(state: dict[str, Tensor]) -> str:
     if has(r'features\.4\.0\.conv1\.') and has(r'fc\.'):
         return 'scn' if has(r'alpha\.0\.') else 'eac'
     if has(r'conv1\.weight') and has(r'layer1\.0\.conv1\.'):
-        return 'resnet'
+        of_caffe = len(state.get('fc.weight', ())) == 8631 and not has(r'bn1\.num_batches_tracked')
+        return 'vggface2' if of_caffe else 'resnet'
     if has(r'conv2_dw\.conv\.') and has(r'conv_23\.conv_dw\.mixed_depthwise_conv\.'):
         return 'mixed_feature_net'
     if has(r'input_layer\.') and has(r'body\d?\.\d+\.(\d+\.)?res_layer\.'):

@@ -46,6 +46,7 @@ PART_OF_KIND = {
     'ir_net': 'IRNet',
     'mobile_face_net': 'MobileFaceNet',
     'resnet': 'FaceResNet',
+    'vggface2': 'FaceResNet',
     'mixed_feature_net': 'MixedFeatureNet',
 }
 # What a smaller model may leave unused; anything else that is left over means that the file is of another network.
@@ -147,6 +148,20 @@ def read_released(path: str | os.PathLike) -> tuple[dict[str, Tensor], str, list
     return state, kind, dropped
 
 
+def check_layout(module: nn.Module, kind: str, path: str | os.PathLike) -> None:
+    """Refuses the ResNet-50 of VGGFace2 where ``module`` has tensors of the same shapes, but strides elsewhere.
+
+    Raises:
+        CheckpointError: It names the layout.
+    """
+    layout = getattr(module, 'layout', 'vggface2')
+    if kind == 'vggface2' and layout != kind:
+        raise CheckpointError(
+            f'{path} holds {KINDS[kind]}, which strides in other convolutions than layout={layout!r}. Set '
+            f'model.backbone.layout={kind!r}.'
+        )
+
+
 def where_in_config(part: str) -> str:
     """The dotted name of a part of ``PARTS`` in configs, such as ``model.backbone.image``."""
     stream = PARTS[part][0]
@@ -191,5 +206,6 @@ def load_pretrained(module: nn.Module, path: str | os.PathLike) -> FillReport:
             f'{path} holds {found}, not {part}. Name a file of {part} (such as {PARTS[part][1]}) in '
             f'{where_in_config(part)}.init_cfg.checkpoint'
         )
+    check_layout(module, kind, path)
     report = fill(module, state, str(path))
     return FillReport(report.tensors, report.parameters, dropped + report.dropped)

@@ -3,7 +3,10 @@ from types import SimpleNamespace
 
 import pytest
 from mmengine.logging import MessageHub
+from mmengine.runner import IterBasedTrainLoop
+from small_runs import shallow_config
 
+from mmfer.apis import build_runner
 from mmfer.engine.resume.checkpoint_hook import SafeCheckpointHook
 from mmfer.utils.checkpoint import load_checkpoint, write_checkpoint
 
@@ -98,6 +101,15 @@ def test_first_metric(tmp_path):
     assert runner.files() == ['best_accuracy_epoch_1.pth', 'epoch_1.pth']
 
 
+def test_whether_more_is_better_goes_by_the_metric_also_where_an_option_sets_it(tmp_path):
+    for name, rule in dict(
+        accuracy='greater', macro_f1='greater', nll='less', adaptive_ece='less', top_error='less'
+    ).items():
+        options = {'default_hooks.checkpoint.save_best': name}
+        hooks = build_runner(shallow_config(tmp_path), cfg_options=options).hooks
+        assert next(hook.rules for hook in hooks if isinstance(hook, SafeCheckpointHook)) == [rule]
+
+
 def test_not_a_number_is_not_the_best(tmp_path):
     runner = run(SafeCheckpointHook(save_best='accuracy'), Runner(tmp_path), [float('nan'), 1.0, float('nan')])
     assert 'best_accuracy_epoch_2.pth' in runner.files()
@@ -128,6 +140,8 @@ def test_within_epochs(tmp_path):
     assert load_checkpoint(tmp_path / 'epoch_2_iter_35.pth')['meta'] == dict(epoch=2, iter=35)
     hook.after_train_epoch(runner)
     assert len(runner.files()) == 2
+    with pytest.raises(ValueError, match='Set by_epoch=False'):
+        SafeCheckpointHook().before_train(Runner(tmp_path, train_loop=IterBasedTrainLoop.__new__(IterBasedTrainLoop)))
 
 
 def test_what_was_left_half_written_is_removed(tmp_path):

@@ -125,6 +125,11 @@ def test_schedule_that_does_not_fit_is_refused(two, tmp_path):
         build_runner(config_of(tmp_path / 'cosine', 2, cosine), resume=True).train()
     with pytest.raises(ValueError, match=r'(?s)T_max: 2 in the checkpoint, 4 in the config'):
         build_runner(config_of(tmp_path / 'cosine', 2, dict(cosine, T_max=2)), resume=True).train()
+    build_runner(config_of(tmp_path / 'three', 3, dict(cosine, T_max=3))).train()
+    (tmp_path / 'three/epoch_3.pth').unlink()
+    options = {'train_dataloader.batch_size': 28}  # 3 iterations in all, of which 4 were done
+    with pytest.raises(ValueError, match='T_max: 6 in the checkpoint, 3 in the config'):
+        build_runner(config_of(tmp_path / 'three', 3, dict(cosine, T_max=3), **options), resume=True).train()
 
 
 def test_changed_options_and_sizes_are_said(two, log):
@@ -182,17 +187,27 @@ def test_early_stopping_counts_on(tmp_path):
     def config(epochs):
         config = config_of(tmp_path, epochs, **{'optim_wrapper.optimizer.lr': 0.0})
         stop = dict(type=EarlyStoppingHook, monitor='accuracy', rule='greater', min_delta=0.1, patience=3)
-        config.custom_hooks = [stop]
-        config.default_hooks.checkpoint.save_best = None
+        config.custom_hooks = [stop, dict(stop, patience=99)]
+        config.default_hooks.checkpoint.update(save_best=None, interval=9)
         return config
 
     build_runner(config(2)).train()
     runner = build_runner(config(9), resume=True)
     runner.train()
     assert runner.epoch == 4  # one that sets the mark and three that do not pass it
+    assert (tmp_path / 'epoch_4.pth').is_file()  # the end, though not that of max_epochs
     runner = build_runner(config(9), resume=True)
     runner.train()
     assert runner.epoch == 4
+
+
+def test_without_its_ema_hook_a_training_goes_on_from_what_was_trained(two):
+    content = load_checkpoint(two / 'epoch_2.pth')
+    runner = build_runner(config_of(two, custom_hooks=[]), resume=True)
+    runner.train()  # all is done already
+    trained = {f'module.{name}': value for name, value in runner.model.state_dict().items()}
+    assert all(torch.equal(content['ema_state_dict'][name], value) for name, value in trained.items())
+    assert not torch.equal(content['state_dict']['head.fc_mean.weight'], trained['module.head.fc_mean.weight'])
 
 
 def test_data_loaders_made_by_hand(tmp_path):

@@ -44,6 +44,9 @@ def released(kind):
     if kind == 'resnet':
         renamed, _ = to_mmfer(released('eac'), 'eac')
         return {name.replace('backbone.', '').replace('head.', ''): tensor for name, tensor in renamed.items()}
+    if kind == 'vggface2':
+        state = {name: tensor for name, tensor in released('resnet').items() if 'num_batches' not in name}
+        return {**state, 'fc.weight': empty([('fc.weight', (8631, 2048))])['fc.weight']}
     if kind == 'mixed_feature_net':
         parts = ('conv1', 'conv2_dw', 'conv_23', 'conv_3', 'conv_34', 'conv_4', 'conv_45', 'conv_5', 'conv_6_sep')
         state = {name: tensor for name, tensor in released('ddamfn').items() if name.startswith('features.')}
