@@ -124,7 +124,7 @@ class TeacherPreprocessor(FERDataPreprocessor):
         return [keys.index(class_key(name)) for name in ours]
 
     def _load(self, config: str, checkpoint: str) -> nn.Module:
-        model = init_model(config, checkpoint).requires_grad_(False)
+        model = init_model(config, checkpoint).requires_grad_(False).to(memory_format=torch.channels_last)  # faster
         theirs = model.data_preprocessor
         for name in ('mean', 'std', 'rgb'):
             if not torch.equal(torch.as_tensor(getattr(theirs, name)), torch.as_tensor(getattr(self, name)).cpu()):
