@@ -51,7 +51,8 @@ def test_joined_data(kind, tmp_path):
     config.test_dataloader.dataset = nested(kind, part, dict(part, seed=1))
     dataset = _dataset(config, 'test', 40)
     assert not any(leaf.cache for leaf in leaves(dataset))
-    assert protocol_of(dataset).startswith(('SynthFER test + SynthFER test', '(SynthFER test + SynthFER test), 2-fold'))
+    both = 'SynthFER test + SynthFER test, seed 1'
+    assert protocol_of(dataset).startswith((both, f'({both}), 2-fold'))
     embedding = embed(init_model(config, train_head('linear', tmp_path)), dataset)
     assert embedding.protocol == protocol_of(dataset)
     assert len(embedding.images) == len(dataset)
