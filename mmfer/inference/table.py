@@ -117,17 +117,19 @@ def _read_csv(path: Path, wanted: Sequence[str] | None) -> Any:
 def _read_lines(path: Path, wanted: Sequence[str] | None) -> Any:
     import pandas
 
-    rows, classes = [], ()
+    rows: list[dict[str, Any]] = []
+    classes: dict[str, None] = {}  # of all lines, as files of several models may be joined
     with open(path, encoding='utf-8') as file:
         for number, line in enumerate(file, 1):
             try:
                 content = json.loads(line)
-                classes = classes or next((tuple(face['scores']) for face in content.get('faces', ())), ())
+                for face in content.get('faces', ()):
+                    classes.update(dict.fromkeys(face['scores']))
                 rows += [
                     row if wanted is None else {name: row.get(name) for name in wanted}
                     for row in ImageResult.rows_of(content)
                 ]
             except (AttributeError, KeyError, TypeError, ValueError):
                 raise ValueError(f'{path}: line {number} is no result of mmfer, or cut off') from None
-    names = _check(all_columns(classes), path, wanted)
+    names = _check(all_columns(tuple(classes)), path, wanted)
     return pandas.DataFrame(rows, columns=names).astype({name: _kind(name) for name in names})

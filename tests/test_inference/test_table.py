@@ -53,6 +53,19 @@ def test_some_columns_alone(files):
             mmfer.read_results(path, ['smile'])
 
 
+def test_joined_lines_of_models_with_other_classes(files):
+    lines = files[2].read_text()
+    files[2].write_text(lines + lines.replace('"sadness"', '"contempt"'))
+    table = mmfer.read_results(files[2])
+    assert [name for name in table.columns if name.startswith('scores_')] == [
+        f'scores_{name}' for name in (*CLASSES, 'contempt')
+    ]
+    half = len(table) // 2
+    assert table.scores_contempt[:half].isna().all()
+    assert table.scores_contempt[half:].tolist() == pytest.approx(table.scores_sadness[:half].tolist(), nan_ok=True)
+    assert table.scores_sadness[half:].isna().all()
+
+
 def test_cells_are_no_formulas(files):
     lines = files[1].read_text().splitlines()
     assert [line[:12] for line in lines[5:8:2]] == ["'=cmd|x.jpg,", "''quoted'.jp"]
