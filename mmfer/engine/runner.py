@@ -109,6 +109,11 @@ class FERRunner(ResumableRunner):
             built = super().build_param_scheduler(scheduler)
         except ValueError as error:  # such as an end before the begin
             raise ValueError(f'param_scheduler: {error}') from error
+        except ZeroDivisionError as error:
+            raise ValueError(
+                f'param_scheduler: OneCycleLR would rise in a single one of the {self.max_iters} iterations. Train for '
+                'more epochs, or with smaller batches.'
+            ) from error
         scaled = len(rates) > 1 or (self.auto_scale_lr or {}).get('enable', False)
         if scaled and any(isinstance(each, OneCycleParamScheduler) for each in built):
             raise ValueError(

@@ -206,6 +206,7 @@ def test_epochs_where_there_are_none(train, epochs, message):
             {'optim_wrapper.paramwise_cfg.custom_keys.backbone.lr_mult': 0.1},
             'OneCycleLR gives all parameters the rate eta_max',
         ),
+        ({'param_scheduler.0.pct_start': 0.5}, 'OneCycleLR would rise in a single one of the 2 iterations'),
     ],
 )
 def test_a_training_is_refused_before_its_first_step(tmp_path, options, message):
