@@ -156,6 +156,11 @@ def test_the_batch_is_what_a_loader_gives():
     assert [int(sample.gt_label) for sample in data['data_samples']] == [*range(7), 0, 1]
 
 
+def test_images_that_are_stored_at_the_size_of_the_network():
+    data = stand_in_batch(load_config(CONFIGS / 'poster_var/ferplus_small.py'), 'train', 2)
+    assert [tuple(x.shape) for x in data['inputs']] == [(3, 48, 48)] * 2
+
+
 @pytest.mark.parametrize('option', [dict(steps=0), dict(rounds=0), dict(batches=[4, 0]), dict(warmup=-1)])
 def test_arguments_out_of_bounds(option):
     with pytest.raises(ValueError, match=next(iter(option))):
