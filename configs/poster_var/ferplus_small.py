@@ -4,7 +4,7 @@ Expected: 86.43 % accuracy by the majority rule, 87.09 % with --tta flip (seed 0
 Labels: FER+'s own order, neutral, happiness, surprise, sadness, anger, disgust, fear, contempt.
 Needs: data/ferplus (docs/datasets.md).
 Command: mmfer train poster_var/ferplus_small
-    (on a CPU without AMX with --cfg-options optim_wrapper.dtype=None, which is faster there)
+    (on a CPU without AMX also try --cfg-options optim_wrapper.dtype=None, which can be faster there)
 """
 
 from mmengine.config import read_base
