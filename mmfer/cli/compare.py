@@ -135,11 +135,12 @@ OF_TRAININGS = ('seeds', 'label_noise', 'noise_seed', 'processes', 'checkpoint',
 def _check(args: argparse.Namespace) -> None:
     if args.finished and (args.configs or args.heads):
         args.refuse('--from reports on runs that are there: no CONFIG and no --heads')
-    usual = argparse.ArgumentParser()
-    add_arguments(usual)
-    for name in OF_TRAININGS:
-        if args.finished and getattr(args, name) != usual.get_default(name):
-            args.refuse(f'--{name.replace("_", "-")} is for trainings; --from reports on runs that are there')
+    if args.finished:
+        usual = argparse.ArgumentParser()
+        add_arguments(usual)
+        for name in OF_TRAININGS:
+            if getattr(args, name) != usual.get_default(name):
+                args.refuse(f'--{name.replace("_", "-")} is for trainings; --from reports on runs that are there')
     if args.plan and args.primary == 'all':
         args.refuse('--plan is for one primary metric: leave out --primary all')
     if args.methods and not args.finished:

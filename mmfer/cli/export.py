@@ -73,8 +73,8 @@ def run(args: argparse.Namespace) -> None:
     report = export_onnx(config, args.checkpoint, args.out, **options)
     print(report)
     if args.weights:
-        half = 'float16' if args.precision == 'float16' else 'float32'
-        print(f'wrote {export_weights(args.checkpoint, args.weights, report.description["classes"], half)}')
+        classes = report.description['classes']
+        print(f'wrote {export_weights(args.checkpoint, args.weights, classes, args.precision)}')
     if args.program:
         print(export_program(config, args.checkpoint, args.program, **common))
 

@@ -97,8 +97,7 @@ class ParquetWriter:
         return self.arrow.bool_() if name in TRUTH else self.arrow.float64()
 
     def write(self, result: ImageResult) -> None:
-        for row in result.to_rows():
-            self.rows.append(row)
+        self.rows += result.to_rows()
         if len(self.rows) >= _ROWS:
             self._flush()
 

@@ -24,7 +24,7 @@ def stand_in_batch(config: Config, mode: str, size: int) -> dict:
     classes, side = config.model['head'].get('num_classes', 2), leaves(data)[0].get('size')
     if side is None:  # training may augment images that are stored at the size of the test
         stored = mode == 'train' and config.get('test_dataloader')
-        side = max(stand_in_batch(config, 'test', 1)['inputs'][0].shape[-2:]) if stored else 224
+        side = max(stand_in_batch(config, 'infer', 1)['inputs'][0].shape[-2:]) if stored else 224
     with DefaultScope.overwrite_default_scope('mmfer'):
         pipeline = Compose(steps)
     packed = []

@@ -80,6 +80,7 @@ class MapClasses(DatasetWrapper):
         places = [names.index(name) for name in targets]
         self._reordered = len(names) == number and len(set(places)) == len(places)
         matrix = np.eye(len(names), dtype=np.int64)[places]
+        kept = matrix[:, :number].astype(np.float32)
         entries, lost = [], np.zeros(len(names), dtype=np.int64)
         for entry in (self.dataset.entry(i) for i in range(len(self.dataset))):
             label = places[entry['gt_label']]
@@ -100,7 +101,7 @@ class MapClasses(DatasetWrapper):
                 entry['clean_label'] = clean if clean < number else None
             if entry.get('gt_score') is not None:
                 score = np.asarray(entry['gt_score'], dtype=np.float32)
-                mapped = score @ matrix[:, :number].astype(np.float32)
+                mapped = score @ kept
                 if mapped.sum() > 0:
                     # where classes were left out, what remains is a distribution again
                     entry['gt_score'] = mapped if self._reordered else mapped * (score.sum() / mapped.sum())

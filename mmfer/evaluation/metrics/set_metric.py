@@ -70,7 +70,7 @@ class SetMetric(BootstrapMetric):
                 set_single=100 * mean(sizes == 1, weights),
             )
             if voted.any():
-                figures['set_votes'] = 100 * divide(w @ np.where(voted, votes, 0), w @ voted)
+                figures['set_votes'] = 100 * mean(votes[voted], w[..., voted])
             return figures
 
         return statistics

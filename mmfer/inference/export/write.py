@@ -127,8 +127,7 @@ def export_onnx(
             far. Nothing is written.
     """
     out = _check_out(Path(out), '.onnx')
-    if precision not in PRECISIONS:
-        raise ValueError(f'precision={precision!r}: {", ".join(PRECISIONS)}')
+    _check_precision(precision)
     if precision == 'float32' and not (data is None and max_drop is None):
         raise ValueError('data and max_drop are of float16 and int8, which are compared with float32 (--precision)')
     max_drop = MAX_DROP if max_drop is None else max_drop
@@ -214,13 +213,15 @@ def export_weights(
         checkpoint: A checkpoint that mmfer trained, calibrated or not, or the name of a shipped model.
         out: The file, ``.safetensors``; one that is there is replaced.
         classes: Names of the classes in label order, instead of the checkpoint's.
-        precision: ``'float16'`` halves the size: kernels and matrices are rounded. Else all stays as it is.
+        precision: As in :func:`export_onnx`. ``'float16'`` rounds kernels and matrices, which halves the size; with
+            the others the weights stay as they are.
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
         ValueError: If the checkpoint or ``out`` is of another kind, or a weight is too large for ``precision``.
     """
     out = _check_out(Path(out), '.safetensors')
+    _check_precision(precision)
     content = load_checkpoint(checkpoint_file(checkpoint))
     meta = dict(dataset_meta=classes_text(classes or checkpoint_classes(content)), mmfer=__version__)
     for kind in ('abstention', 'sets'):
@@ -230,11 +231,11 @@ def export_weights(
             meta[kind] = json.dumps(kept)
     weights = {name: value.contiguous() for name, value in content['state_dict'].items()}
     if precision == 'float16':
-        kernels = {name for name, value in weights.items() if value.ndim > 1 and value.is_floating_point()}
-        weights.update((name, weights[name].half()) for name in kernels)
-        large = [name for name in sorted(kernels) if weights[name].isinf().any()]
-        if large:
-            raise ValueError(f'{checkpoint}: {large[0]} has values too large for float16. Export it as float32.')
+        for name, value in weights.items():
+            if value.ndim > 1 and value.is_floating_point():
+                weights[name] = value.half()
+                if weights[name].isinf().any():
+                    raise ValueError(f'{checkpoint}: {name} has values too large for float16. Export it as float32.')
     with whole_file(out) as part:
         part.write_bytes(save(weights, meta))
     return out
@@ -250,6 +251,11 @@ def _check_out(out: Path, ending: str) -> Path:
     if out.is_dir() or not os.access(folder, os.W_OK):
         raise ValueError(f'{out} is a folder' if out.is_dir() else f'{out}: the folder {folder} may not be written to')
     return out
+
+
+def _check_precision(precision: str) -> None:
+    if precision not in PRECISIONS:
+        raise ValueError(f'precision={precision!r}: {", ".join(PRECISIONS)}')
 
 
 def _prepare(

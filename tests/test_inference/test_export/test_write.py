@@ -114,6 +114,8 @@ def test_weights_in_float16(model, tmp_path):
     torch.save(content, tmp_path / 'large.pth')
     with pytest.raises(ValueError, match='backbone.conv.weight has values too large for float16. Export it as'):
         export_weights(tmp_path / 'large.pth', tmp_path / 'large.safetensors', precision='float16')
+    with pytest.raises(ValueError, match="precision='half': float32, float16, int8"):
+        export_weights(checkpoint, tmp_path / 'other.safetensors', precision='half')
     assert files(tmp_path) == ['full.safetensors', 'half.safetensors', 'large.pth']
 
 
